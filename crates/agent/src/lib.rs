@@ -1,0 +1,1 @@
+//! The agent: supervisor, worker, link to the server, local socket, enrolment.

@@ -1,0 +1,173 @@
+//! The agent API, `/agent/v1`: JSON over TLS with a client certificate, every request idempotent.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    ContentHash, HostName, Interval, ItemState, PackageName, Phase, Platform, RunId, Version,
+};
+
+/// Header names of the agent API.
+#[derive(Debug)]
+pub struct AgentHeaders;
+
+impl AgentHeaders {
+    /// The version of the agent that asks; the version policy is applied to it.
+    pub const VERSION: &'static str = "lockstep-agent-version";
+    /// An identity of the request, repeated when the request is.
+    pub const REQUEST_ID: &'static str = "lockstep-request-id";
+}
+
+/// What an agent says of its machine.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Facts {
+    /// The machine's own name for itself.
+    pub hostname: String,
+    /// `PRETTY_NAME` of `os-release`.
+    pub os: String,
+    /// `uname -r`.
+    pub kernel: String,
+    /// `linux-x86_64` and so on.
+    pub platform: Option<Platform>,
+}
+
+/// `POST /agent/v1/enroll`: the one request without a certificate.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct EnrollRequest {
+    /// The secret part of the enrolment token.
+    pub token: String,
+    /// A PKCS #10 request in PEM, signed with the host's own key. Only its public key counts; the server decides
+    /// the name.
+    pub csr: String,
+    /// The name the host asks for.
+    pub name: HostName,
+    /// What machine it is.
+    pub facts: Facts,
+}
+
+/// The answer to an enrolment. The same token and key give the same host again, so a lost answer costs nothing.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct EnrollAnswer {
+    /// The name in the certificate.
+    pub host: HostName,
+    /// The host's certificate, PEM.
+    pub certificate: String,
+    /// The certificate authority, PEM.
+    pub ca: String,
+    /// The TUF root to trust from now on, as it is in the repository; none while the publisher has not made one.
+    pub trusted_root: Option<String>,
+}
+
+/// `POST /agent/v1/renew`: a new certificate for the host that the old one names.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RenewRequest {
+    /// A PKCS #10 request in PEM.
+    pub csr: String,
+}
+
+/// The answer to a renewal.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RenewAnswer {
+    /// The host's new certificate, PEM.
+    pub certificate: String,
+    /// The certificate authority, PEM.
+    pub ca: String,
+}
+
+/// `POST /agent/v1/report`: how the host stands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// When it was made, by the host's clock.
+    pub at: Timestamp,
+    /// The kernel's boot id: a new one means that the machine was restarted.
+    pub boot_id: String,
+    /// What is installed, the agent itself among it.
+    pub installed: Vec<Installed>,
+    /// The states of all items.
+    pub items: Vec<ItemState>,
+    /// The run in progress.
+    pub run: Option<RunStatus>,
+    /// False if updates are switched off on the host.
+    pub updates_enabled: bool,
+    /// The highest order this host has seen.
+    pub generation: u64,
+    /// Releases this host will not try again without a new order.
+    #[serde(default)]
+    pub skipped: Vec<ContentHash>,
+    /// What machine it is.
+    #[serde(default)]
+    pub facts: Facts,
+}
+
+/// One installed version of a package.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Installed {
+    /// The package.
+    pub package: PackageName,
+    /// The version that runs.
+    pub version: Version,
+    /// The bytes it came from, where the host knows them.
+    pub hash: Option<ContentHash>,
+    /// The version that `agent rollback` would go back to.
+    pub previous: Option<Version>,
+    /// False while the version is on probation.
+    pub proven: bool,
+}
+
+/// Where the run in progress is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunStatus {
+    /// Which run.
+    pub id: RunId,
+    /// What is being changed.
+    pub package: PackageName,
+    /// To which version.
+    pub to: Version,
+    /// Where it is.
+    pub phase: Phase,
+}
+
+/// The answer to a report.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReportAnswer {
+    /// What the host should run. A package that is not named stays as it is.
+    pub desired: Vec<Desired>,
+    /// When the next report is expected, counted from this answer.
+    pub next_report: Interval,
+    /// Whether the host may change anything now.
+    pub updates: Updates,
+    /// The server's clock.
+    pub server_time: Timestamp,
+    /// The server's version.
+    pub server_version: Version,
+}
+
+/// Whether hosts may update.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Updates {
+    /// They may.
+    On,
+    /// An operator switched updates off.
+    Off,
+}
+
+/// A release that a host should run. It is no more than a wish: the agent believes only the signed metadata, and
+/// refuses when length or hash differ from it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Desired {
+    /// The package.
+    pub package: PackageName,
+    /// The version.
+    pub version: Version,
+    /// Path of the bundle below the repository's `targets/`.
+    pub target: String,
+    /// Its SHA-256.
+    pub hash: ContentHash,
+    /// Its length in bytes.
+    pub length: u64,
+    /// Not to be begun before.
+    pub not_before: Timestamp,
+    /// The order that says so; agents refuse older ones than they have seen.
+    pub generation: u64,
+}

@@ -1,0 +1,204 @@
+//! The operator API, `/api/v1`: JSON over TLS with a bearer token.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::Updates;
+use crate::{
+    ChannelName, ContentHash, HostName, Interval, ItemState, Level, PackageName, Release,
+    RolloutId, RolloutState, RunRecord, Version, WaveState,
+};
+
+/// `GET /api/v1/status`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ServerStatus {
+    /// The server's version.
+    pub version: Version,
+    /// The server's clock.
+    pub now: Timestamp,
+    /// `sqlite` or `postgres`.
+    pub database: String,
+    /// Enrolled hosts.
+    pub hosts: u64,
+    /// Hosts that have not reported for three intervals.
+    pub silent: u64,
+    /// Rollouts that are not over.
+    pub active_rollouts: u64,
+    /// Fleet-wide switch.
+    pub updates: Updates,
+    /// Version of the repository's newest `targets`; none before the publisher's keys are known.
+    pub targets_version: Option<u64>,
+}
+
+/// `POST /api/v1/tokens`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct NewToken {
+    /// How often it may be used.
+    pub uses: u32,
+    /// How long it is valid.
+    pub valid_for: Interval,
+    /// The one host that may enrol with it, also in place of an enrolled host of that name.
+    pub host: Option<HostName>,
+}
+
+/// The answer: the only time the secret is shown.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CreatedToken {
+    /// The whole token: identity, secret and the fingerprint of the server's certificate authority.
+    pub token: String,
+    /// When it expires.
+    pub expires_at: Timestamp,
+    /// The command that enrols a host with it.
+    pub command: String,
+}
+
+/// One host in `GET /api/v1/hosts`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct HostView {
+    /// Its name.
+    pub name: HostName,
+    /// When it was enrolled.
+    pub enrolled_at: Timestamp,
+    /// When its last report was stored.
+    pub last_seen: Option<Timestamp>,
+    /// The worst level of its items.
+    pub level: Level,
+    /// The version of the agent that it runs.
+    pub version: Option<Version>,
+    /// False while that version is on probation.
+    pub proven: bool,
+    /// The version it should run.
+    pub desired: Option<Version>,
+    /// Its last report's items; only in `GET /api/v1/hosts/NAME`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub items: Vec<ItemState>,
+    /// Its boot id.
+    #[serde(default)]
+    pub boot_id: String,
+    /// `PRETTY_NAME` of its `os-release`.
+    #[serde(default)]
+    pub os: String,
+}
+
+/// `GET /api/v1/releases`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ReleaseView {
+    /// The release.
+    #[serde(flatten)]
+    pub release: Release,
+    /// Channels that point at it.
+    pub channels: Vec<ChannelName>,
+    /// Hosts that run it.
+    pub hosts: u64,
+    /// Hosts that rolled it back or failed on it.
+    pub failed: u64,
+}
+
+/// `GET /api/v1/repo/online-keys`: the server's public keys, which the publisher's root must name.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct OnlineKeys {
+    /// TUF key object of the `snapshot` role.
+    pub snapshot: serde_json::Value,
+    /// TUF key object of the `timestamp` role.
+    pub timestamp: serde_json::Value,
+}
+
+/// `POST /api/v1/repo/metadata`: metadata signed outside of the server. The server checks it as a client would.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct SignedMetadata {
+    /// New versions of `root.json`, oldest first, byte for byte.
+    #[serde(default)]
+    pub roots: Vec<String>,
+    /// A new `targets.json`, byte for byte.
+    pub targets: Option<String>,
+}
+
+/// `POST /api/v1/promote`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Promote {
+    /// The package.
+    pub package: PackageName,
+    /// The version.
+    pub version: Version,
+    /// The channel that shall point at it.
+    pub channel: ChannelName,
+}
+
+/// One rollout in `GET /api/v1/rollouts`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RolloutView {
+    /// Its number.
+    pub id: RolloutId,
+    /// The package.
+    pub package: PackageName,
+    /// The version it brings.
+    pub version: Version,
+    /// The version that the channel said before.
+    pub from: Option<Version>,
+    /// The channel.
+    pub channel: ChannelName,
+    /// Where it stands.
+    pub state: RolloutState,
+    /// Why it stands there, with the figures.
+    pub why: String,
+    /// When it was ordered.
+    pub created_at: Timestamp,
+    /// Its waves.
+    pub waves: Vec<WaveView>,
+    /// Every decision, oldest first; only in `GET /api/v1/rollouts/ID`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub decisions: Vec<DecisionView>,
+}
+
+/// One wave of a rollout.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct WaveView {
+    /// Where it stands.
+    pub state: WaveState,
+    /// Its hosts.
+    pub hosts: Vec<WaveHost>,
+}
+
+/// One host of a wave.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct WaveHost {
+    /// The host.
+    pub name: HostName,
+    /// `waiting`, `ordered`, `running`, `proven`, `failed` or `silent`.
+    pub state: String,
+}
+
+/// A decision that was taken, with its figures in words.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct DecisionView {
+    /// When.
+    pub at: Timestamp,
+    /// What and why.
+    pub words: String,
+}
+
+/// One run in `GET /api/v1/runs`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RunView {
+    /// The host.
+    pub host: HostName,
+    /// The newest record of the run.
+    #[serde(flatten)]
+    pub record: RunRecord,
+}
+
+/// `PUT /api/v1/settings/updates`.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct SetUpdates {
+    /// For the whole fleet.
+    pub updates: Updates,
+}
+
+/// `PUT /api/v1/artifacts/HASH` answers with what was stored.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct StoredArtifact {
+    /// SHA-256 of the bytes.
+    pub hash: ContentHash,
+    /// Their number.
+    pub length: u64,
+}

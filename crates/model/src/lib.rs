@@ -1,0 +1,38 @@
+//! The words of Lockstep.
+//!
+//! Every other crate speaks in these types, so they are where server, agent and command line meet: names that
+//! are safe to use as file names, versions, content hashes, levels and items, releases and their bundles, runs,
+//! rollouts, and the messages of the agent API and the operator API.
+//!
+//! Three rules hold here:
+//!
+//! * **Parsed once.** A [`HostName`], [`Version`] or [`ContentHash`] cannot hold nonsense; whoever has one need
+//!   not check it again. Parsing says what was wrong and what would be right.
+//! * **No input or output, no clock, no randomness.** Time is an argument.
+//! * **The wire is tolerant, configuration is strict.** Messages ignore fields that they do not know, so that
+//!   neighbouring versions can talk; files that people write refuse unknown keys.
+
+pub mod api;
+mod bundle;
+mod content;
+mod interval;
+mod item;
+mod level;
+mod problem;
+mod release;
+mod rollout;
+mod run;
+mod version;
+mod word;
+
+pub use bundle::{BundleManifest, Check, Preserve, Purge, Requires, Service};
+pub use content::{ContentHash, ContentHashError};
+pub use interval::{Interval, IntervalError};
+pub use item::{ItemName, ItemState, Value};
+pub use level::Level;
+pub use problem::{Problem, ProblemKind};
+pub use release::{Release, ReleaseDetails, target_path};
+pub use rollout::{RolloutId, RolloutState, WaveState};
+pub use run::{Outcome, Phase, RunId, RunReason, RunRecord};
+pub use version::{Version, VersionError, VersionRange};
+pub use word::{ChannelName, HostName, PackageName, Platform, WordError};

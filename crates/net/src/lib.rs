@@ -1,0 +1,1 @@
+//! The network: clock, TLS listen and connect, HTTP client, backoff.

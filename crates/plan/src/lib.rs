@@ -1,0 +1,1 @@
+//! All decisions as pure functions of (state, now, seed), with their reasons.

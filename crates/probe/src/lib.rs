@@ -1,0 +1,1 @@
+//! Everything that reads a host: the built-in probes.

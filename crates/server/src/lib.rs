@@ -1,0 +1,1 @@
+//! The server: agent API, operator API, downloads, the decider.

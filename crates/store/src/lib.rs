@@ -1,0 +1,1 @@
+//! What the server keeps: SQLite and PostgreSQL from one SQL text, artifacts on disk.

@@ -1,0 +1,1 @@
+//! Keys, certificates, tokens, bundles and The Update Framework: authoring and verification.
