@@ -32,7 +32,7 @@ pub use item::{ItemName, ItemState, Value};
 pub use level::Level;
 pub use problem::{Problem, ProblemKind};
 pub use release::{Release, ReleaseDetails, target_path};
-pub use rollout::{RolloutId, RolloutState, WaveState};
+pub use rollout::{Rollout, RolloutId, RolloutState, Strategy, Wave, WaveState};
 pub use run::{Outcome, Phase, RunId, RunReason, RunRecord};
 pub use version::{Version, VersionError, VersionRange};
 pub use word::{ChannelName, HostName, PackageName, Platform, WordError};

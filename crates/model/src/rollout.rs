@@ -2,7 +2,74 @@
 
 use std::fmt;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+
+use crate::{ChannelName, HostName, Interval, PackageName, Version};
+
+/// A rollout as it is stored and shown: the order, how it shall go, and how far it has come. The functions that
+/// decide over it are in the `plan` crate.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Rollout {
+    /// Its number, which is its generation.
+    pub id: RolloutId,
+    /// The package.
+    pub package: PackageName,
+    /// The version it brings.
+    pub version: Version,
+    /// The version that the channel said before; hosts whose turn has not come keep to it.
+    pub from: Option<Version>,
+    /// The channel.
+    pub channel: ChannelName,
+    /// How it shall go.
+    pub strategy: Strategy,
+    /// Where it stands.
+    pub state: RolloutState,
+    /// Why it stands there, with the figures, in words.
+    pub why: String,
+    /// The waves, in their order.
+    pub waves: Vec<Wave>,
+    /// When it was ordered.
+    pub created_at: Timestamp,
+}
+
+/// Hosts that are let go together.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Wave {
+    /// Its hosts.
+    pub hosts: Vec<HostName>,
+    /// Where it stands.
+    pub state: WaveState,
+    /// When its hosts were let go.
+    pub opened_at: Option<Timestamp>,
+    /// When all of its hosts had proven the release; its bake time counts from here.
+    pub proven_at: Option<Timestamp>,
+}
+
+/// How a rollout goes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Strategy {
+    /// Hosts of the first wave.
+    pub canaries: u32,
+    /// How long a proven wave is watched before the next one opens.
+    pub bake: Interval,
+    /// The rollout halts when more hosts than this have failed.
+    pub max_failed: u32,
+    /// The gate stays shut while more hosts than this, of those let go, are silent.
+    pub max_silent: u32,
+}
+
+impl Default for Strategy {
+    fn default() -> Self {
+        Self {
+            canaries: 1,
+            bake: Interval::from_secs(120),
+            max_failed: 0,
+            max_silent: 0,
+        }
+    }
+}
 
 /// A rollout's number, which is also its generation: it only grows, so an agent can refuse an order that is
 /// older than one it has seen.
