@@ -27,6 +27,10 @@ pub struct Rollout {
     pub state: RolloutState,
     /// Why it stands there, with the figures, in words.
     pub why: String,
+    /// The person who paused it. A hold with a name ends by that person's word alone, one without as soon as the
+    /// gate agrees.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused_by: Option<String>,
     /// The waves, in their order.
     pub waves: Vec<Wave>,
     /// When it was ordered.
@@ -95,7 +99,7 @@ pub enum RolloutState {
     RollingBack,
     /// Every host is where it should be.
     Done,
-    /// A later order took its place.
+    /// A later order took its place, or all of its hosts were taken back.
     Cancelled,
 }
 

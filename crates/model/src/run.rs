@@ -244,6 +244,12 @@ pub enum RunReason {
         /// What was wrong.
         why: String,
     },
+    /// The version was proven but then died again and again.
+    #[error("died {times} times in a row soon after its start")]
+    CrashLoop {
+        /// How often.
+        times: u32,
+    },
     /// A person on the host asked for the version before.
     #[error("rolled back by hand on the host")]
     ByHand,

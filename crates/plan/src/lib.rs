@@ -1,1 +1,22 @@
 //! All decisions as pure functions of (state, now, seed), with their reasons.
+//!
+//! Nothing in here reads a file, a clock or a random number, waits, or sends: server, agent, simulator and tests
+//! call the same functions with the same words and get the same answers. Whatever is decided comes with its reason,
+//! a value with one `Display`; that sentence is what the command line prints, what the record keeps, and what the
+//! page shows.
+//!
+//! * [`fitness`]: from an item's value to its level;
+//! * [`policy`]: which agents a server talks to;
+//! * [`probation`]: has a new version of the agent proven itself on its host?
+//! * [`rollout`]: who is let go, when a rollout holds, halts or is done, and what each host should run;
+//! * [`schedule`]: stable draws and times that are spread over a fleet;
+//! * [`throttle`]: how many downloads at once;
+//! * [`update`]: the agent's own update as a journaled run.
+
+pub mod fitness;
+pub mod policy;
+pub mod probation;
+pub mod rollout;
+pub mod schedule;
+pub mod throttle;
+pub mod update;

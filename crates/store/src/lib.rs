@@ -1,1 +1,63 @@
 //! What the server keeps: SQLite and PostgreSQL from one SQL text, artifacts on disk.
+//!
+//! [`Store`] speaks of hosts, certificates, tokens, reports, runs, the repository, rollouts, leases, settings and
+//! the audit trail, not of tables; [`Artifacts`] holds the bundles themselves. Only the server calls this crate.
+//!
+//! What can be relied on:
+//!
+//! * **Durable before acknowledged.** When a call returns `Ok`, a power cut does not undo it. SQLite therefore runs
+//!   with a write-ahead log and `synchronous = FULL`, PostgreSQL never with `synchronous_commit = off`. Reports and
+//!   runs, the only writes that come in masses, share transactions (see [`Store::record_report`]).
+//! * **The database is the only memory.** Several servers may use one PostgreSQL database; nothing that another
+//!   server needs is kept in a process. Of the deciders among them only one holds a [`Lease`], and what it writes
+//!   is refused once another one has it.
+//! * **Bounded.** Documents, lists and waiting lines have limits that are written beside them.
+//! * **Nothing is believed.** A row that cannot be understood is an [`Error::Damaged`] that names table and key.
+//!
+//! What it does not do: it takes no decisions, checks no signatures, and reads no clock; time is an argument.
+//!
+//! The SQL rules that make one text serve both databases: placeholders are `$1`; types are TEXT and BIGINT alone;
+//! times are milliseconds; identities are made by us, nothing counts up by itself; JSON is TEXT and is parsed here;
+//! aggregates of numbers are cast; no `FOR UPDATE`, no arrays, no listening; every change is one conditional
+//! statement or one `write_tx!`.
+
+#[macro_use]
+mod db;
+
+mod artifacts;
+mod audit;
+mod certificates;
+mod dump;
+mod error;
+mod group;
+mod hosts;
+mod leases;
+mod migrations;
+mod operators;
+mod records;
+mod repository;
+mod restore;
+mod rollouts;
+mod runs;
+mod settings;
+mod standings;
+mod store;
+mod tables;
+mod tidy;
+mod tokens;
+mod url;
+
+pub use artifacts::Artifacts;
+pub use audit::AuditEntry;
+pub use error::{Cause, Error, TokenRefused};
+pub use group::Limits;
+pub use hosts::{HostRow, NewHost};
+pub use leases::Lease;
+pub use operators::OperatorRow;
+pub use repository::Publication;
+pub use rollouts::{ChannelRow, NewRollout};
+pub use standings::Standing;
+pub use store::Store;
+pub use tidy::Tidied;
+pub use tokens::{Redeemed, StoredToken, TokenRow};
+pub use url::DatabaseUrl;

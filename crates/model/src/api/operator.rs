@@ -52,6 +52,36 @@ pub struct CreatedToken {
     pub command: String,
 }
 
+/// One enrolment token in `GET /api/v1/tokens`; nothing of its secret is in it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TokenView {
+    /// Its identity, for `DELETE /api/v1/tokens/ID`.
+    pub id: String,
+    /// How many hosts may enrol with it.
+    pub uses: u32,
+    /// How many have.
+    pub used: u32,
+    /// From when on it is worth nothing.
+    pub expires_at: Timestamp,
+    /// The one host that may enrol with it.
+    pub host: Option<HostName>,
+    /// Who made it.
+    pub created_by: String,
+    /// True if it was revoked.
+    pub revoked: bool,
+}
+
+/// One entry of the audit trail, in `GET /api/v1/audit`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AuditView {
+    /// When.
+    pub at: Timestamp,
+    /// Which operator, or which token.
+    pub who: String,
+    /// What was done.
+    pub what: String,
+}
+
 /// One host in `GET /api/v1/hosts`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct HostView {

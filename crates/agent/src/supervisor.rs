@@ -1,0 +1,537 @@
+//! The supervisor: the small process that must never be wrong.
+//!
+//! It has no network code and no probes. It keeps one worker running, from the slot that `current` names, and when
+//! the worker offers a new slot it tries that one: it stops the old worker, starts the candidate, watches it
+//! through [`probation`](lockstep_plan::probation), and only then moves `current` and executes itself anew, in
+//! place, while the worker stays. Whatever else happens, the old worker is started again.
+//!
+//! Everything that must survive is in the journal before it is done; a start begins by finishing what the journal
+//! says. The pieces: [`children`] starts and stops workers, [`trial`] tries candidates, [`starts`] notices a
+//! version that dies again and again.
+
+mod children;
+mod starts;
+mod trial;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use lockstep_host::lock::AgentLock;
+use lockstep_host::slots::{Slot, Slots};
+use lockstep_host::{Layout, fault, fs};
+use lockstep_model::{Outcome, RunId, RunReason, Version};
+use lockstep_net::Clock;
+use lockstep_plan::probation::Witness;
+use lockstep_plan::update::{By, Held as HeldVersion, Journal, Order, Recovery, Skipped, Step, recover};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tracing::{error, info, warn};
+
+use self::children::Worker;
+use self::starts::Starts;
+use self::trial::Trial;
+use crate::config::AgentConfig;
+use crate::local::{self, Asked, SupervisorAnswer, SupervisorRequest, SupervisorStatus};
+use crate::state::State;
+use crate::{Error, words};
+
+/// How the supervisor was called.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The root of all paths.
+    pub root: PathBuf,
+    /// The worker that an earlier image of this process started and left running.
+    pub adopt: Option<u32>,
+    /// The program that is running now: what becomes the first slot of a host that has none.
+    pub program: PathBuf,
+}
+
+/// What the process shall do when the supervisor is through.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// End.
+    Stopped,
+    /// Execute this program in place, with these arguments.
+    Execute {
+        /// The program.
+        program: PathBuf,
+        /// Its arguments.
+        args: Vec<OsString>,
+        /// The worker that goes on running.
+        worker: Option<u32>,
+    },
+}
+
+type Request = Asked<SupervisorRequest, SupervisorAnswer>;
+
+/// How long a worker has to finish its writes after SIGTERM.
+const STOP_GRACE: Duration = Duration::from_secs(10);
+/// How long a failed candidate has: its last words matter less than the old version's return.
+const RETURN_GRACE: Duration = Duration::from_secs(2);
+/// A worker outside of probation that gave no sign for this long is started again.
+const WORKER_SILENCE: Duration = Duration::from_secs(180);
+/// While a candidate is on probation the clock is looked at this often.
+const TRIAL_TICK: Duration = Duration::from_millis(250);
+/// Otherwise this often.
+const IDLE_TICK: Duration = Duration::from_secs(5);
+
+struct Supervisor {
+    layout: Layout,
+    slots: Slots,
+    state: State,
+    config: AgentConfig,
+    clock: Clock,
+    /// Held for as long as the process lives, through every execution in place.
+    _lock: AgentLock,
+    starts: Starts,
+    worker: Option<Worker>,
+    trial: Option<Trial>,
+    /// True while the journal says more than could be done.
+    unfinished: bool,
+    /// When a worker that ended is started again.
+    restart_at: Option<Instant>,
+    /// Ends of the worker in a row, each without a check-in between.
+    deaths: u32,
+    witnesses: mpsc::Sender<Witness>,
+}
+
+/// Runs the supervisor until it is told to stop, or to execute another program in its place.
+pub async fn run(options: Options, clock: Clock) -> Result<Exit, Error> {
+    let layout = Layout::below(&options.root);
+    fs::create_private_dir(&layout.run_dir())?;
+    fs::create_private_dir(&layout.state_dir())?;
+    let lock = AgentLock::acquire(&layout)?;
+    fault::set_role("supervisor");
+
+    let slots = Slots::new(layout.clone());
+    let state = State::new(&layout);
+    let config = AgentConfig::load(&layout.config())?;
+    if slots.current()?.is_none() {
+        let version = Version::of_this_program();
+        info!(%version, program = %options.program.display(), "this host has no slot yet: the running program becomes its first");
+        let slot = slots.adopt_program(&options.program, &version, clock.now())?;
+        slots.make_current(&slot)?;
+    }
+    let requests = local::serve(&layout.supervisor_socket())?;
+    let (witnesses, witness_words) = mpsc::channel(4);
+    let starts = Starts::new(&layout);
+    let mut supervisor = Supervisor {
+        layout,
+        slots,
+        state,
+        config,
+        clock,
+        _lock: lock,
+        starts,
+        worker: None,
+        trial: None,
+        unfinished: false,
+        restart_at: None,
+        deaths: 0,
+        witnesses,
+    };
+    if let Some(exit) = supervisor.begin(options.adopt).await? {
+        return Ok(exit);
+    }
+    notify_ready();
+    supervisor.watch(requests, witness_words).await
+}
+
+enum Event {
+    WorkerEnded(String),
+    Asked(Request),
+    Witness(Witness),
+    Terminate,
+    Reload,
+    Reexecute,
+    Tick,
+}
+
+impl Supervisor {
+    /// Finishes what the journal says, and starts (or takes over) the worker.
+    async fn begin(&mut self, adopted: Option<u32>) -> Result<Option<Exit>, Error> {
+        if let Some(pid) = adopted {
+            match children::adopt(pid, &self.current()?) {
+                Ok(worker) => {
+                    info!(pid, version = %worker.slot.manifest.version, "took over the worker that was running");
+                    self.worker = Some(worker);
+                    return Ok(None);
+                }
+                Err(error) => warn!(pid, error = words(&error), "the worker that was running is gone"),
+            }
+        }
+        match self.finish_journal() {
+            Ok(None) => {}
+            Ok(exit) => return Ok(exit),
+            Err(error) => self.finish_later(&error),
+        }
+        match self.starts.count_start(&self.current()?) {
+            Ok(None) => {}
+            Ok(Some(times)) => {
+                warn!(times, "this version died again and again after its start");
+                if self.may_return()? {
+                    return Ok(Some(self.return_to_previous(RunReason::CrashLoop { times }).await?));
+                }
+            }
+            Err(error) => warn!(error = words(&error), "this start could not be counted"),
+        }
+        self.start_current();
+        Ok(None)
+    }
+
+    /// Finishes what the journal says was begun.
+    fn finish_journal(&mut self) -> Result<Option<Exit>, Error> {
+        match recover(self.state.journal()?.as_ref(), self.clock.now()) {
+            Recovery::StartCurrent => {}
+            Recovery::TryAgain(journal) => {
+                warn!(run = %journal.id, "the trial was cut off; the candidate will be offered once more");
+                self.state.write_journal(&journal)?;
+            }
+            Recovery::FinishCommit(journal) => {
+                info!(run = %journal.id, version = %journal.order.version, "finishing a commit that was cut off");
+                self.finish_commit(&journal)?;
+                return Ok(Some(self.execute_current(None)?));
+            }
+            Recovery::FinishReturn(journal) => self.finish_return(&journal)?,
+        }
+        Ok(None)
+    }
+
+    /// The journal cannot be finished now, on a full disk for example. That must not keep the current version from
+    /// running.
+    fn finish_later(&mut self, error: &Error) {
+        error!(error = words(&error), "the last run could not be finished yet; it is tried again");
+        self.unfinished = true;
+    }
+
+    async fn watch(
+        &mut self,
+        mut requests: mpsc::Receiver<Request>,
+        mut witness_words: mpsc::Receiver<Witness>,
+    ) -> Result<Exit, Error> {
+        let mut terminate = listen(SignalKind::terminate())?;
+        let mut interrupt = listen(SignalKind::interrupt())?;
+        let mut reload = listen(SignalKind::hangup())?;
+        let mut reexecute = listen(SignalKind::user_defined1())?;
+        loop {
+            let tick = if self.trial.is_some() { TRIAL_TICK } else { IDLE_TICK };
+            let wake = self.restart_at.map_or(tick, |at| at.saturating_duration_since(Instant::now()).min(tick));
+            let event = tokio::select! {
+                status = children::ended(&mut self.worker) => Event::WorkerEnded(status),
+                Some(request) = requests.recv() => Event::Asked(request),
+                Some(witness) = witness_words.recv() => Event::Witness(witness),
+                _ = terminate.recv() => Event::Terminate,
+                _ = interrupt.recv() => Event::Terminate,
+                _ = reload.recv() => Event::Reload,
+                _ = reexecute.recv() => Event::Reexecute,
+                () = tokio::time::sleep(wake) => Event::Tick,
+            };
+            match self.handle(event).await {
+                Ok(None) => {}
+                Ok(Some(exit)) => return Ok(exit),
+                // A full disk, say. What runs goes on, and without a worker the current one is started again.
+                Err(error) => {
+                    self.finish_later(&error);
+                    if self.worker.is_none() && self.trial.is_none() {
+                        self.restart_at = Some(Instant::now() + Duration::from_secs(1));
+                    }
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
+            }
+        }
+    }
+
+    async fn handle(&mut self, event: Event) -> Result<Option<Exit>, Error> {
+        match event {
+            Event::WorkerEnded(status) => self.worker_ended(status).await,
+            Event::Asked((request, answer)) => self.answer(request, answer).await,
+            Event::Witness(witness) => self.witness_spoke(witness).await,
+            Event::Tick => self.tick().await,
+            Event::Reload => {
+                self.reload();
+                Ok(None)
+            }
+            Event::Terminate => {
+                info!("stopping");
+                self.stop_worker(STOP_GRACE).await?;
+                self.starts.clear()?;
+                Ok(Some(Exit::Stopped))
+            }
+            Event::Reexecute => {
+                info!("executing the current version anew");
+                self.stop_worker(STOP_GRACE).await?;
+                self.starts.clear()?;
+                Ok(Some(self.execute_current(None)?))
+            }
+        }
+    }
+
+    async fn answer(
+        &mut self,
+        request: SupervisorRequest,
+        answer: tokio::sync::oneshot::Sender<SupervisorAnswer>,
+    ) -> Result<Option<Exit>, Error> {
+        // Whoever asked may have gone away meanwhile; that is no reason to do less.
+        match request {
+            SupervisorRequest::Status => {
+                let status = self.status()?;
+                let _ = answer.send(SupervisorAnswer::Status(Box::new(status)));
+                Ok(None)
+            }
+            SupervisorRequest::Sign(sign) => {
+                let _ = answer.send(SupervisorAnswer::SignTaken { proven: self.trial.is_none() });
+                self.take_sign(sign).await
+            }
+            SupervisorRequest::Try { run } => match self.offered(run)? {
+                Ok(journal) => {
+                    let _ = answer.send(SupervisorAnswer::Accepted);
+                    self.begin_trial(journal).await
+                }
+                Err(why) => {
+                    warn!(%run, why, "the offer was refused");
+                    let _ = answer.send(SupervisorAnswer::Refused { why });
+                    Ok(None)
+                }
+            },
+            SupervisorRequest::Rollback => {
+                let refusal = self.rollback_refusal()?;
+                if let Some(why) = refusal {
+                    let _ = answer.send(SupervisorAnswer::Refused { why });
+                    return Ok(None);
+                }
+                let _ = answer.send(SupervisorAnswer::Accepted);
+                Ok(Some(self.return_to_previous(RunReason::ByHand).await?))
+            }
+            SupervisorRequest::Stop => {
+                let _ = answer.send(SupervisorAnswer::Accepted);
+                self.handle_stop().await
+            }
+        }
+    }
+
+    async fn handle_stop(&mut self) -> Result<Option<Exit>, Error> {
+        info!("stopping, asked through the local socket");
+        self.stop_worker(STOP_GRACE).await?;
+        self.starts.clear()?;
+        Ok(Some(Exit::Stopped))
+    }
+
+    async fn tick(&mut self) -> Result<Option<Exit>, Error> {
+        notify_alive();
+        if self.trial.is_some() {
+            return self.trial_tick().await;
+        }
+        if let Some(worker) = &self.worker {
+            let silent = worker.last_sign.elapsed();
+            if silent > WORKER_SILENCE {
+                warn!(silent_s = silent.as_secs(), "the worker gives no sign of life and is started again");
+                self.stop_worker(RETURN_GRACE).await?;
+                self.restart_at = Some(Instant::now());
+            }
+        }
+        let restart = self.restart_at.is_some_and(|at| at <= Instant::now());
+        if restart || self.unfinished {
+            self.unfinished = false;
+            match self.finish_journal() {
+                Ok(None) => {}
+                Ok(exit) => {
+                    self.stop_worker(STOP_GRACE).await?;
+                    return Ok(exit);
+                }
+                Err(error) => self.finish_later(&error),
+            }
+        }
+        if restart {
+            self.restart_at = None;
+            self.start_current();
+        }
+        Ok(None)
+    }
+
+    async fn worker_ended(&mut self, status: String) -> Result<Option<Exit>, Error> {
+        self.worker = None;
+        if self.trial.is_some() {
+            return self.candidate_ended(status).await;
+        }
+        self.deaths += 1;
+        let wait = Duration::from_secs(1 << self.deaths.min(6).saturating_sub(1));
+        error!(status, deaths = self.deaths, wait_s = wait.as_secs(), "the worker ended by itself and is started again");
+        if self.deaths >= starts::MAX_DEATHS && self.may_return()? {
+            let reason = RunReason::CrashLoop { times: self.deaths };
+            return Ok(Some(self.return_to_previous(reason).await?));
+        }
+        self.restart_at = Some(Instant::now() + wait);
+        Ok(None)
+    }
+
+    async fn take_sign(&mut self, sign: lockstep_plan::probation::Sign) -> Result<Option<Exit>, Error> {
+        if let Some(worker) = &mut self.worker {
+            worker.last_sign = Instant::now();
+        }
+        if self.trial.is_some() {
+            return self.candidate_signed(sign).await;
+        }
+        if matches!(sign.link, lockstep_plan::probation::Link::Up) {
+            self.deaths = 0;
+            self.starts.clear()?;
+        }
+        Ok(None)
+    }
+
+    fn status(&self) -> Result<SupervisorStatus, Error> {
+        Ok(SupervisorStatus {
+            pid: std::process::id(),
+            worker: self.worker.as_ref().map(Worker::pid),
+            current: self.slots.current()?.map(|slot| slot.manifest.version),
+            previous: self.slots.previous()?.map(|slot| slot.manifest.version),
+            trial: self.trial.as_ref().map(Trial::status),
+            run: self.state.journal()?,
+        })
+    }
+
+    fn reload(&mut self) {
+        match AgentConfig::load(&self.layout.config()) {
+            Ok(config) => {
+                self.config = config;
+                info!("the configuration was read again");
+            }
+            Err(error) => error!(error = words(&error), "the configuration is bad; the old one stays in force"),
+        }
+        if let Some(worker) = &self.worker {
+            worker.reload();
+        }
+    }
+
+    fn current(&self) -> Result<Slot, Error> {
+        self.slots
+            .current()?
+            .ok_or_else(|| Error::Refused(format!("{} names no slot", self.layout.current().display())))
+    }
+
+    /// Moves `current` to the proven slot and ends the run. Entered as often as it takes: each step finds what is
+    /// done already.
+    fn finish_commit(&mut self, journal: &Journal) -> Result<(), Error> {
+        let order = &journal.order;
+        let slot = self
+            .slots
+            .get(&order.package, &order.version)?
+            .ok_or_else(|| Error::Refused(format!("the proven slot of {} is gone", order.version)))?;
+        fault::point("commit");
+        self.slots.make_current(&slot)?;
+        fault::point("committed");
+        self.slots.purge(&order.package, &slot.manifest.purge.paths)?;
+        let mut memory = self.state.memory()?;
+        memory.held = (order.by == By::Hand)
+            .then(|| HeldVersion { version: order.version.clone(), generation: memory.generation });
+        self.state.write_memory(&memory)?;
+        let over = journal.at(Step::Over { outcome: Outcome::Done, reason: None }, self.clock.now());
+        self.state.send_later(&over.record(self.clock.now(), String::new()))?;
+        self.state.write_journal(&over)?;
+        info!(run = %journal.id, version = %order.version, "committed");
+        Ok(())
+    }
+
+    /// Remembers why the release failed and ends the run. Entered as often as it takes.
+    fn finish_return(&mut self, journal: &Journal) -> Result<(), Error> {
+        let Step::Return { outcome, reason } = &journal.step else { return Ok(()) };
+        let now = self.clock.now();
+        if outcome.blames_release() {
+            let mut memory = self.state.memory()?;
+            memory.skip(Skipped {
+                hash: journal.order.hash,
+                version: journal.order.version.clone(),
+                generation: memory.generation.max(journal.order.generation),
+                reason: reason.clone(),
+                at: now,
+            });
+            self.state.write_memory(&memory)?;
+        }
+        let over = journal.at(Step::Over { outcome: *outcome, reason: Some(reason.clone()) }, now);
+        let log = trial::end_of_log(&self.layout);
+        self.state.send_later(&over.record(now, log))?;
+        self.state.write_journal(&over)?;
+        warn!(run = %journal.id, version = %journal.order.version, %outcome, %reason, "the old version stays");
+        Ok(())
+    }
+
+    /// True if the current version is fresh enough that going back is likely to help.
+    fn may_return(&self) -> Result<bool, Error> {
+        let (Some(current), Some(_), Some(journal)) =
+            (self.slots.current()?, self.slots.previous()?, self.state.journal()?)
+        else {
+            return Ok(false);
+        };
+        let committed = matches!(journal.step, Step::Over { outcome: Outcome::Done, .. });
+        let age = self.clock.now().duration_since(journal.changed_at).unsigned_abs();
+        Ok(committed && journal.order.version == current.manifest.version && age < self.config.update.keep.duration())
+    }
+
+    fn rollback_refusal(&self) -> Result<Option<String>, Error> {
+        if let Some(trial) = &self.trial {
+            return Ok(Some(format!("{} is on probation; wait for its end", trial.status().version)));
+        }
+        if self.slots.previous()?.is_none() {
+            return Ok(Some("there is no version before this one on this host".into()));
+        }
+        Ok(None)
+    }
+
+    /// Makes the version before the current one again, remembers why, and executes it.
+    async fn return_to_previous(&mut self, reason: RunReason) -> Result<Exit, Error> {
+        let now = self.clock.now();
+        let current = self.current()?;
+        let previous = self
+            .slots
+            .previous()?
+            .ok_or_else(|| Error::Refused("there is no version before this one on this host".into()))?;
+        let mut memory = self.state.memory()?;
+        if let Some(hash) = current.hash {
+            let version = current.manifest.version.clone();
+            memory.skip(Skipped { hash, version, generation: memory.generation, reason: reason.clone(), at: now });
+            self.state.write_memory(&memory)?;
+        }
+        let order = Order {
+            package: previous.manifest.package.clone(),
+            version: previous.manifest.version.clone(),
+            target: String::new(),
+            hash: previous.hash.unwrap_or(lockstep_model::ContentHash::from_digest([0; 32])),
+            length: 0,
+            generation: memory.generation,
+            by: By::Hand,
+        };
+        warn!(from = %current.manifest.version, to = %order.version, %reason, "going back to the version before");
+        let id = RunId::new(now, crate::random());
+        let journal = Journal::begin(id, order, Some(current.manifest.version), now).at(Step::Commit, now);
+        self.state.write_journal(&journal)?;
+        self.stop_worker(STOP_GRACE).await?;
+        self.finish_commit(&journal)?;
+        self.starts.clear()?;
+        self.execute_current(None)
+    }
+
+    /// What is needed to go on as the current version, with the worker that runs or without one.
+    fn execute_current(&self, worker: Option<u32>) -> Result<Exit, Error> {
+        let program = self.layout.current().join(Slot::PROGRAM);
+        let mut args: Vec<OsString> = ["agent", "run", "--root"].map(OsString::from).into();
+        args.push(self.layout.root().into());
+        if let Some(pid) = worker {
+            args.extend(["--adopt".into(), pid.to_string().into()]);
+        }
+        Ok(Exit::Execute { program, args, worker })
+    }
+}
+
+fn listen(kind: SignalKind) -> Result<Signal, Error> {
+    signal(kind).map_err(|source| Error::System { doing: "listen for signals", source })
+}
+
+fn notify_ready() {
+    // Without a service manager there is nobody to tell, which is no error.
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+}
+
+fn notify_alive() {
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Watchdog]);
+}

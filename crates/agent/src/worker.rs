@@ -1,0 +1,664 @@
+//! The worker: looks at the host, reports, and carries out what the server's answer asks for.
+//!
+//! One task, [`Worker::watch`], owns all state and takes in events one at a time; whatever can take long (a report,
+//! a sample, a fetch) runs beside it and comes back as an event. Its sign of life to the supervisor is given by that
+//! same task, so a worker whose heart stands still is noticed.
+//!
+//! * [`link`] talks to the server: reports, records, hints, renewal of the certificate.
+//! * [`fetch`] brings a release into a slot: metadata, bundle, unpacking, check.
+//! * [`control`] answers the local socket.
+
+mod control;
+mod fetch;
+mod hints;
+mod link;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use lockstep_host::slots::{Slot, Slots};
+use lockstep_host::{Layout, fault, machine, process};
+use lockstep_model::api::{Desired, Installed, Report, RunStatus, Updates};
+use lockstep_model::{Interval, ItemName, ItemState, Level, Outcome, PackageName, RunId, RunReason, Version};
+use lockstep_net::Clock;
+use lockstep_net::client::HttpClient;
+use lockstep_plan::fitness::ItemBook;
+use lockstep_plan::probation::{Link as LinkState, Sign};
+use lockstep_plan::schedule;
+use lockstep_plan::update::{By, Hold, Journal, Memory, Order, Situation, Step, consider};
+use lockstep_probe::Sampler;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
+use tracing::{debug, error, info, warn};
+
+use self::fetch::{Fetched, Fetching, Place};
+use self::link::{Link, Reported};
+use crate::config::AgentConfig;
+use crate::local::{self, SupervisorAnswer, SupervisorRequest, WorkerAnswer, WorkerRequest};
+use crate::state::State;
+use crate::{Error, Identity, words};
+
+/// How the worker was called by its supervisor.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The root of all paths.
+    pub root: PathBuf,
+    /// The slot that this program lies in.
+    pub slot: PathBuf,
+    /// The supervisor's process.
+    pub supervisor: u32,
+    /// The run whose candidate this worker is.
+    pub trial: Option<RunId>,
+}
+
+/// A sign of life is given this often on probation.
+const TRIAL_SIGN: Duration = Duration::from_millis(500);
+/// Otherwise this often.
+const SIGN: Duration = Duration::from_secs(10);
+/// On probation a report that was not accepted is tried again this soon, and an accepted one repeated at most this
+/// late: the new version is to show that it can.
+const TRIAL_REPORT: Duration = Duration::from_secs(1);
+/// On probation samples are taken at least this often.
+const TRIAL_SAMPLE: Duration = Duration::from_secs(2);
+/// The supervisor answers at once or never.
+const SUPERVISOR_PATIENCE: Duration = Duration::from_secs(5);
+
+enum Event {
+    Sampled(Vec<(ItemName, lockstep_model::Value)>),
+    Reported(Box<Reported>),
+    Renewed(Result<Identity, Error>),
+    RecordsSent,
+    Hint,
+    Fetched(RunId, Box<Fetched>),
+    SignTaken(Result<SupervisorAnswer, Error>),
+    Asked(Box<local::Asked<WorkerRequest, WorkerAnswer>>),
+    Ordered(Order, oneshot::Sender<WorkerAnswer>),
+}
+
+/// What a local request that waits for the server wants to know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ask {
+    /// Is another version wanted?
+    Check,
+    /// Install it.
+    Update,
+}
+
+struct Worker {
+    layout: Layout,
+    slots: Slots,
+    state: State,
+    config: AgentConfig,
+    clock: Clock,
+    slot: Slot,
+    identity: Identity,
+    link: Link,
+    /// The client in use, for those that keep one for long.
+    client: watch::Sender<HttpClient>,
+    events: mpsc::Sender<Event>,
+    supervisor: u32,
+    /// True while this worker is on probation.
+    on_trial: bool,
+    book: ItemBook,
+    items: Option<Vec<ItemState>>,
+    memory: Memory,
+    run: Option<Journal>,
+    fetching: Option<Fetching>,
+    /// Why the fetch that failed is tried again, and when.
+    retry: Option<(String, Timestamp)>,
+    /// Not before this time, because the last run was postponed.
+    postponed_until: Option<Timestamp>,
+    desired: Vec<Desired>,
+    updates: Updates,
+    hold: Option<Hold>,
+    link_state: LinkState,
+    reported_at: Option<Timestamp>,
+    reports: u64,
+    next_report: Instant,
+    next_sample: Instant,
+    next_sign: Instant,
+    reporting: bool,
+    sampling: bool,
+    signing: bool,
+    sending_records: bool,
+    /// Local requests that wait for the server's next answer.
+    waiting: Vec<(Ask, oneshot::Sender<WorkerAnswer>)>,
+    sampler: Sampler,
+    boot_id: String,
+}
+
+/// Runs the worker until it is told to stop, or its supervisor is gone.
+pub async fn run(options: Options, clock: Clock) -> Result<(), Error> {
+    process::die_with_parent(options.supervisor)?;
+    fault::set_role("worker");
+    fault::set_partner(options.supervisor);
+    let layout = Layout::below(&options.root);
+    let config = AgentConfig::load(&layout.config())?;
+    let identity = Identity::load(&layout)?;
+    let slots = Slots::new(layout.clone());
+    let slot = slots.at(&options.slot)?;
+    let (events, incoming) = mpsc::channel(64);
+    let version = slot.manifest.version.clone();
+    info!(host = %identity.host, %version, on_trial = options.trial.is_some(), "the worker begins");
+
+    let link = Link::new(&config, &identity, &version, &clock)?;
+    let (client, _) = watch::channel(link.client());
+    let requests = local::serve(&layout.agent_socket())?;
+    let state = State::new(&layout);
+    let sampler = Sampler::new(lockstep_probe::Config::of_this_machine(vec![options.supervisor, std::process::id()]));
+    let now = Instant::now();
+    let mut worker = Worker {
+        memory: state.memory()?,
+        run: state.journal()?,
+        supervisor: options.supervisor,
+        on_trial: options.trial.is_some(),
+        book: ItemBook::default(),
+        items: None,
+        fetching: None,
+        retry: None,
+        postponed_until: None,
+        desired: Vec::new(),
+        updates: Updates::On,
+        hold: None,
+        link_state: LinkState::Unknown,
+        reported_at: None,
+        reports: 0,
+        next_report: now,
+        next_sample: now,
+        next_sign: now,
+        reporting: false,
+        sampling: false,
+        signing: false,
+        sending_records: false,
+        waiting: Vec::new(),
+        layout,
+        slots,
+        state,
+        config,
+        clock,
+        slot,
+        identity,
+        link,
+        client,
+        events,
+        sampler,
+        boot_id: machine::boot_id()?,
+    };
+    worker.resume_run();
+    tokio::spawn(hints::follow(worker.client.subscribe(), worker.events.clone()));
+    worker.watch(incoming, requests).await
+}
+
+impl Worker {
+    async fn watch(
+        &mut self,
+        mut incoming: mpsc::Receiver<Event>,
+        mut requests: mpsc::Receiver<local::Asked<WorkerRequest, WorkerAnswer>>,
+    ) -> Result<(), Error> {
+        let listen = |kind| signal(kind).map_err(|source| Error::System { doing: "listen for signals", source });
+        let mut terminate = listen(SignalKind::terminate())?;
+        let mut reload = listen(SignalKind::hangup())?;
+        loop {
+            self.start_what_is_due();
+            let wake = self.next_report.min(self.next_sample).min(self.next_sign);
+            let retry = self.retry_in();
+            tokio::select! {
+                Some(event) = incoming.recv() => self.handle(event),
+                Some(asked) = requests.recv() => self.handle(Event::Asked(Box::new(asked))),
+                _ = terminate.recv() => {
+                    info!("the worker stops");
+                    return Ok(());
+                }
+                _ = reload.recv() => self.reload(),
+                () = tokio::time::sleep_until(wake) => {}
+                () = tokio::time::sleep(retry) => self.retry_run(),
+            }
+        }
+    }
+
+    fn handle(&mut self, event: Event) {
+        match event {
+            Event::Sampled(values) => {
+                self.sampling = false;
+                self.items = Some(self.book.update(values, self.clock.now()));
+            }
+            Event::Reported(reported) => self.reported(*reported),
+            Event::Renewed(Ok(identity)) => self.take_identity(identity),
+            Event::Renewed(Err(error)) => {
+                warn!(error = words(&error), until = %self.identity.not_after, "the certificate could not be renewed; tried again");
+            }
+            Event::RecordsSent => self.sending_records = false,
+            Event::Hint => {
+                debug!("the server has news");
+                self.next_report = Instant::now();
+            }
+            Event::Fetched(run, fetched) => self.fetched(run, *fetched),
+            Event::SignTaken(answer) => self.sign_taken(answer),
+            Event::Asked(asked) => self.asked(*asked),
+            Event::Ordered(order, answer) => self.ordered(order, answer),
+        }
+    }
+
+    /// Starts each periodic thing whose time has come and that is not under way.
+    fn start_what_is_due(&mut self) {
+        let now = Instant::now();
+        if now >= self.next_sample && !self.sampling {
+            self.sampling = true;
+            let every = self.config.report.sample.duration();
+            self.next_sample = now + if self.on_trial { every.min(TRIAL_SAMPLE) } else { every };
+            let (sampler, events, at) = (self.sampler.clone(), self.events.clone(), self.clock.now());
+            tokio::spawn(async move { events.send(Event::Sampled(sampler.sample(at).await)).await });
+        }
+        if now >= self.next_sign && !self.signing {
+            self.signing = true;
+            self.next_sign = now + if self.on_trial { TRIAL_SIGN } else { SIGN };
+            self.give_sign();
+        }
+        // The first report waits for the first samples: half a report would count as one.
+        if now >= self.next_report && !self.reporting && self.items.is_some() {
+            self.reporting = true;
+            self.reports += 1;
+            let report = self.report();
+            self.link.report(report, self.events.clone());
+        }
+        // Whatever is under way sets the next time itself; until then it must not keep the loop spinning.
+        for (under_way, next) in [
+            (self.sampling, &mut self.next_sample),
+            (self.signing, &mut self.next_sign),
+            (self.reporting || self.items.is_none(), &mut self.next_report),
+        ] {
+            if under_way && *next <= now {
+                *next = now + Duration::from_millis(200);
+            }
+        }
+    }
+
+    fn levels(&self) -> Option<BTreeMap<ItemName, Level>> {
+        let items = self.items.as_ref()?;
+        Some(items.iter().map(|state| (state.item.clone(), state.level)).collect())
+    }
+
+    fn give_sign(&self) {
+        let sign = Sign { link: self.link_state.clone(), levels: self.levels() };
+        let (socket, events) = (self.layout.supervisor_socket(), self.events.clone());
+        tokio::spawn(async move {
+            let answer = local::ask(&socket, &SupervisorRequest::Sign(sign), SUPERVISOR_PATIENCE).await;
+            events.send(Event::SignTaken(answer)).await
+        });
+    }
+
+    fn sign_taken(&mut self, answer: Result<SupervisorAnswer, Error>) {
+        self.signing = false;
+        match answer {
+            Ok(SupervisorAnswer::SignTaken { proven: true }) if self.on_trial => {
+                self.on_trial = false;
+                self.run = self.journal();
+                self.memory = self.state.memory().unwrap_or_else(|_| self.memory.clone());
+                info!(version = %self.slot.manifest.version, "this version has proven itself");
+                if let Err(error) = process::stderr_to_stdout() {
+                    warn!(error = words(&error), "the log could not be turned from the trial's file");
+                }
+                self.next_report = Instant::now();
+            }
+            Ok(_) => {}
+            // It may be executing itself anew; the next sign tells.
+            Err(error) => debug!(error = words(&error), "the supervisor did not take the sign of life"),
+        }
+    }
+
+    fn report(&self) -> Report {
+        let slot = &self.slot;
+        let previous = self.slots.previous().ok().flatten().map(|slot| slot.manifest.version);
+        let previous = previous.filter(|version| *version != slot.manifest.version);
+        Report {
+            at: self.clock.now(),
+            boot_id: self.boot_id.clone(),
+            installed: vec![Installed {
+                package: slot.manifest.package.clone(),
+                version: slot.manifest.version.clone(),
+                hash: slot.hash,
+                previous,
+                proven: !self.on_trial,
+            }],
+            items: self.items.clone().unwrap_or_default(),
+            run: self.run.as_ref().filter(|run| !run.is_over()).map(|run| RunStatus {
+                id: run.id,
+                package: run.order.package.clone(),
+                to: run.order.version.clone(),
+                phase: run.step.phase(),
+            }),
+            updates_enabled: self.config.update.enabled,
+            generation: self.memory.generation,
+            skipped: self.memory.skipped.iter().map(|skipped| skipped.hash).collect(),
+            facts: machine::facts(),
+        }
+    }
+
+    fn reported(&mut self, reported: Reported) {
+        self.reporting = false;
+        self.link_state = reported.state;
+        self.next_sign = Instant::now();
+        match reported.answer {
+            Ok(answer) => {
+                self.reported_at = Some(self.clock.now());
+                self.updates = answer.updates;
+                self.plan_next_report(Some(answer.next_report), reported.retry_after);
+                self.take_orders(answer.desired);
+                self.send_records();
+                self.renew_if_due();
+            }
+            Err(wanted) => {
+                self.plan_next_report(None, reported.retry_after);
+                // A server that does not talk to this version still says which one it wants.
+                if let Some(wanted) = wanted {
+                    self.take_orders(vec![wanted]);
+                    self.send_records();
+                } else {
+                    self.link.next_server();
+                    self.client.send_replace(self.link.client());
+                    let why = format!("the report was not accepted: {}", self.link_state);
+                    self.answer_waiting(|_| WorkerAnswer::Refused { why: why.clone() });
+                }
+            }
+        }
+    }
+
+    fn plan_next_report(&mut self, asked: Option<Interval>, retry_after: Option<Duration>) {
+        let every = asked.unwrap_or(self.config.report.every).duration();
+        let seed = schedule::stable_hash(&[self.identity.host.as_str()]);
+        let wait = match (self.on_trial, asked.is_some(), retry_after) {
+            (true, ..) => every.min(TRIAL_REPORT),
+            (false, _, Some(wait)) => schedule::spread_retry(wait, seed ^ self.reports),
+            (false, true, None) => schedule::next_report(every, seed, self.reports),
+            // After a failure it is tried soon, but never all hosts at one time.
+            (false, false, None) => schedule::spread_retry(every.min(Duration::from_secs(15)), seed ^ self.reports),
+        };
+        self.next_report = Instant::now() + wait;
+    }
+
+    /// Takes in what the server wants, begins a run if one is due, and abandons one that is not wanted any more.
+    fn take_orders(&mut self, desired: Vec<Desired>) {
+        self.desired = desired;
+        let Some(wanted) = self.wanted().cloned() else {
+            self.hold = None;
+            self.answer_waiting(|_| WorkerAnswer::Nothing { hold: Hold::UpToDate });
+            return;
+        };
+        self.abandon_if_superseded(&wanted);
+        let verdict = consider(&wanted, &self.situation(), self.clock.now());
+        if wanted.generation > self.memory.generation {
+            self.memory.generation = wanted.generation;
+            if let Err(error) = self.state.write_memory(&self.memory) {
+                error!(error = words(&error), "the order's generation could not be written down");
+            }
+        }
+        match verdict {
+            Ok(_) if self.on_trial => {}
+            Ok(order) => {
+                self.hold = None;
+                self.begin_wanted(order);
+            }
+            Err(hold) => self.keep_from(&wanted.version, hold),
+        }
+    }
+
+    fn begin_wanted(&mut self, order: Order) {
+        let version = order.version.clone();
+        match self.begin_run(order) {
+            Ok(run) => self.answer_waiting(|ask| match ask {
+                Ask::Check => WorkerAnswer::Wanted { version: version.clone(), hold: None },
+                Ask::Update => WorkerAnswer::Begun { run, version: version.clone() },
+            }),
+            Err(error) => {
+                let why = words(&error);
+                error!(why, "the run could not be begun; it is tried with the next report");
+                self.answer_waiting(|_| WorkerAnswer::Refused { why: why.clone() });
+            }
+        }
+    }
+
+    fn keep_from(&mut self, wanted: &Version, hold: Hold) {
+        if self.hold.as_ref() != Some(&hold) && hold != Hold::UpToDate {
+            info!(%wanted, %hold, "not updating");
+        }
+        self.answer_waiting(|_| match &hold {
+            Hold::UpToDate => WorkerAnswer::Nothing { hold: hold.clone() },
+            _ => WorkerAnswer::Wanted { version: wanted.clone(), hold: Some(hold.clone()) },
+        });
+        self.hold = Some(hold);
+    }
+
+    /// What the server wants of the agent itself.
+    fn wanted(&self) -> Option<&Desired> {
+        let own = PackageName::lockstep();
+        self.desired.iter().find(|desired| desired.package == own)
+    }
+
+    fn answer_waiting(&mut self, answer: impl Fn(Ask) -> WorkerAnswer) {
+        for (ask, waiting) in self.waiting.drain(..) {
+            // Whoever asked may have gone away.
+            let _ = waiting.send(answer(ask));
+        }
+    }
+
+    fn situation(&self) -> Situation<'_> {
+        Situation {
+            current: &self.slot.manifest.version,
+            memory: &self.memory,
+            run: self.run.as_ref(),
+            // A person on the host who orders the update means it.
+            enabled_here: self.config.update.enabled || self.waiting.iter().any(|(ask, _)| *ask == Ask::Update),
+            updates: self.updates,
+            retry_at: self.postponed_until,
+        }
+    }
+
+    /// A run that only fetches or unpacks is given up when the server wants something else by now.
+    fn abandon_if_superseded(&mut self, wanted: &Desired) {
+        let Some(run) = &self.run else { return };
+        let superseded = run.step.is_the_workers()
+            && run.order.by == By::Server
+            && wanted.generation >= run.order.generation
+            && wanted.hash != run.order.hash;
+        if superseded {
+            info!(run = %run.id, from = %run.order.version, to = %wanted.version, "the order has changed");
+            self.end_run(Outcome::Postponed, None);
+        }
+    }
+
+    fn begin_run(&mut self, order: Order) -> Result<RunId, Error> {
+        let now = self.clock.now();
+        let id = RunId::new(now, crate::random());
+        let journal = Journal::begin(id, order, Some(self.slot.manifest.version.clone()), now);
+        self.state.write_journal(&journal)?;
+        info!(run = %id, to = %journal.order.version, hash = ?journal.order.hash, "a run begins");
+        self.state.send_later(&journal.record(now, String::new()))?;
+        self.run = Some(journal);
+        self.fetch();
+        Ok(id)
+    }
+
+    /// After a start: goes on with a run that is the worker's, and leaves time after one that was postponed.
+    fn resume_run(&mut self) {
+        if let Some(run) = &self.run
+            && let Step::Over { outcome: Outcome::Postponed, .. } = run.step
+        {
+            let retry = self.config.update.retry.duration();
+            self.postponed_until = Some(run.changed_at + retry);
+        }
+        let Some(run) = self.run.as_ref().filter(|run| run.step.is_the_workers() && !self.on_trial) else { return };
+        info!(run = %run.id, to = %run.order.version, "going on with the run");
+        self.fetch();
+    }
+
+    fn fetch(&mut self) {
+        let Some(run) = &self.run else { return };
+        self.retry = None;
+        let place = Place {
+            layout: self.layout.clone(),
+            current: self.slot.clone(),
+            clock: self.clock.clone(),
+            retry: self.config.update.retry.duration(),
+        };
+        self.fetching = Some(Fetching::start(run.clone(), place, self.link.client(), self.events.clone()));
+    }
+
+    fn retry_in(&self) -> Duration {
+        let Some((_, at)) = &self.retry else { return Duration::from_secs(3600) };
+        at.duration_since(self.clock.now()).try_into().unwrap_or(Duration::ZERO)
+    }
+
+    fn retry_run(&mut self) {
+        if self.retry.is_some() && self.run.as_ref().is_some_and(|run| run.step.is_the_workers()) {
+            self.fetch();
+        }
+    }
+
+    fn fetched(&mut self, id: RunId, fetched: Fetched) {
+        let Some(run) = self.run.clone().filter(|run| run.id == id && run.step.is_the_workers()) else { return };
+        match fetched {
+            Fetched::Enter(step, journaled) => {
+                let entered = run.at(step, self.clock.now());
+                match self.state.write_journal(&entered) {
+                    Ok(()) => {
+                        self.run = Some(entered);
+                        // The fetch may have been given up.
+                        let _ = journaled.send(());
+                    }
+                    Err(error) => self.retry_later(words(&error), self.config.update.retry.duration()),
+                }
+            }
+            Fetched::Ready => {
+                self.fetching = None;
+                self.offer(run);
+            }
+            Fetched::Failed { outcome, reason } => {
+                warn!(run = %id, %outcome, %reason, "the run failed");
+                self.end_run(outcome, Some(reason));
+            }
+            Fetched::Again { why, after } => self.retry_later(why, after),
+        }
+    }
+
+    fn retry_later(&mut self, why: String, after: Duration) {
+        self.fetching = None;
+        let at = self.clock.now() + after;
+        warn!(why, at = %format_args!("{at:.0}"), "the run cannot go on now; tried again");
+        self.retry = Some((why, at));
+    }
+
+    /// Asks the supervisor to try the slot. If it agrees, this worker is about to be stopped.
+    fn offer(&mut self, run: Journal) {
+        let Some(levels) = self.levels() else {
+            return self.retry_later("the first samples are not there yet".into(), Duration::from_secs(1));
+        };
+        let gates = &self.config.probation;
+        let baseline = levels.into_iter().filter(|(item, _)| gates.is_gated(item)).collect();
+        let offered = Journal { baseline, ..run.at(Step::Offered, self.clock.now()) };
+        let retry = self.config.update.retry.duration();
+        if let Err(error) = self.state.write_journal(&offered) {
+            return self.retry_later(words(&error), retry);
+        }
+        fault::point("offered");
+        let (socket, events, id) = (self.layout.supervisor_socket(), self.events.clone(), offered.id);
+        self.run = Some(offered);
+        tokio::spawn(async move {
+            let answer = local::ask(&socket, &SupervisorRequest::Try { run: id }, SUPERVISOR_PATIENCE).await;
+            let why = match answer {
+                Ok(SupervisorAnswer::Accepted) => return,
+                Ok(SupervisorAnswer::Refused { why }) => why,
+                Ok(_) => "the supervisor's answer is not understood".into(),
+                Err(error) => words(&error),
+            };
+            // The worker may be stopping.
+            let _ = events.send(Event::Fetched(id, Box::new(Fetched::Again { why, after: retry }))).await;
+        });
+    }
+
+    fn end_run(&mut self, outcome: Outcome, reason: Option<RunReason>) {
+        let Some(run) = self.run.take() else { return };
+        self.fetching = None;
+        self.retry = None;
+        let now = self.clock.now();
+        if outcome == Outcome::Postponed && reason.is_some() {
+            self.postponed_until = Some(now + self.config.update.retry.duration());
+        }
+        let over = run.at(Step::Over { outcome, reason: reason.clone() }, now);
+        if let Some(reason) = reason.filter(|_| outcome.blames_release()) {
+            self.memory.skip(lockstep_plan::update::Skipped {
+                hash: run.order.hash,
+                version: run.order.version.clone(),
+                generation: self.memory.generation.max(run.order.generation),
+                reason,
+                at: now,
+            });
+        }
+        let written = self
+            .state
+            .write_memory(&self.memory)
+            .and_then(|()| self.state.send_later(&over.record(now, String::new())))
+            .and_then(|()| self.state.write_journal(&over));
+        if let Err(error) = written {
+            // The journal still holds the run: the next start enters it again.
+            error!(error = words(&error), "the end of the run could not be written down");
+        }
+        self.run = Some(over);
+        self.next_report = Instant::now();
+    }
+
+    fn journal(&self) -> Option<Journal> {
+        self.state.journal().unwrap_or_else(|error| {
+            error!(error = words(&error), "the journal could not be read");
+            None
+        })
+    }
+
+    fn send_records(&mut self) {
+        if !self.sending_records {
+            self.sending_records = true;
+            self.link.send_records(self.state.clone(), self.events.clone());
+        }
+    }
+
+    fn renew_if_due(&mut self) {
+        if self.clock.now() >= self.identity.renew_at() {
+            let (identity, layout) = (self.identity.clone(), self.layout.clone());
+            let (client, events) = (self.link.client(), self.events.clone());
+            tokio::spawn(async move {
+                let renewed = identity.renew(&layout, &client).await;
+                events.send(Event::Renewed(renewed)).await
+            });
+        }
+    }
+
+    fn take_identity(&mut self, identity: Identity) {
+        match Link::new(&self.config, &identity, self.version(), &self.clock) {
+            Ok(link) => {
+                self.client.send_replace(link.client());
+                self.link = link;
+                self.identity = identity;
+            }
+            Err(error) => error!(error = words(&error), "the renewed certificate cannot be used; the old one stays in use"),
+        }
+    }
+
+    fn reload(&mut self) {
+        match AgentConfig::load(&self.layout.config()) {
+            Ok(config) => {
+                self.config = config;
+                self.take_identity(self.identity.clone());
+                info!("the configuration was read again");
+                self.next_report = Instant::now();
+                self.next_sample = Instant::now();
+            }
+            Err(error) => error!(error = words(&error), "the configuration is bad; the old one stays in force"),
+        }
+    }
+
+    fn version(&self) -> &Version {
+        &self.slot.manifest.version
+    }
+}

@@ -1,0 +1,34 @@
+//! `lockstep agent worker`: started by the supervisor alone.
+
+use std::path::PathBuf;
+
+use lockstep_agent::worker::{self, Options};
+use lockstep_model::RunId;
+use lockstep_net::Clock;
+
+use super::RootArgs;
+use crate::exit::Exit;
+
+/// Options.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    root: RootArgs,
+    /// The slot that this program lies in
+    #[arg(long, value_name = "DIR")]
+    slot: PathBuf,
+    /// The supervisor's process
+    #[arg(long, value_name = "PID")]
+    supervisor: u32,
+    /// The run whose candidate this is
+    #[arg(long, value_name = "RUN")]
+    trial: Option<RunId>,
+}
+
+/// Runs the worker.
+pub async fn run(args: Args) -> anyhow::Result<Exit> {
+    let root = args.root.layout()?.root().to_owned();
+    let options = Options { root, slot: args.slot, supervisor: args.supervisor, trial: args.trial };
+    worker::run(options, Clock::system()).await?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,30 @@
+//! `lockstep host …`
+
+mod list;
+mod remove;
+mod show;
+
+use clap::Subcommand;
+
+use crate::exit::Exit;
+
+/// Commands about hosts.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show all hosts
+    List(list::Args),
+    /// Show one host with its items
+    Show(show::Args),
+    /// Remove a host and revoke its certificates
+    Remove(remove::Args),
+}
+
+impl Command {
+    pub(super) async fn run(self) -> anyhow::Result<Exit> {
+        match self {
+            Self::List(args) => list::run(args).await,
+            Self::Show(args) => show::run(args).await,
+            Self::Remove(args) => remove::run(args).await,
+        }
+    }
+}

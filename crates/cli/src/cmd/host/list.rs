@@ -1,0 +1,42 @@
+//! `lockstep host list`.
+
+use lockstep_model::api::operator::HostView;
+use lockstep_net::Clock;
+
+use crate::exit::Exit;
+use crate::operator::{Operator, OperatorArgs};
+use crate::out;
+
+/// Options.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: lockstep host list")]
+pub struct Args {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    operator: OperatorArgs,
+}
+
+/// Shows all hosts.
+pub async fn run(args: Args) -> anyhow::Result<Exit> {
+    let hosts: Vec<HostView> = Operator::open(&args.operator)?.get("hosts").await?;
+    if args.json {
+        out::json(&hosts)?;
+        return Ok(Exit::Done);
+    }
+    let now = Clock::system().now();
+    let rows = hosts.iter().map(|host| {
+        let version = out::or_dash(host.version.as_ref());
+        vec![
+            host.level.to_string(),
+            host.name.to_string(),
+            if host.proven { version } else { format!("{version} (on probation)") },
+            out::or_dash(host.desired.as_ref()),
+            host.last_seen.map_or("never".into(), |at| out::ago(at, now)),
+        ]
+    });
+    let empty = "no hosts; \"lockstep token create\" prints the command that enrols one";
+    out::table(&["level", "host", "version", "wanted", "last seen"], rows.collect(), empty);
+    Ok(Exit::Done)
+}

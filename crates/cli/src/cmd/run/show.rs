@@ -1,0 +1,47 @@
+//! `lockstep run show`.
+
+use lockstep_model::RunId;
+use lockstep_model::api::operator::RunView;
+
+use crate::exit::Exit;
+use crate::operator::{Operator, OperatorArgs};
+use crate::out;
+
+/// Options.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: lockstep run show 019b0a5c-2d00-7abc-8def-0123456789ab")]
+pub struct Args {
+    /// The run
+    id: RunId,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    operator: OperatorArgs,
+}
+
+/// Shows one run.
+pub async fn run(args: Args) -> anyhow::Result<Exit> {
+    let run: RunView = Operator::open(&args.operator)?.get(&format!("runs/{}", args.id)).await?;
+    if args.json {
+        out::json(&run)?;
+        return Ok(Exit::Done);
+    }
+    let record = &run.record;
+    let from = out::or_dash(record.from.as_ref());
+    out::line(format_args!("run {} on {}", record.id, run.host));
+    out::line(format_args!("{} {from} → {} ({})", record.package, record.to, record.hash));
+    out::line(format_args!("began {:.0}, ordered by rollout {}", record.started_at, record.generation));
+    match record.outcome {
+        Some(outcome) => out::line(format_args!("{outcome} at {:.0}", record.at)),
+        None => out::line(format_args!("in phase {} since {:.0}", record.phase, record.at)),
+    }
+    if let Some(reason) = &record.reason {
+        out::line(format_args!("because {reason}"));
+    }
+    if !record.log.is_empty() {
+        out::line("");
+        out::line(record.log.trim_end());
+    }
+    Ok(Exit::Done)
+}

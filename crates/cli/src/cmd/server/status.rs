@@ -1,0 +1,37 @@
+//! `lockstep server status`.
+
+use lockstep_model::api::Updates;
+use lockstep_model::api::operator::ServerStatus;
+
+use crate::exit::Exit;
+use crate::operator::{Operator, OperatorArgs};
+use crate::out;
+
+/// Options.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: lockstep server status --json")]
+pub struct Args {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    operator: OperatorArgs,
+}
+
+/// Shows how a server stands.
+pub async fn run(args: Args) -> anyhow::Result<Exit> {
+    let status: ServerStatus = Operator::open(&args.operator)?.get("status").await?;
+    if args.json {
+        out::json(&status)?;
+        return Ok(Exit::Done);
+    }
+    out::line(format_args!("version    {} on {}", status.version, status.database));
+    out::line(format_args!("hosts      {}, {} of them silent", status.hosts, status.silent));
+    out::line(format_args!("rollouts   {} under way", status.active_rollouts));
+    out::line(format_args!("updates    {}", if status.updates == Updates::On { "on" } else { "off" }));
+    match status.targets_version {
+        Some(version) => out::line(format_args!("releases   list version {version}")),
+        None => out::line("releases   none yet; \"lockstep keys init DIR\" makes the publisher's keys"),
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,218 @@
+//! Commands: checks and scripts that run for a bounded time and say something.
+//!
+//! A command gets a process group of its own and `/dev/null` as its input. At its deadline the whole group is
+//! killed; so is whatever of the group still holds the output when the command itself has ended. Its output is
+//! read all the time, so that it never waits for a reader, and only the end of it is kept.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use tokio::io::AsyncReadExt;
+use tokio::net::unix::pipe;
+use tokio::time::Instant;
+
+use crate::error::{Error, Result};
+use crate::process::{Output, Process, Spawn};
+
+mod tail;
+
+use tail::Tail;
+
+/// A command to be run.
+#[derive(Debug, Clone)]
+pub struct Exec {
+    /// The program: a path, or a name that is looked for in `PATH`.
+    pub program: PathBuf,
+    /// Its arguments.
+    pub args: Vec<OsString>,
+    /// Environment variables on top of this process's own.
+    pub env: Vec<(OsString, OsString)>,
+    /// Its working directory; this process's own if none.
+    pub cwd: Option<PathBuf>,
+    /// When it is killed.
+    pub timeout: Duration,
+    /// How many bytes of output are kept: the last ones.
+    pub output_cap: usize,
+}
+
+/// How a command ended.
+#[derive(Debug, Clone)]
+pub struct Finished {
+    /// `exit status: 0`, `signal: 9 (SIGKILL)`.
+    pub status: ExitStatus,
+    /// The end of what it wrote to standard output and standard error, in the order of writing. Bytes that are
+    /// not UTF-8 are replaced by U+FFFD.
+    pub output: String,
+    /// How many bytes of output came before that and were not kept.
+    pub cut: u64,
+    /// Whether it was killed at its deadline.
+    pub timed_out: bool,
+    /// How long it ran.
+    pub duration: Duration,
+}
+
+impl Finished {
+    /// True if it ended by itself and well.
+    #[must_use]
+    pub fn succeeded(&self) -> bool {
+        self.status.success() && !self.timed_out
+    }
+
+    /// How it ended, for people: `exit status: 1`, `killed after 30.0 s`.
+    #[must_use]
+    pub fn how(&self) -> String {
+        if self.timed_out {
+            format!("killed after {:.1} s", self.duration.as_secs_f64())
+        } else {
+            self.status.to_string()
+        }
+    }
+}
+
+/// How long a killed group may hold on to the output. Who left the group may hold it for ever.
+const LONGEST_HOLD: Duration = Duration::from_secs(1);
+/// A pipe holds 64 KiB by default and 1 MiB at most (`pipe(7)`); more than that was written by somebody alive.
+const LARGEST_PIPE: usize = 1 << 20;
+
+impl Exec {
+    /// A command with a time limit; 64 KiB of output are kept.
+    pub fn new(program: impl Into<PathBuf>, timeout: Duration) -> Self {
+        Self {
+            program: program.into(),
+            args: Vec::new(),
+            env: Vec::new(),
+            cwd: None,
+            timeout,
+            output_cap: 64 * 1024,
+        }
+    }
+
+    /// Adds arguments.
+    #[must_use]
+    pub fn args(mut self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
+        self.args
+            .extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
+        self
+    }
+
+    /// Adds an environment variable.
+    #[must_use]
+    pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
+        self.env
+            .push((name.as_ref().to_owned(), value.as_ref().to_owned()));
+        self
+    }
+
+    /// Sets the working directory.
+    #[must_use]
+    pub fn cwd(mut self, cwd: impl Into<PathBuf>) -> Self {
+        self.cwd = Some(cwd.into());
+        self
+    }
+
+    /// Runs the command to its end. An error means that it could not be started or watched, not that it failed.
+    /// If this is cancelled, the command's group is killed.
+    pub async fn run(self) -> Result<Finished> {
+        let started = Instant::now();
+        let program = self.program.clone();
+        let failed = |source| Error::Start {
+            program: program.clone(),
+            source,
+        };
+        let (reader, writer) = io::pipe().map_err(failed)?;
+        let mut output = pipe::Receiver::from_owned_fd(reader.into()).map_err(failed)?;
+        let mut running = Running(Process::spawn(Spawn {
+            program: self.program,
+            args: self.args,
+            env: self.env,
+            cwd: self.cwd,
+            output: Output::Pipe(writer),
+        })?);
+        let mut tail = Tail::new(self.output_cap);
+
+        let in_time = tokio::time::timeout(
+            self.timeout,
+            read_until_end(&running.0, &mut output, &mut tail),
+        );
+        let timed_out = match in_time.await {
+            Ok(ended) => {
+                ended?;
+                false
+            }
+            Err(_) => true,
+        };
+        let held = timed_out || !drain(&mut output, &mut tail);
+        if held {
+            running.0.kill_group()?;
+            // Whatever the rest of the group wrote before it died.
+            let rest = read_all(&mut output, &mut tail);
+            if tokio::time::timeout(LONGEST_HOLD, rest).await.is_err() {
+                tracing::debug!(program = %program.display(), "its output is held by a process outside of its group");
+            }
+        }
+        let status = running.0.kill().await?;
+        let (output, cut) = tail.into_text();
+        Ok(Finished {
+            status,
+            output,
+            cut,
+            timed_out,
+            duration: started.elapsed(),
+        })
+    }
+}
+
+/// A command that is killed when nobody waits for it any more.
+struct Running(Process);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Err(error) = self.0.kill_group() {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, "cannot kill a command that nobody waits for");
+        }
+    }
+}
+
+/// Reads until the process itself has ended, whoever else holds the pipe.
+async fn read_until_end(
+    process: &Process,
+    output: &mut pipe::Receiver,
+    tail: &mut Tail,
+) -> Result<()> {
+    let ended = process.ended();
+    tokio::pin!(ended);
+    tokio::select! {
+        ended = &mut ended => ended,
+        // All have closed it, or it broke: there is nothing to read and only the end to wait for.
+        () = read_all(output, tail) => ended.await,
+    }
+}
+
+/// Reads until the pipe is closed by all who hold it.
+async fn read_all(output: &mut pipe::Receiver, tail: &mut Tail) {
+    let mut buffer = vec![0; 16 * 1024];
+    while let Ok(read @ 1..) = output.read(&mut buffer).await {
+        tail.push(&buffer[..read]);
+    }
+}
+
+/// Takes what is in the pipe. False if somebody still holds the other end.
+fn drain(output: &mut pipe::Receiver, tail: &mut Tail) -> bool {
+    let mut buffer = vec![0; 16 * 1024];
+    let mut drained = 0;
+    while drained <= LARGEST_PIPE {
+        match output.try_read(&mut buffer) {
+            Ok(0) => return true,
+            Ok(read) => {
+                tail.push(&buffer[..read]);
+                drained += read;
+            }
+            Err(error) => return error.kind() != io::ErrorKind::WouldBlock,
+        }
+    }
+    false
+}

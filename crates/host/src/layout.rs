@@ -1,0 +1,216 @@
+//! Where everything lies on a host, below one root.
+//!
+//! The root is `/` on a real host and any directory in tests and for unprivileged users, so that many agents can
+//! live on one machine. This file names paths and creates the directories; it reads and writes nothing else.
+
+use std::path::{Path, PathBuf};
+
+use lockstep_model::{PackageName, Version};
+
+use crate::error::Result;
+use crate::fs;
+
+/// The paths of one agent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layout {
+    root: PathBuf,
+}
+
+impl Layout {
+    /// The layout below a root. A relative root is taken from the working directory of the moment it is used, so
+    /// programs that change theirs make it absolute first.
+    pub fn below(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    /// The root itself.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// `opt/lockstep`: slots and the two links.
+    #[must_use]
+    pub fn program_dir(&self) -> PathBuf {
+        self.root.join("opt/lockstep")
+    }
+
+    /// `opt/lockstep/slots`: one directory for each package.
+    #[must_use]
+    pub fn slots_dir(&self) -> PathBuf {
+        self.program_dir().join("slots")
+    }
+
+    /// `opt/lockstep/slots/PACKAGE`: one directory for each version, and names with a dot before them for what is
+    /// not complete.
+    #[must_use]
+    pub fn package_dir(&self, package: &PackageName) -> PathBuf {
+        self.slots_dir().join(package.as_str())
+    }
+
+    /// `opt/lockstep/slots/PACKAGE/VERSION`: a complete slot, or nothing.
+    #[must_use]
+    pub fn slot(&self, package: &PackageName, version: &Version) -> PathBuf {
+        self.package_dir(package).join(version.to_string())
+    }
+
+    /// `opt/lockstep/current`: the link to the slot of the agent that has proven itself.
+    #[must_use]
+    pub fn current(&self) -> PathBuf {
+        self.program_dir().join("current")
+    }
+
+    /// `opt/lockstep/previous`: the link to the slot that was `current` before.
+    #[must_use]
+    pub fn previous(&self) -> PathBuf {
+        self.program_dir().join("previous")
+    }
+
+    /// `etc/lockstep/agent.toml`.
+    #[must_use]
+    pub fn config(&self) -> PathBuf {
+        self.root.join("etc/lockstep/agent.toml")
+    }
+
+    /// `var/lib/lockstep`: everything that must survive a restart.
+    #[must_use]
+    pub fn state_dir(&self) -> PathBuf {
+        self.root.join("var/lib/lockstep")
+    }
+
+    /// `var/lib/lockstep/identity`: key and certificate.
+    #[must_use]
+    pub fn identity_dir(&self) -> PathBuf {
+        self.state_dir().join("identity")
+    }
+
+    /// `var/lib/lockstep/run.json`: the journal of the run in progress.
+    #[must_use]
+    pub fn journal(&self) -> PathBuf {
+        self.state_dir().join("run.json")
+    }
+
+    /// `var/lib/lockstep/skip.json`: releases that are not tried again without a new order.
+    #[must_use]
+    pub fn skip_list(&self) -> PathBuf {
+        self.state_dir().join("skip.json")
+    }
+
+    /// `var/lib/lockstep/downloads`: bundles being fetched.
+    #[must_use]
+    pub fn downloads(&self) -> PathBuf {
+        self.state_dir().join("downloads")
+    }
+
+    /// `var/lib/lockstep/outbox.db`: what the server has not acknowledged yet.
+    #[must_use]
+    pub fn outbox(&self) -> PathBuf {
+        self.state_dir().join("outbox.db")
+    }
+
+    /// `var/lib/lockstep/tuf`: the trusted metadata.
+    #[must_use]
+    pub fn tuf_dir(&self) -> PathBuf {
+        self.state_dir().join("tuf")
+    }
+
+    /// `var/lib/lockstep/data/PACKAGE`: what a package keeps beside its slots; `[purge]` works below it.
+    #[must_use]
+    pub fn data_dir(&self, package: &PackageName) -> PathBuf {
+        self.state_dir().join("data").join(package.as_str())
+    }
+
+    /// `var/lib/lockstep/agent.lock`: held while an agent runs. It lies beside the state that it guards and not
+    /// below `run`, which service managers empty while somebody may still hold it.
+    #[must_use]
+    pub fn lock_file(&self) -> PathBuf {
+        self.state_dir().join("agent.lock")
+    }
+
+    /// `var/log/lockstep`.
+    #[must_use]
+    pub fn log_dir(&self) -> PathBuf {
+        self.root.join("var/log/lockstep")
+    }
+
+    /// `var/log/lockstep/candidate.log`: the output of the version on probation.
+    #[must_use]
+    pub fn candidate_log(&self) -> PathBuf {
+        self.log_dir().join("candidate.log")
+    }
+
+    /// `run/lockstep`: sockets; empty after a restart of the machine.
+    #[must_use]
+    pub fn run_dir(&self) -> PathBuf {
+        self.root.join("run/lockstep")
+    }
+
+    /// `run/lockstep/agent.sock`: local control.
+    #[must_use]
+    pub fn agent_socket(&self) -> PathBuf {
+        self.run_dir().join("agent.sock")
+    }
+
+    /// `run/lockstep/supervisor.sock`: between supervisor and worker.
+    #[must_use]
+    pub fn supervisor_socket(&self) -> PathBuf {
+        self.run_dir().join("supervisor.sock")
+    }
+
+    /// Creates the directories that an agent needs, durably. What only the agent may read is private from the
+    /// moment it exists. Safe to repeat; the modes of directories that exist are not changed.
+    pub fn create_dirs(&self) -> Result<()> {
+        fs::create_dir(&self.slots_dir())?;
+        fs::create_dir(&self.log_dir())?;
+        fs::create_dir(&self.run_dir())?;
+        fs::create_private_dir(&self.state_dir())?;
+        for dir in [self.identity_dir(), self.downloads(), self.tuf_dir()] {
+            fs::create_private_dir(&dir)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_path_is_below_the_root() {
+        let layout = Layout::below("/tmp/host-7");
+        let package = PackageName::lockstep();
+        let version = Version::parse("1.4.0").unwrap();
+        assert_eq!(
+            layout.slot(&package, &version),
+            Path::new("/tmp/host-7/opt/lockstep/slots/lockstep/1.4.0")
+        );
+        for path in [
+            layout.current(),
+            layout.previous(),
+            layout.config(),
+            layout.journal(),
+            layout.skip_list(),
+            layout.outbox(),
+            layout.data_dir(&package),
+            layout.lock_file(),
+            layout.candidate_log(),
+            layout.agent_socket(),
+            layout.supervisor_socket(),
+        ] {
+            assert!(path.starts_with(layout.root()), "{}", path.display());
+        }
+    }
+
+    #[test]
+    fn what_is_private_is_so_from_the_beginning() {
+        use std::os::unix::fs::PermissionsExt;
+        let root = tempfile::tempdir().unwrap();
+        let layout = Layout::below(root.path());
+        layout.create_dirs().unwrap();
+        layout.create_dirs().unwrap();
+        let mode = |path: PathBuf| std::fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+        assert_eq!(mode(layout.identity_dir()), 0o700);
+        assert_eq!(mode(layout.state_dir()), 0o700);
+        assert_eq!(mode(layout.slots_dir()), 0o755);
+    }
+}

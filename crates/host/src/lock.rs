@@ -1,0 +1,153 @@
+//! One agent on a host at a time, across restarts in place.
+//!
+//! The lock is `flock(2)` on a file: the kernel frees it when its last holder ends, however it ends, so the pid in
+//! the file is only for people. The locked descriptor becomes standard input, the one descriptor besides the
+//! outputs that survives `execve` without anybody's doing: a supervisor that executes itself anew holds the lock
+//! without a gap, and finds it again by what its standard input is. Children never get it, because
+//! [`process`](crate::process) and [`exec`](crate::exec) give each `/dev/null` as its input.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, Mode, OFlags, fstat};
+use rustix::io::Errno;
+
+use crate::error::{Error, Result};
+use crate::{fault, fs, layout::Layout};
+
+/// The host's lock, held until this is dropped or the process ends. Functions that must not run twice at a time
+/// take it as an argument.
+#[derive(Debug)]
+#[must_use = "the lock is freed when this is dropped"]
+pub struct AgentLock {
+    path: PathBuf,
+}
+
+/// How often the file may be replaced under us before something is wrong.
+const TRIES: u32 = 10;
+
+impl AgentLock {
+    /// Takes the lock, or recognises that this process has it from the program before. Its standard input is the
+    /// lock from then on. [`Error::LockHeld`] if another process has it; it does not wait.
+    pub fn acquire(layout: &Layout) -> Result<Self> {
+        let path = layout.lock_file();
+        fs::create_private_dir(&layout.state_dir())?;
+        if inherited(&path)? {
+            return Ok(Self { path });
+        }
+        for _ in 0..TRIES {
+            let mut file = open(&path).map_err(|error| failed(&path, error))?;
+            lock(&file, &path)?;
+            // Whoever removed the file meanwhile did not remove our lock, but the next one would lock another file.
+            if !is_file_of(&file, &path).map_err(|error| failed(&path, error))? {
+                continue;
+            }
+            write_pid(&mut file)
+                .and_then(|()| Ok(rustix::stdio::dup2_stdin(&file)?))
+                .map_err(|error| failed(&path, error))?;
+            return Ok(Self { path });
+        }
+        Err(failed(
+            &path,
+            io::Error::other("the file is being replaced all the time"),
+        ))
+    }
+
+    /// The lock's file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for AgentLock {
+    /// Standard input becomes `/dev/null`, which closes the last descriptor of the lock.
+    fn drop(&mut self) {
+        let null = File::open("/dev/null").and_then(|null| Ok(rustix::stdio::dup2_stdin(null)?));
+        if let Err(error) = null {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(path = %self.path.display(), error, "the lock stays held until this process ends");
+        }
+    }
+}
+
+/// Executes a program in the place of this one: same process, same children, same lock. Returns only if that
+/// failed, and then nothing has changed. Must be called on the main thread: from any other the kernel would take
+/// this for the death of the parent of every worker (see [`process`](crate::process)).
+pub fn exec_in_place(
+    program: &Path,
+    args: impl IntoIterator<Item = impl AsRef<OsStr>>,
+) -> io::Error {
+    if rustix::thread::gettid() != rustix::process::getpid() {
+        return io::Error::other("a program can be executed in place by its main thread only");
+    }
+    fault::point("lock.exec-in-place");
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is not a new process, and its input must stay the lock"
+    )]
+    let mut command = std::process::Command::new(program);
+    command.args(args).envs(fault::carried());
+    command.exec()
+}
+
+/// True if standard input is the lock's file, and locked or lockable.
+fn inherited(path: &Path) -> Result<bool> {
+    let stdin = rustix::stdio::stdin();
+    match is_file_of(stdin, path) {
+        Ok(false) => return Ok(false),
+        // A closed standard input is none.
+        Err(error) if Errno::from_io_error(&error) == Some(Errno::BADF) => return Ok(false),
+        other => other.map_err(|error| failed(path, error))?,
+    };
+    lock(stdin, path)?;
+    Ok(true)
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    Ok(rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR)?.into())
+}
+
+fn lock(file: impl rustix::fd::AsFd, path: &Path) -> Result<()> {
+    match rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(()),
+        Err(Errno::WOULDBLOCK) => Err(Error::LockHeld {
+            path: path.into(),
+            pid: read_pid(path),
+        }),
+        Err(error) => Err(failed(path, error.into())),
+    }
+}
+
+fn is_file_of(file: impl rustix::fd::AsFd, path: &Path) -> io::Result<bool> {
+    let ours = fstat(file)?;
+    match rustix::fs::stat(path) {
+        Ok(theirs) => Ok((ours.st_dev, ours.st_ino) == (theirs.st_dev, theirs.st_ino)),
+        Err(Errno::NOENT) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn write_pid(file: &mut File) -> io::Result<()> {
+    file.set_len(0)?;
+    file.rewind()?;
+    writeln!(file, "{}", std::process::id())
+}
+
+fn read_pid(path: &Path) -> Option<u32> {
+    let mut text = String::new();
+    let file = File::open(path).ok()?;
+    file.take(32).read_to_string(&mut text).ok()?;
+    text.trim().parse().ok()
+}
+
+fn failed(path: &Path, source: io::Error) -> Error {
+    Error::Lock {
+        path: path.into(),
+        source,
+    }
+}

@@ -1,0 +1,30 @@
+//! Listening: TLS, HTTP/1.1 and HTTP/2, for any tower service.
+//!
+//! What a listener promises, whatever comes from outside:
+//!
+//! * A client without a certificate may connect, because enrolment has none yet; handlers decide by
+//!   [`PeerCertificate`]. A certificate that *is* shown but is expired, from elsewhere or not meant for clients ends
+//!   the handshake. Sessions are never resumed, so this holds for every connection.
+//! * There are at most so many connections ([`Limits`]); those beyond wait in the kernel's backlog. When all
+//!   places are taken, the connection that has been idle longest makes room.
+//! * A slow or silent peer occupies a place for a bounded time, and delays nobody else.
+//! * The server's certificate can be replaced while it serves ([`TlsAcceptorSource::renew`]).
+
+mod acceptor;
+mod connection;
+mod load;
+mod serve;
+
+use std::net::SocketAddr;
+
+pub use acceptor::{ClientAuth, ServerIdentity, TlsAcceptorSource};
+pub use serve::{Ended, Limits, serve};
+
+/// The certificate (DER) that the peer showed, verified, and proved to hold. An extension of every request on a
+/// connection whose peer showed one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeerCertificate(pub Vec<u8>);
+
+/// Where a request comes from. An extension of every request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PeerAddr(pub SocketAddr);

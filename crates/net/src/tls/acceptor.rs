@@ -1,0 +1,139 @@
+//! What a listener shows to clients, and what it asks of them.
+
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use rustls::ServerConfig;
+use rustls::server::{
+    ClientHello, NoClientAuth, NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier,
+};
+use rustls::sign::CertifiedKey;
+
+use crate::credentials::{certificates, private_key, provider, roots};
+use crate::{Clock, SetupError};
+
+/// A server's certificate and its private key.
+#[derive(Clone)]
+pub struct ServerIdentity {
+    /// The certificate, and behind it those of its authorities, PEM. Hosts that enrol need the authority's among
+    /// them.
+    pub chain_pem: String,
+    /// The private key, PEM.
+    pub key_pem: String,
+}
+
+/// What is asked of clients.
+#[derive(Debug, Clone)]
+pub enum ClientAuth {
+    /// Nothing: they show who they are in some other way.
+    None,
+    /// A certificate, if they have one; and then it must be valid.
+    Optional {
+        /// The authorities (PEM) whose certificates are valid.
+        ca_pem: String,
+    },
+}
+
+/// Makes TLS connections out of plain ones. Clones share one certificate, so [`renew`](Self::renew) on any of them
+/// renews all.
+#[derive(Clone)]
+pub struct TlsAcceptorSource {
+    config: Arc<ServerConfig>,
+    shown: Arc<Shown>,
+}
+
+impl TlsAcceptorSource {
+    /// Certificates of clients are judged by `clock`.
+    ///
+    /// # Errors
+    /// When a certificate or the key cannot be read, or they do not belong together.
+    pub fn new(
+        identity: &ServerIdentity,
+        auth: &ClientAuth,
+        clock: &Clock,
+    ) -> Result<Self, SetupError> {
+        let verifier = match auth {
+            ClientAuth::None => Arc::new(NoClientAuth),
+            ClientAuth::Optional { ca_pem } => {
+                let roots = roots("the authority of the clients' certificates", ca_pem)?;
+                WebPkiClientVerifier::builder_with_provider(roots, provider())
+                    .allow_unauthenticated()
+                    .build()
+                    .map_err(|error| unusable(error.into()))?
+            }
+        };
+        let shown = Arc::new(Shown(RwLock::new(certified_key(identity)?)));
+        let mut config = ServerConfig::builder_with_details(provider(), Arc::new(clock.clone()))
+            .with_safe_default_protocol_versions()
+            .map_err(|error| unusable(error.into()))?
+            .with_client_cert_verifier(verifier)
+            .with_cert_resolver(shown.clone());
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        // A resumed session would carry over a client's certificate without looking at it again.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+        Ok(Self {
+            config: Arc::new(config),
+            shown,
+        })
+    }
+
+    /// Shows another certificate from the next handshake on. Connections that stand are not touched.
+    ///
+    /// # Errors
+    /// When certificate or key cannot be read or do not belong together; the old ones stay.
+    pub fn renew(&self, identity: &ServerIdentity) -> Result<(), SetupError> {
+        let key = certified_key(identity)?;
+        *self.shown.0.write().unwrap_or_else(PoisonError::into_inner) = key;
+        Ok(())
+    }
+
+    pub(super) fn config(&self) -> Arc<ServerConfig> {
+        self.config.clone()
+    }
+}
+
+/// The certificate that is shown now.
+struct Shown(RwLock<Arc<CertifiedKey>>);
+
+impl ResolvesServerCert for Shown {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(
+            self.0
+                .read()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clone(),
+        )
+    }
+}
+
+fn certified_key(identity: &ServerIdentity) -> Result<Arc<CertifiedKey>, SetupError> {
+    let chain = certificates("the server's certificate", &identity.chain_pem)?;
+    let key = private_key("the server's private key", &identity.key_pem)?;
+    CertifiedKey::from_der(chain, key, &provider())
+        .map(Arc::new)
+        .map_err(|error| unusable(error.into()))
+}
+
+fn unusable(source: Box<dyn std::error::Error + Send + Sync>) -> SetupError {
+    SetupError::Tls {
+        what: "the server's certificate and key",
+        source,
+    }
+}
+
+impl fmt::Debug for ServerIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerIdentity").finish_non_exhaustive()
+    }
+}
+impl fmt::Debug for TlsAcceptorSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TlsAcceptorSource").finish_non_exhaustive()
+    }
+}
+impl fmt::Debug for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shown").finish_non_exhaustive()
+    }
+}

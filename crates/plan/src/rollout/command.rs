@@ -1,0 +1,171 @@
+//! What a person may say to a rollout.
+
+use lockstep_model::{Rollout, RolloutId, RolloutState, WaveState};
+
+use super::tick::Step;
+use super::why::{Decision, Why};
+
+/// Why a rollout does not do what a person asks of it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refused {
+    /// The rollout is in a state in which this cannot be asked.
+    #[error("cannot {command} rollout {id}: it is {state}{}", advice(*.state))]
+    WrongState {
+        /// What was asked.
+        command: &'static str,
+        /// Of which rollout.
+        id: RolloutId,
+        /// Its state.
+        state: RolloutState,
+    },
+    /// It is paused already.
+    #[error("rollout {id} is paused already, by {by}")]
+    AlreadyPaused {
+        /// Which.
+        id: RolloutId,
+        /// Who did it.
+        by: String,
+    },
+    /// Its gate holds it, not a person.
+    #[error(
+        "rollout {id} was not paused by a person and goes on by itself when its gate agrees; {why}"
+    )]
+    HeldByGate {
+        /// Which.
+        id: RolloutId,
+        /// What the gate says.
+        why: String,
+    },
+    /// There is no version to go back to.
+    #[error(
+        "rollout {id} is the first of its channel, there is no version to go back to; promote another one"
+    )]
+    NothingBefore {
+        /// Which.
+        id: RolloutId,
+    },
+}
+
+fn advice(state: RolloutState) -> &'static str {
+    match state {
+        RolloutState::Halted => "; roll it back, or promote again",
+        RolloutState::Done | RolloutState::Cancelled => {
+            "; promote the version that the hosts should run"
+        }
+        _ => "",
+    }
+}
+
+/// Lets nobody else go until [`resume`]. Hosts that have been let go finish what they began, and too many failures
+/// halt the rollout all the same.
+pub fn pause(rollout: &Rollout, by: &str) -> Result<Step, Refused> {
+    if let Some(earlier) = &rollout.paused_by {
+        return Err(Refused::AlreadyPaused {
+            id: rollout.id,
+            by: earlier.clone(),
+        });
+    }
+    if !matches!(
+        rollout.state,
+        RolloutState::Planned | RolloutState::Running | RolloutState::Holding
+    ) {
+        return Err(wrong_state("pause", rollout));
+    }
+    let mut next = rollout.clone();
+    next.paused_by = Some(by.into());
+    let why = Why::Paused { by: by.into() };
+    Ok(Step::to(
+        next,
+        RolloutState::Holding,
+        &why,
+        Decision::Held(why.clone()),
+    ))
+}
+
+/// Ends a pause. The next tick decides how it goes on.
+pub fn resume(rollout: &Rollout, by: &str) -> Result<Step, Refused> {
+    if rollout.paused_by.is_none() {
+        return Err(match rollout.state {
+            RolloutState::Holding => Refused::HeldByGate {
+                id: rollout.id,
+                why: rollout.why.clone(),
+            },
+            _ => wrong_state("resume", rollout),
+        });
+    }
+    let mut next = rollout.clone();
+    next.paused_by = None;
+    let why = Why::Resumed { by: by.into() };
+    Ok(Step::to(
+        next,
+        RolloutState::Running,
+        &why,
+        Decision::Ordered(why.clone()),
+    ))
+}
+
+/// Stops the rollout for good: nobody else is let go, and who has not proven the version goes back.
+pub fn halt(rollout: &Rollout, by: &str) -> Result<Step, Refused> {
+    if !matches!(
+        rollout.state,
+        RolloutState::Planned | RolloutState::Running | RolloutState::Holding
+    ) {
+        return Err(wrong_state("halt", rollout));
+    }
+    let mut next = rollout.clone();
+    stop_open_waves(&mut next);
+    let why = Why::HaltedBy { by: by.into() };
+    Ok(Step::to(
+        next,
+        RolloutState::Halted,
+        &why,
+        Decision::Halted(why.clone()),
+    ))
+}
+
+/// Takes all hosts back to the version before.
+pub fn rollback(rollout: &Rollout, by: &str) -> Result<Step, Refused> {
+    if rollout.state.is_over() || rollout.state == RolloutState::RollingBack {
+        return Err(wrong_state("roll back", rollout));
+    }
+    let Some(to) = rollout.from.clone() else {
+        return Err(Refused::NothingBefore { id: rollout.id });
+    };
+    let mut next = rollout.clone();
+    next.paused_by = None;
+    for wave in next
+        .waves
+        .iter_mut()
+        .filter(|wave| wave.state != WaveState::Waiting)
+    {
+        wave.state = WaveState::Stopped;
+    }
+    let why = Why::OrderedBack { by: by.into(), to };
+    Ok(Step::to(
+        next,
+        RolloutState::RollingBack,
+        &why,
+        Decision::Ordered(why.clone()),
+    ))
+}
+
+/// Marks the waves in which the rollout stops.
+pub(super) fn stop_open_waves(rollout: &mut Rollout) {
+    rollout.paused_by = None;
+    for wave in rollout
+        .waves
+        .iter_mut()
+        .filter(|wave| wave.state == WaveState::Open)
+    {
+        wave.state = WaveState::Stopped;
+    }
+}
+
+fn wrong_state(command: &'static str, rollout: &Rollout) -> Refused {
+    Refused::WrongState {
+        command,
+        id: rollout.id,
+        state: rollout.state,
+    }
+}

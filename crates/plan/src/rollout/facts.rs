@@ -1,0 +1,97 @@
+//! What is known of a host, as far as one rollout is concerned.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use lockstep_model::{HostName, Rollout, Version, Wave, WaveState};
+
+/// A host is silent when it has missed this many reports.
+pub const SILENT_AFTER_REPORTS: u32 = 3;
+
+/// How a host stands towards one rollout. A host without facts has left the fleet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostFacts {
+    /// The host.
+    pub name: HostName,
+    /// The version of the rollout's package that it runs, as far as its last report says.
+    pub version: Option<Version>,
+    /// True if that version has proven itself on the host; false while it is on probation.
+    pub proven: bool,
+    /// True if the host tried the rollout's version by this very order, and the release was to blame that it failed.
+    /// An older order of the same version, or the way back to another one, says nothing about this rollout.
+    pub failed: bool,
+    /// True if nothing has been heard of it for too long.
+    pub silent: bool,
+    /// True if a run that changes the package is in progress on it.
+    pub running: bool,
+}
+
+/// Whether a host that reports every `interval` is silent. A server that was away itself since before
+/// `listening_since` has not missed any report until then.
+#[must_use]
+pub fn is_silent(
+    last_seen: Option<Timestamp>,
+    listening_since: Timestamp,
+    interval: Duration,
+    now: Timestamp,
+) -> bool {
+    let heard = last_seen.map_or(listening_since, |seen| seen.max(listening_since));
+    now > heard
+        && now.duration_since(heard).unsigned_abs() > interval.saturating_mul(SILENT_AFTER_REPORTS)
+}
+
+impl HostFacts {
+    /// True if the host runs `version`, proven.
+    pub(super) fn has_proven(&self, version: &Version) -> bool {
+        self.proven && self.version.as_ref() == Some(version)
+    }
+
+    /// Where a host that was let go stands. What speaks against the release goes first: a host that failed and then
+    /// fell silent has failed, and one that proved the release before it fell silent is silent.
+    pub(super) fn standing(&self, version: &Version) -> Standing {
+        if self.failed {
+            return Standing::Failed;
+        }
+        if self.silent {
+            return Standing::Silent;
+        }
+        let on_probation = self.version.as_ref() == Some(version) && !self.proven;
+        if self.running || on_probation {
+            return Standing::Running;
+        }
+        if self.has_proven(version) {
+            Standing::Proven
+        } else {
+            Standing::Ordered
+        }
+    }
+}
+
+/// Where a host that was let go stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// It has been told, and has not begun.
+    Ordered,
+    /// A run is in progress, or the version is on probation.
+    Running,
+    Proven,
+    Failed,
+    Silent,
+}
+
+/// The state of a host of a wave, in the words of the operator API: `waiting`, `ordered`, `running`, `proven`,
+/// `failed` or `silent`.
+#[must_use]
+pub fn host_state(rollout: &Rollout, wave: &Wave, host: &HostFacts) -> &'static str {
+    let standing = host.standing(&rollout.version);
+    if wave.state == WaveState::Waiting && standing != Standing::Proven {
+        return "waiting";
+    }
+    match standing {
+        Standing::Ordered => "ordered",
+        Standing::Running => "running",
+        Standing::Proven => "proven",
+        Standing::Failed => "failed",
+        Standing::Silent => "silent",
+    }
+}

@@ -1,0 +1,391 @@
+//! The agent's own update as a journaled run.
+//!
+//! The journal is one small file. It is written before each step, and every step may be entered twice. Until the
+//! candidate is offered the worker owns it; from the trial on the supervisor does. `current` is moved in one place
+//! only, behind [`Step::Commit`], so at any instant it names a version that ran before, or one that is proven.
+//!
+//! Three questions are answered here, without touching anything: does this order begin a run ([`consider`]), what
+//! does a starting supervisor do with the journal that it finds ([`recover`]), and what does a step look like in a
+//! report ([`Step::phase`]).
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use jiff::Timestamp;
+use lockstep_model::api::{Desired, Updates};
+use lockstep_model::{ContentHash, ItemName, Level, Outcome, PackageName, Phase, RunId, RunReason, RunRecord, Version};
+use serde::{Deserialize, Serialize};
+
+/// The journal of the run in progress, or of the last one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Journal {
+    /// Format of the file; this is [`Journal::FORMAT`].
+    pub format: u32,
+    /// The run.
+    pub id: RunId,
+    /// What the host shall run.
+    pub order: Order,
+    /// What it ran when the run began.
+    pub from: Option<Version>,
+    /// Where the run is.
+    pub step: Step,
+    /// How often the trial was cut off by a crash of the host or of the supervisor.
+    #[serde(default)]
+    pub interruptions: u32,
+    /// Levels of the gated items before the change.
+    #[serde(default)]
+    pub baseline: BTreeMap<ItemName, Level>,
+    /// When the run began.
+    pub started_at: Timestamp,
+    /// When it entered its step.
+    pub changed_at: Timestamp,
+}
+
+/// Who wants which bytes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Order {
+    /// The package.
+    pub package: PackageName,
+    /// The version.
+    pub version: Version,
+    /// The bundle's path in the repository.
+    pub target: String,
+    /// Its SHA-256.
+    pub hash: ContentHash,
+    /// Its length in bytes.
+    pub length: u64,
+    /// The server's order, or the newest one that the host had seen when the order was given by hand.
+    pub generation: u64,
+    /// Who gave it.
+    pub by: By,
+}
+
+/// Who gave an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum By {
+    /// The server, in the answer to a report.
+    Server,
+    /// A person on the host.
+    Hand,
+}
+
+/// Where a run is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "step", rename_all = "kebab-case")]
+pub enum Step {
+    /// The worker fetches metadata and bundle.
+    Fetch,
+    /// The worker unpacks the bundle into a slot.
+    Unpack,
+    /// The worker runs the new slot's check.
+    Preflight,
+    /// The worker has asked the supervisor to try the slot.
+    Offered,
+    /// The supervisor tries it.
+    Trial,
+    /// It has proven itself: `current` may be moved.
+    Commit,
+    /// It has not: the old version is being started again.
+    Return {
+        /// How the run will have ended.
+        outcome: Outcome,
+        /// Why.
+        reason: RunReason,
+    },
+    /// The run is over.
+    Over {
+        /// How it ended.
+        outcome: Outcome,
+        /// Why it did not end well.
+        reason: Option<RunReason>,
+    },
+}
+
+impl Step {
+    /// The step as one of the phases that every run has.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        match self {
+            Self::Fetch | Self::Unpack | Self::Preflight | Self::Offered => Phase::Apply,
+            Self::Trial => Phase::Verify,
+            Self::Commit | Self::Return { .. } => Phase::Release,
+            Self::Over { .. } => Phase::Done,
+        }
+    }
+
+    /// True while the worker works on the run, false once it is the supervisor's.
+    #[must_use]
+    pub fn is_the_workers(&self) -> bool {
+        matches!(self, Self::Fetch | Self::Unpack | Self::Preflight | Self::Offered)
+    }
+}
+
+impl Journal {
+    /// The format that this version writes.
+    pub const FORMAT: u32 = 1;
+
+    /// Begins a run.
+    #[must_use]
+    pub fn begin(id: RunId, order: Order, from: Option<Version>, now: Timestamp) -> Self {
+        let (interruptions, baseline) = (0, BTreeMap::new());
+        let format = Self::FORMAT;
+        Self { format, id, order, from, step: Step::Fetch, interruptions, baseline, started_at: now, changed_at: now }
+    }
+
+    /// The same run in another step.
+    #[must_use]
+    pub fn at(&self, step: Step, now: Timestamp) -> Self {
+        Self { step, changed_at: now, ..self.clone() }
+    }
+
+    /// True once the run is over.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        matches!(self.step, Step::Over { .. })
+    }
+
+    /// The record of the run for the server; `log` is the end of the candidate's output.
+    #[must_use]
+    pub fn record(&self, now: Timestamp, log: String) -> RunRecord {
+        let (outcome, reason) = match &self.step {
+            Step::Over { outcome, reason } => (Some(*outcome), reason.clone()),
+            Step::Return { reason, .. } => (None, Some(reason.clone())),
+            _ => (None, None),
+        };
+        RunRecord {
+            id: self.id,
+            package: self.order.package.clone(),
+            from: self.from.clone(),
+            to: self.order.version.clone(),
+            hash: self.order.hash,
+            generation: self.order.generation,
+            phase: self.step.phase(),
+            outcome,
+            reason,
+            started_at: self.started_at,
+            at: now,
+            log,
+        }
+    }
+}
+
+/// What a starting supervisor does.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Recovery {
+    /// Start the current version; if a run is the worker's, the worker goes on with it.
+    StartCurrent,
+    /// The trial was cut off: start the current version, whose worker offers the candidate once more.
+    TryAgain(Journal),
+    /// Go on with the commit: the candidate was proven.
+    FinishCommit(Journal),
+    /// Go on with the return to the old version.
+    FinishReturn(Journal),
+}
+
+/// A trial that was cut off this often counts against the release: it may be what takes the host down.
+const MAX_INTERRUPTIONS: u32 = 2;
+
+/// What a starting supervisor does with the journal that it finds.
+#[must_use]
+pub fn recover(journal: Option<&Journal>, now: Timestamp) -> Recovery {
+    let Some(journal) = journal else { return Recovery::StartCurrent };
+    match &journal.step {
+        Step::Fetch | Step::Unpack | Step::Preflight | Step::Offered | Step::Over { .. } => Recovery::StartCurrent,
+        Step::Commit => Recovery::FinishCommit(journal.clone()),
+        Step::Return { .. } => Recovery::FinishReturn(journal.clone()),
+        Step::Trial => {
+            let times = journal.interruptions + 1;
+            if times >= MAX_INTERRUPTIONS {
+                let reason = RunReason::Interrupted { times };
+                let back = journal.at(Step::Return { outcome: Outcome::RolledBack, reason }, now);
+                return Recovery::FinishReturn(Journal { interruptions: times, ..back });
+            }
+            let again = journal.at(Step::Preflight, now);
+            Recovery::TryAgain(Journal { interruptions: times, ..again })
+        }
+    }
+}
+
+/// What a host remembers between runs, so that an old mistake is not made twice and an old order not obeyed.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Memory {
+    /// The newest generation that any order of the server had.
+    #[serde(default)]
+    pub generation: u64,
+    /// Releases that failed here, by their bytes. Only an order of a newer generation tries one again.
+    #[serde(default)]
+    pub skipped: Vec<Skipped>,
+    /// A version chosen by hand on the host; only an order of a newer generation overrules it.
+    #[serde(default)]
+    pub held: Option<Held>,
+}
+
+/// A release that failed on this host.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Skipped {
+    /// Its bytes.
+    pub hash: ContentHash,
+    /// Its version, for people.
+    pub version: Version,
+    /// The newest generation at that time.
+    pub generation: u64,
+    /// Why.
+    pub reason: RunReason,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A version chosen by hand.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Held {
+    /// The version.
+    pub version: Version,
+    /// The newest generation at that time.
+    pub generation: u64,
+}
+
+impl Memory {
+    /// Most releases that are remembered as failed; the oldest are forgotten first.
+    pub const MAX_SKIPPED: usize = 64;
+
+    /// Remembers that a release failed. The same release is kept once.
+    pub fn skip(&mut self, skipped: Skipped) {
+        self.skipped.retain(|known| known.hash != skipped.hash);
+        self.skipped.push(skipped);
+        let excess = self.skipped.len().saturating_sub(Self::MAX_SKIPPED);
+        self.skipped.drain(..excess);
+    }
+
+    /// Forgets what was held against a release: a person ordered it again.
+    pub fn forgive(&mut self, hash: &ContentHash) {
+        self.skipped.retain(|known| known.hash != *hash);
+    }
+}
+
+/// How the host stands when an order comes.
+#[derive(Debug)]
+pub struct Situation<'a> {
+    /// The version that runs.
+    pub current: &'a Version,
+    /// What the host remembers.
+    pub memory: &'a Memory,
+    /// The run in progress, if there is one.
+    pub run: Option<&'a Journal>,
+    /// False if updates are switched off on this host.
+    pub enabled_here: bool,
+    /// What the server says of updates.
+    pub updates: Updates,
+    /// Not before this time, because the last try was postponed.
+    pub retry_at: Option<Timestamp>,
+}
+
+/// Why an order does not begin a run now.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "hold", rename_all = "kebab-case")]
+pub enum Hold {
+    /// The host runs that version.
+    UpToDate,
+    /// The order is older than one that the host has seen.
+    OlderOrder {
+        /// Its generation.
+        generation: u64,
+        /// The newest generation seen.
+        seen: u64,
+    },
+    /// A run is in progress.
+    RunInProgress {
+        /// Which.
+        run: RunId,
+    },
+    /// Updates are switched off in the agent's configuration.
+    OffHere,
+    /// Updates are switched off on the server.
+    OffThere,
+    /// A person on the host chose another version.
+    HeldByHand {
+        /// Which.
+        version: Version,
+    },
+    /// The release failed here before.
+    FailedBefore {
+        /// Why.
+        reason: RunReason,
+        /// When.
+        at: Timestamp,
+    },
+    /// The order is for later.
+    NotYet {
+        /// When.
+        until: Timestamp,
+    },
+    /// The last try was postponed.
+    Retry {
+        /// When it is made again.
+        until: Timestamp,
+    },
+}
+
+impl fmt::Display for Hold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UpToDate => f.write_str("this host runs the wanted version"),
+            Self::OlderOrder { generation, seen } => {
+                write!(f, "the order has generation {generation}, this host has seen {seen}")
+            }
+            Self::RunInProgress { run } => write!(f, "run {run} is in progress"),
+            Self::OffHere => f.write_str("updates are switched off in agent.toml"),
+            Self::OffThere => f.write_str("updates are switched off on the server"),
+            Self::HeldByHand { version } => write!(f, "held at {version} by hand, until a newer order comes"),
+            Self::FailedBefore { reason, at } => write!(f, "the release failed here at {at:.0}: {reason}"),
+            Self::NotYet { until } => write!(f, "not before {until:.0}"),
+            Self::Retry { until } => write!(f, "tried again at {until:.0}"),
+        }
+    }
+}
+
+/// Whether an order of the server begins a run now, and if not, the one thing that keeps it.
+pub fn consider(desired: &Desired, situation: &Situation<'_>, now: Timestamp) -> Result<Order, Hold> {
+    let memory = situation.memory;
+    if desired.generation < memory.generation {
+        return Err(Hold::OlderOrder { generation: desired.generation, seen: memory.generation });
+    }
+    if let Some(run) = situation.run.filter(|run| !run.is_over()) {
+        return Err(Hold::RunInProgress { run: run.id });
+    }
+    if desired.version == *situation.current {
+        return Err(Hold::UpToDate);
+    }
+    if !situation.enabled_here {
+        return Err(Hold::OffHere);
+    }
+    if situation.updates == Updates::Off {
+        return Err(Hold::OffThere);
+    }
+    if let Some(held) = memory.held.as_ref().filter(|held| held.generation >= desired.generation) {
+        return Err(Hold::HeldByHand { version: held.version.clone() });
+    }
+    if let Some(failed) =
+        memory.skipped.iter().find(|known| known.hash == desired.hash && known.generation >= desired.generation)
+    {
+        return Err(Hold::FailedBefore { reason: failed.reason.clone(), at: failed.at });
+    }
+    if desired.not_before > now {
+        return Err(Hold::NotYet { until: desired.not_before });
+    }
+    if let Some(until) = situation.retry_at.filter(|&until| until > now) {
+        return Err(Hold::Retry { until });
+    }
+    Ok(Order {
+        package: desired.package.clone(),
+        version: desired.version.clone(),
+        target: desired.target.clone(),
+        hash: desired.hash,
+        length: desired.length,
+        generation: desired.generation,
+        by: By::Server,
+    })
+}
+
+#[cfg(test)]
+mod tests;

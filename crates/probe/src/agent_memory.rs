@@ -1,0 +1,247 @@
+//! `agent_memory`: what the agent itself costs.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use lockstep_model::Value;
+
+use crate::kernel::{number, read};
+
+/// Processes whose proportional memory is read; beyond, their resident memory is counted.
+const MOST_PROPORTIONAL: usize = 16;
+/// After so many samples every process is looked at anew, should a number have been used again.
+const REFRESH: u32 = 10;
+/// Most processes that are looked at.
+const MOST_PROCESSES: usize = 100_000;
+
+/// Finds the agent's processes, and remembers which ones are not: looking at one costs 7 µs, and there may be
+/// thousands.
+#[derive(Debug, Default)]
+pub(crate) struct Finder {
+    strangers: HashSet<u32>,
+    groups: Vec<u32>,
+    samples: u32,
+}
+
+/// What `/proc/PID/stat` says of a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stat {
+    group: u32,
+    resident_pages: u64,
+}
+
+impl Finder {
+    /// Memory of the processes `pids`, and of all others in the process groups that they lead, in bytes. A process
+    /// that leads no group counts alone: its group is that of whoever started it.
+    ///
+    /// A process that is not there (a supervisor may just have been replaced) counts nothing, as long as one is.
+    pub(crate) fn memory(&mut self, proc: &Path, pids: &[u32]) -> Result<Value, String> {
+        let known: Vec<(u32, Stat)> = pids
+            .iter()
+            .filter_map(|&pid| stat(proc, pid).map(|stat| (pid, stat)))
+            .collect();
+        if known.is_empty() {
+            return Err(format!(
+                "none of the agent's processes {pids:?} is found below {}",
+                proc.display()
+            ));
+        }
+        let groups: Vec<u32> = known
+            .iter()
+            .filter(|(pid, stat)| stat.group == *pid)
+            .map(|(pid, _)| *pid)
+            .collect();
+        self.samples = (self.samples + 1) % REFRESH;
+        if self.samples == 0 || groups != self.groups {
+            self.strangers.clear();
+            self.groups.clone_from(&groups);
+        }
+        let mut members = known;
+        members.sort_by_key(|(pid, _)| *pid);
+        members.dedup_by_key(|(pid, _)| *pid);
+        if !groups.is_empty() {
+            let already: HashSet<u32> = members.iter().map(|(pid, _)| *pid).collect();
+            self.find_members(proc, &groups, &already, &mut members)?;
+        }
+        Ok(number(sum(proc, &members), "bytes"))
+    }
+
+    fn find_members(
+        &mut self,
+        proc: &Path,
+        groups: &[u32],
+        already: &HashSet<u32>,
+        members: &mut Vec<(u32, Stat)>,
+    ) -> Result<(), String> {
+        let entries = std::fs::read_dir(proc)
+            .map_err(|error| format!("{} cannot be read: {error}", proc.display()))?;
+        let pids =
+            entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
+        let mut still_there = HashSet::new();
+        for pid in pids.take(MOST_PROCESSES) {
+            if already.contains(&pid) {
+                continue;
+            }
+            if self.strangers.contains(&pid) {
+                still_there.insert(pid);
+                continue;
+            }
+            match stat(proc, pid) {
+                Some(stat) if groups.contains(&stat.group) => members.push((pid, stat)),
+                Some(_) => {
+                    still_there.insert(pid);
+                }
+                // It ended between the two looks.
+                None => {}
+            }
+        }
+        self.strangers = still_there;
+        Ok(())
+    }
+}
+
+/// Memory of these processes in bytes: proportional where the kernel tells it, for supervisor and worker share most
+/// of their program's pages.
+#[expect(clippy::cast_precision_loss, reason = "no process has 2^52 bytes")]
+fn sum(proc: &Path, members: &[(u32, Stat)]) -> f64 {
+    let page = procfs::page_size();
+    let bytes = members.iter().enumerate().map(|(index, (pid, stat))| {
+        let proportional = (index < MOST_PROPORTIONAL)
+            .then(|| proportional(proc, *pid))
+            .flatten();
+        proportional.unwrap_or(stat.resident_pages.saturating_mul(page))
+    });
+    bytes.fold(0, u64::saturating_add) as f64
+}
+
+/// `Pss` of `/proc/PID/smaps_rollup` in bytes; none where the kernel is old or does not let us.
+fn proportional(proc: &Path, pid: u32) -> Option<u64> {
+    let text = read(&proc.join(pid.to_string()).join("smaps_rollup")).ok()?;
+    let text = String::from_utf8(text).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("Pss:"))?;
+    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim_end().parse().ok()?;
+    kilobytes.checked_mul(1024)
+}
+
+/// Reads `/proc/PID/stat`, see `proc_pid_stat(5)`; none if the process is not there.
+fn stat(proc: &Path, pid: u32) -> Option<Stat> {
+    parse_stat(&read(&proc.join(pid.to_string()).join("stat")).ok()?)
+}
+
+/// The second field is the program's name in parentheses, and may itself hold blanks and parentheses.
+fn parse_stat(line: &[u8]) -> Option<Stat> {
+    let end = line.iter().rposition(|&byte| byte == b')')?;
+    let rest = std::str::from_utf8(&line[end + 1..]).ok()?;
+    // The first field behind the name is number 3, the state.
+    let field = |number: usize| rest.split_ascii_whitespace().nth(number - 3);
+    Some(Stat {
+        group: field(5)?.parse().ok()?,
+        resident_pages: field(24)?.parse().ok()?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sampler::fake;
+    use proptest::prelude::*;
+
+    fn bytes(value: Result<Value, String>) -> f64 {
+        match value.unwrap() {
+            Value::Number { value, unit } if unit == "bytes" => value,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "small")]
+    fn pages(count: u64) -> f64 {
+        (count * procfs::page_size()) as f64
+    }
+
+    #[test]
+    fn groups_are_counted_whole_and_strangers_not() {
+        let proc = fake::proc();
+        fake::process(&proc, 100, "lockstep", 100, 10);
+        fake::process(&proc, 101, "a b) (c", 100, 20);
+        fake::process(&proc, 200, "lockstep", 200, 40);
+        fake::process(&proc, 300, "sshd", 300, 1000);
+        let mut finder = Finder::default();
+        assert_eq!(bytes(finder.memory(proc.path(), &[100, 200])), pages(70));
+        assert_eq!(bytes(finder.memory(proc.path(), &[100])), pages(30));
+        assert_eq!(
+            bytes(finder.memory(proc.path(), &[100, 100, 101])),
+            pages(30),
+            "each once"
+        );
+    }
+
+    #[test]
+    fn a_process_that_leads_no_group_counts_alone() {
+        let proc = fake::proc();
+        fake::process(&proc, 50, "sh", 50, 1000);
+        fake::process(&proc, 100, "lockstep", 50, 10);
+        assert_eq!(
+            bytes(Finder::default().memory(proc.path(), &[100])),
+            pages(10)
+        );
+    }
+
+    #[test]
+    fn proportional_memory_is_preferred() {
+        let proc = fake::proc();
+        fake::process(&proc, 100, "lockstep", 100, 10);
+        fake::process(&proc, 101, "lockstep", 100, 20);
+        fake::put(
+            &proc,
+            "100/smaps_rollup",
+            "5500-7ffc [rollup]\nRss:  9000 kB\nPss:    12 kB\nPss_Dirty: 3 kB\n",
+        );
+        assert_eq!(
+            bytes(Finder::default().memory(proc.path(), &[100])),
+            12.0 * 1024.0 + pages(20)
+        );
+    }
+
+    #[test]
+    fn processes_that_come_and_go_are_noticed() {
+        let proc = fake::proc();
+        fake::process(&proc, 100, "lockstep", 100, 10);
+        fake::process(&proc, 300, "sshd", 300, 1000);
+        let mut finder = Finder::default();
+        assert_eq!(bytes(finder.memory(proc.path(), &[100, 900])), pages(10));
+        fake::process(&proc, 101, "lockstep", 100, 20);
+        assert_eq!(bytes(finder.memory(proc.path(), &[100, 900])), pages(30));
+        // A stranger's number is used again for one of ours: noticed when it was gone in between, or by and by.
+        fake::process(&proc, 300, "lockstep", 100, 40);
+        let later = (0..REFRESH)
+            .map(|_| bytes(finder.memory(proc.path(), &[100, 900])))
+            .last();
+        assert_eq!(later, Some(pages(70)));
+        std::fs::remove_dir_all(proc.path().join("100")).unwrap();
+        assert!(
+            finder
+                .memory(proc.path(), &[100, 900])
+                .unwrap_err()
+                .contains("[100, 900]")
+        );
+    }
+
+    #[test]
+    fn this_process_has_memory() {
+        let value = Finder::default().memory(Path::new("/proc"), &[std::process::id()]);
+        assert!((1e5..1e9).contains(&bytes(value)));
+    }
+
+    proptest! {
+        #[test]
+        fn no_line_breaks_the_parser(line in proptest::collection::vec(any::<u8>(), 0..200)) {
+            parse_stat(&line);
+        }
+
+        #[test]
+        fn any_name_is_passed_over(name in "[ ()a-z0-9]{0,15}", group: u32, pages: u64) {
+            let line = fake::stat_line(1, &name, group, pages);
+            prop_assert_eq!(parse_stat(line.as_bytes()), Some(Stat { group, resident_pages: pages }));
+        }
+    }
+}

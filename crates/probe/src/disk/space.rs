@@ -1,0 +1,79 @@
+//! The space of one file system.
+
+use std::io;
+use std::path::Path;
+
+use lockstep_model::Value;
+
+use crate::kernel;
+
+/// Asks the file system at a path for its space; none if the path is no directory or has no space at all, and so is
+/// nothing to watch. It may hang for as long as it likes.
+pub(crate) type Measure = dyn Fn(&Path) -> io::Result<Option<Space>> + Send + Sync;
+
+/// Blocks of a file system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Space {
+    /// Blocks that hold something.
+    pub(crate) used: u64,
+    /// Blocks that anybody may still fill; those kept back for root are in neither number.
+    pub(crate) available: u64,
+}
+
+impl Space {
+    /// The used part in per cent, as `df` counts it: what is kept back for root is no room.
+    pub(crate) fn usage(self) -> Value {
+        kernel::percent(self.used, self.used.saturating_add(self.available))
+            .unwrap_or_else(|| Value::None("the file system has no room for anybody".into()))
+    }
+}
+
+/// [`Measure`] by `statvfs(3)`.
+pub(crate) fn statvfs(path: &Path) -> io::Result<Option<Space>> {
+    // Container runtimes mount single files such as /etc/hosts from the host's disk.
+    if !std::fs::metadata(path)?.is_dir() {
+        return Ok(None);
+    }
+    let answer = rustix::fs::statvfs(path)?;
+    if answer.f_blocks == 0 {
+        return Ok(None);
+    }
+    Ok(Some(Space {
+        used: answer.f_blocks.saturating_sub(answer.f_bfree),
+        available: answer.f_bavail,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::number;
+
+    #[test]
+    fn usage_is_that_of_df() {
+        let usage = |used, available| Space { used, available }.usage();
+        assert_eq!(usage(90, 5), number(94.7, "%"));
+        assert_eq!(usage(0, 5), number(0.0, "%"));
+        assert_eq!(usage(5, 0), number(100.0, "%"));
+        assert!(matches!(usage(0, 0), Value::None(_)));
+        assert!(matches!(usage(u64::MAX, u64::MAX), Value::Number { .. }));
+    }
+
+    #[test]
+    fn directories_have_space_and_files_have_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let space = statvfs(dir.path()).unwrap().unwrap();
+        assert!(space.used.saturating_add(space.available) > 0);
+        let file = tempfile::NamedTempFile::new_in(dir.path()).unwrap();
+        assert_eq!(statvfs(file.path()).unwrap(), None);
+        assert_eq!(
+            statvfs(Path::new("/proc")).unwrap(),
+            None,
+            "it has no blocks"
+        );
+        assert_eq!(
+            statvfs(&dir.path().join("gone")).unwrap_err().kind(),
+            io::ErrorKind::NotFound
+        );
+    }
+}

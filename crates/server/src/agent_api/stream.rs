@@ -1,0 +1,160 @@
+//! The stream of hints: server-sent events that say no more than "report now".
+//!
+//! A stream ends with the server, with its host's removal, and when the host's certificate is found revoked at one
+//! of the regular looks (another server may have removed the host). Losing a stream loses only time.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::Extension;
+use axum::extract::State;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use futures_util::Stream;
+use lockstep_model::HostName;
+use tokio::sync::broadcast::{self, error::RecvError};
+
+use crate::app::{App, Caller};
+use crate::hints::{self, Hint};
+use crate::web::Refusal;
+
+/// Streams of one host: its worker's, a candidate's beside it, and what a cut connection left behind.
+const STREAMS_PER_HOST: u32 = 4;
+/// A comment is sent this often, so that a cut is noticed on both sides.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// How often it is checked that the host is still one of ours.
+const LOOK: Duration = Duration::from_secs(300);
+
+/// The open streams by host.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Streams {
+    open: Arc<Mutex<HashMap<HostName, u32>>>,
+}
+
+/// One open stream; it is counted until this is dropped.
+#[derive(Debug)]
+struct OpenStream {
+    streams: Streams,
+    host: HostName,
+}
+
+impl Streams {
+    fn open(&self, host: &HostName) -> Result<OpenStream, Refusal> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = open.entry(host.clone()).or_default();
+        if *count >= STREAMS_PER_HOST {
+            return Err(Refusal::busy(
+                format!("{host} has {count} streams open, and needs no more"),
+                KEEP_ALIVE * 2,
+            ));
+        }
+        *count += 1;
+        Ok(OpenStream {
+            streams: self.clone(),
+            host: host.clone(),
+        })
+    }
+}
+
+impl Drop for OpenStream {
+    fn drop(&mut self) {
+        let mut open = self
+            .streams
+            .open
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = open.get_mut(&self.host) {
+            *count -= 1;
+            if *count == 0 {
+                open.remove(&self.host);
+            }
+        }
+    }
+}
+
+/// `GET /agent/v1/stream`.
+pub(crate) async fn stream(
+    State(app): State<Arc<App>>,
+    Extension(Caller(host)): Extension<Caller>,
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Refusal> {
+    let open = app.streams.open(&host)?;
+    let listener = Listener {
+        hints: app.hints.listen(),
+        app,
+        open,
+    };
+    let events = futures_util::stream::unfold(listener, |mut listener| async move {
+        let event = listener.next().await?;
+        Some((Ok(event), listener))
+    });
+    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
+}
+
+struct Listener {
+    app: Arc<App>,
+    open: OpenStream,
+    hints: broadcast::Receiver<Hint>,
+}
+
+impl Listener {
+    /// The next event for this host; none when the stream is to end.
+    async fn next(&mut self) -> Option<Event> {
+        loop {
+            let hint = tokio::select! {
+                () = self.app.stop.cancelled() => return None,
+                hint = self.hints.recv() => hint,
+                () = tokio::time::sleep(LOOK) => {
+                    if self.is_known().await { continue } else { return None }
+                }
+            };
+            let hosts = match hint {
+                Ok(Hint::Gone(host)) if host == self.open.host => return None,
+                Ok(Hint::Report(hosts)) if hosts.contains(&self.open.host) => hosts.len() as u64,
+                Ok(Hint::ReportAll { hosts }) => hosts,
+                Ok(Hint::Gone(_) | Hint::Report(_)) => continue,
+                // It fell behind and does not know what it missed: reporting covers everything.
+                Err(RecvError::Lagged(_)) => 1,
+                Err(RecvError::Closed) => return None,
+            };
+            tokio::select! {
+                () = self.app.stop.cancelled() => return None,
+                () = tokio::time::sleep(hints::moment(hosts, fastrand::u64(..))) => {}
+            }
+            return Some(Event::default().event("report").data("{}"));
+        }
+    }
+
+    async fn is_known(&self) -> bool {
+        match self.app.store.host(&self.open.host).await {
+            Ok(host) => host.is_some(),
+            Err(error) => {
+                tracing::warn!(%error, "cannot look up the host of a stream; it stays open");
+                true
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_has_few_streams_and_an_ended_one_makes_room() {
+        let streams = Streams::default();
+        let (web1, web2) = (
+            HostName::parse("web1").unwrap(),
+            HostName::parse("web2").unwrap(),
+        );
+        let mut open: Vec<_> = (0..STREAMS_PER_HOST)
+            .map(|_| streams.open(&web1).unwrap())
+            .collect();
+        assert!(streams.open(&web1).is_err());
+        assert!(streams.open(&web2).is_ok());
+        open.pop();
+        assert!(streams.open(&web1).is_ok());
+        drop(open);
+        assert!(streams.open.lock().unwrap().is_empty());
+    }
+}

@@ -1,0 +1,79 @@
+//! What every request and every task of a running server shares.
+
+use jiff::Timestamp;
+use lockstep_model::{HostName, Version};
+use lockstep_net::Clock;
+use lockstep_plan::rollout;
+use lockstep_store::{Artifacts, Store};
+use lockstep_trust::identity::CertificateAuthority;
+use tokio::sync::{Mutex, Notify};
+use tokio_util::sync::CancellationToken;
+
+use crate::agent_api::Streams;
+use crate::decider::Decider;
+use crate::freshness::Freshness;
+use crate::operator_api::Uploads;
+use crate::config::ServerConfig;
+use crate::first_start::{Addresses, OnlineSigners};
+use crate::hints::Hints;
+use crate::repository::Downloads;
+use crate::services::orders::Standing;
+use crate::services::reports::Novelty;
+use crate::web::FailedVisits;
+
+/// The running server.
+pub(crate) struct App {
+    pub(crate) config: ServerConfig,
+    pub(crate) clock: Clock,
+    pub(crate) store: Store,
+    pub(crate) artifacts: Artifacts,
+    pub(crate) authority: CertificateAuthority,
+    pub(crate) online: OnlineSigners,
+    pub(crate) addresses: Addresses,
+    pub(crate) version: Version,
+    /// What hosts shall run, as it was read from the store a moment ago.
+    pub(crate) standing: Standing,
+    pub(crate) hints: Hints,
+    pub(crate) streams: Streams,
+    pub(crate) downloads: Downloads,
+    pub(crate) uploads: Uploads,
+    pub(crate) freshness: Freshness,
+    pub(crate) decider: Decider,
+    /// What hosts said last, so that the decider is woken by news only.
+    pub(crate) novelty: Novelty,
+    pub(crate) failed_visits: FailedVisits,
+    /// Wakes the decider.
+    pub(crate) wake: Notify,
+    /// One publication or re-signing at a time on this server; the store sees to it between servers.
+    pub(crate) publishing: Mutex<()>,
+    /// One promotion at a time on this server.
+    pub(crate) promoting: Mutex<()>,
+    pub(crate) stop: CancellationToken,
+}
+
+impl App {
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// True if a host that was last heard of then is silent; one that never reported counts from its enrolment, and
+    /// nobody was silent while this server did not listen.
+    pub(crate) fn is_silent(
+        &self,
+        last_seen: Option<Timestamp>,
+        enrolled_at: Timestamp,
+        now: Timestamp,
+    ) -> bool {
+        let listening_since = self.decider.listening_since.max(enrolled_at);
+        let interval = self.config.report.duration();
+        rollout::is_silent(last_seen, listening_since, interval, now)
+    }
+}
+
+/// Who sent a request to the agent API: the host that its certificate names.
+#[derive(Debug, Clone)]
+pub(crate) struct Caller(pub(crate) HostName);
+
+/// Who sent a request to the operator API.
+#[derive(Debug, Clone)]
+pub(crate) struct Operator(pub(crate) String);

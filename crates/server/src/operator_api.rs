@@ -1,0 +1,70 @@
+//! The operator API, `/api/v1`, and the repository for operators.
+//!
+//! | | |
+//! |---|---|
+//! | who may connect | anybody who can reach the port; every request needs an operator's bearer token |
+//! | largest message | 64 KiB, 8 MiB for signed metadata, `limits.artifact_bytes` for a bundle |
+//! | how many at once | `limits.connections`; `limits.requests` being answered, the rest get 503; 4 uploads; `downloads` bundles |
+//! | how long | 30 s for a request with its body; an upload may not stall for 30 s |
+//!
+//! Everything that changes something is noted in the audit trail with the operator's name.
+
+mod artifacts;
+mod door;
+mod hosts;
+mod releases;
+mod rollouts;
+mod settings;
+mod status;
+mod tokens;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{delete, get, post, put};
+
+use crate::app::App;
+use crate::{repository, web};
+
+pub(crate) use artifacts::Uploads;
+
+/// The routes of the listener for people and programs.
+pub(crate) fn routes(app: &Arc<App>) -> Router {
+    let known_operator = from_fn_with_state(Arc::clone(app), door::known_operator);
+    let quick = Router::new()
+        .route("/api/v1/status", get(status::status))
+        .route("/api/v1/tokens", get(tokens::list).post(tokens::create))
+        .route("/api/v1/tokens/{id}", delete(tokens::revoke))
+        .route("/api/v1/hosts", get(hosts::list))
+        .route("/api/v1/hosts/{name}", get(hosts::one).delete(hosts::remove))
+        .route("/api/v1/runs", get(hosts::runs))
+        .route("/api/v1/runs/{id}", get(hosts::run))
+        .route("/api/v1/releases", get(releases::list))
+        .route("/api/v1/repo/online-keys", get(releases::online_keys))
+        .route("/api/v1/repo/metadata", post(releases::publish))
+        .route("/api/v1/repo/metadata/{name}", get(releases::metadata))
+        .route("/api/v1/promote", post(rollouts::promote))
+        .route("/api/v1/rollouts", get(rollouts::list))
+        .route("/api/v1/rollouts/{id}", get(rollouts::one))
+        .route("/api/v1/rollouts/{id}/{command}", post(rollouts::command))
+        .route(
+            "/api/v1/settings/updates",
+            get(settings::updates).put(settings::set_updates),
+        )
+        .route("/api/v1/audit", get(settings::audit))
+        .merge(repository::metadata_routes())
+        .route_layer(known_operator.clone())
+        .with_state(Arc::clone(app));
+    let slow = Router::new()
+        .route(
+            "/api/v1/artifacts/{hash}",
+            put(artifacts::put).get(artifacts::stored),
+        )
+        .merge(repository::target_routes())
+        .layer(DefaultBodyLimit::disable())
+        .route_layer(known_operator)
+        .with_state(Arc::clone(app));
+    web::wrap(quick, slow, app.config.limits.requests)
+}

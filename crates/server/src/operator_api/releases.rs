@@ -1,0 +1,48 @@
+//! What may be installed: releases and the signed metadata that lists them.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use axum::{Extension, Json};
+use http::StatusCode;
+use lockstep_model::api::operator::{OnlineKeys, ReleaseView, SignedMetadata};
+
+use crate::app::{App, Operator};
+use crate::services::{publishing, releases};
+use crate::web::{JsonBody, Named, Refusal};
+use crate::repository;
+
+/// Largest metadata, in bytes: some ten thousand releases.
+const LARGEST: usize = 8 * 1024 * 1024;
+
+/// `GET /api/v1/releases`.
+pub(crate) async fn list(State(app): State<Arc<App>>) -> Result<Json<Vec<ReleaseView>>, Refusal> {
+    Ok(Json(releases::list(&app).await?))
+}
+
+/// `GET /api/v1/repo/online-keys`.
+pub(crate) async fn online_keys(State(app): State<Arc<App>>) -> Json<OnlineKeys> {
+    Json(OnlineKeys {
+        snapshot: app.online.snapshot.public(),
+        timestamp: app.online.timestamp.public(),
+    })
+}
+
+/// `POST /api/v1/repo/metadata`.
+pub(crate) async fn publish(
+    State(app): State<Arc<App>>,
+    Extension(Operator(who)): Extension<Operator>,
+    JsonBody(metadata): JsonBody<SignedMetadata, LARGEST>,
+) -> Result<StatusCode, Refusal> {
+    publishing::publish(&app, &metadata, &who, app.now()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `GET /api/v1/repo/metadata/NAME`.
+pub(crate) async fn metadata(
+    State(app): State<Arc<App>>,
+    Named(name): Named<String>,
+) -> Result<Response, Refusal> {
+    repository::file(&app, &name).await
+}

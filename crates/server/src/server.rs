@@ -1,0 +1,238 @@
+//! Starting and stopping a server.
+//!
+//! The order matters: the data directory is taken first, so that two servers never share one; the ports are bound
+//! before anything is made, so that a taken port costs nothing; what the first start makes is complete before the
+//! first connection is accepted.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lockstep_model::Version;
+use lockstep_net::Clock;
+use lockstep_net::tls::{self, ClientAuth, TlsAcceptorSource};
+use lockstep_store::{Artifacts, Store};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::app::App;
+use crate::certificate::ServerCertificate;
+use crate::config::ServerConfig;
+use crate::data_dir::DataDir;
+use crate::first_start::{self, Addresses, FirstStart, Foundations};
+use crate::hints::Hints;
+use crate::repository::Downloads;
+use crate::{Error, agent_api, decider, operator_api};
+
+/// A server that is to be started.
+#[derive(Debug)]
+pub struct Server;
+
+/// A server that runs. Dropping it stops it without waiting; [`Running::stop`] lets open requests end.
+pub struct Running {
+    /// Where agents connect.
+    pub agent_addr: SocketAddr,
+    /// Where people and programs connect.
+    pub operator_addr: SocketAddr,
+    /// What the first start made; none on every later one.
+    pub first_start: Option<FirstStart>,
+    /// How the command line of this machine reaches the server, made by the first start.
+    pub operator_file: PathBuf,
+    /// The certificate authority of the fleet, PEM.
+    pub ca_pem: String,
+    app: Arc<App>,
+    tasks: TaskTracker,
+    /// Released when the server has stopped.
+    _data: DataDir,
+}
+
+impl std::fmt::Debug for Running {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Running")
+            .field("agent_addr", &self.agent_addr)
+            .field("operator_addr", &self.operator_addr)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Server {
+    /// Starts a server. It serves when this returns.
+    ///
+    /// # Errors
+    /// When the configuration makes no sense, the data directory is taken or damaged, the database cannot be used,
+    /// or an address is not free.
+    pub async fn start(config: ServerConfig, clock: Clock) -> Result<Running, Error> {
+        config.check().map_err(|why| Error::Config {
+            path: config.data.clone(),
+            why,
+        })?;
+        let data = DataDir::take(&config.data)?;
+        let agents = bind(config.listen.agents).await?;
+        let operators = bind(config.listen.operators).await?;
+        let (agent_addr, operator_addr) = (agents.address, operators.address);
+        let names = config.server_names();
+        let addresses = Addresses::of(&config, &names, agent_addr, operator_addr);
+
+        let store = Store::open(&config.database_url())
+            .await
+            .map_err(Error::database("opening it"))?;
+        let artifacts = Artifacts::open(&data.artifacts())
+            .await
+            .map_err(Error::database("opening the artifacts"))?;
+        let now = clock.now();
+        let Foundations {
+            authority,
+            online,
+            first_start,
+        } = first_start::lay_foundations(&data, &store, &addresses, now).await?;
+
+        let valid = config.certificates.valid.duration();
+        let certificate = ServerCertificate::issue(&data, &authority, names, valid, now)?;
+        let ca_pem = authority.cert_pem().to_owned();
+        let hosts_may_show_one = ClientAuth::Optional {
+            ca_pem: ca_pem.clone(),
+        };
+        let agents_tls = acceptor(&certificate, &hosts_may_show_one, &clock)?;
+        let operators_tls = acceptor(&certificate, &ClientAuth::None, &clock)?;
+
+        let stop = CancellationToken::new();
+        let tasks = TaskTracker::new();
+        let operator_file = data.operator_file();
+        let limits = tls::Limits {
+            connections: config.limits.connections,
+            ..tls::Limits::default()
+        };
+        let app = Arc::new(App {
+            version: Version::of_this_program(),
+            standing: Default::default(),
+            hints: Hints::new(),
+            streams: Default::default(),
+            downloads: Downloads::at_most(config.downloads, tasks.clone()),
+            uploads: Default::default(),
+            novelty: Default::default(),
+            failed_visits: Default::default(),
+            freshness: Default::default(),
+            wake: Default::default(),
+            publishing: Default::default(),
+            promoting: Default::default(),
+            decider: decider::Decider::new(now),
+            stop: stop.clone(),
+            config,
+            clock,
+            store,
+            artifacts,
+            authority,
+            online,
+            addresses,
+        });
+        tasks.spawn(decider::run(Arc::clone(&app)));
+        tasks.spawn(certificate.keep_valid(
+            Arc::clone(&app),
+            [agents_tls.clone(), operators_tls.clone()],
+        ));
+        let service = agent_api::routes(&app);
+        let serve = tls::serve(agents.listener, agents_tls, service, limits.clone(), stop.clone());
+        tasks.spawn(serve);
+        let service = operator_api::routes(&app);
+        tasks.spawn(tls::serve(operators.listener, operators_tls, service, limits, stop));
+        tracing::info!(agents = %agent_addr, operators = %operator_addr, version = %app.version, "serving");
+        Ok(Running {
+            agent_addr,
+            operator_addr,
+            first_start,
+            operator_file,
+            ca_pem,
+            app,
+            tasks,
+            _data: data,
+        })
+    }
+}
+
+impl Running {
+    /// The base address of the agent API under the server's first name.
+    #[must_use]
+    pub fn agent_url(&self) -> &str {
+        &self.app.addresses.agents
+    }
+
+    /// The base address of the operator API under the server's first name.
+    #[must_use]
+    pub fn operator_url(&self) -> &str {
+        &self.app.addresses.operators
+    }
+
+    /// Looks at all rollouts now and returns when what was decided is stored. It happens by itself, too: this is
+    /// for those who have just moved the clock.
+    ///
+    /// # Errors
+    /// When the database cannot be used.
+    pub async fn decide(&self) -> Result<(), Error> {
+        decider::decide(&self.app).await
+    }
+
+    /// Stops: no more connections, open requests end within their grace, everything is stored.
+    pub async fn stop(self) {
+        self.app.stop.cancel();
+        self.tasks.close();
+        // Longer than the listeners' own grace, so that nothing is cut which they would still let end.
+        if tokio::time::timeout(Duration::from_secs(20), self.tasks.wait()).await.is_err() {
+            tracing::warn!("some tasks did not end in time and are left behind");
+        }
+        decider::resign(&self.app).await;
+        self.app.store.close().await;
+        tracing::info!("stopped");
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.app.stop.cancel();
+    }
+}
+
+impl Addresses {
+    fn of(
+        config: &ServerConfig,
+        names: &[String],
+        agents: SocketAddr,
+        operators: SocketAddr,
+    ) -> Self {
+        let name = names.first().map_or("localhost", String::as_str);
+        // An IPv6 address stands in brackets in a URL (RFC 3986, section 3.2.2).
+        let name = match name.contains(':') {
+            true => format!("[{name}]"),
+            false => name.to_owned(),
+        };
+        Self {
+            agents: format!("https://{name}:{}", agents.port()),
+            operators: format!("https://{name}:{}", operators.port()),
+            fleeting: config.listen.operators.port() == 0,
+        }
+    }
+}
+
+struct Bound {
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+async fn bind(address: SocketAddr) -> Result<Bound, Error> {
+    let failed = |source| Error::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok(Bound { listener, address })
+}
+
+fn acceptor(
+    certificate: &ServerCertificate,
+    auth: &ClientAuth,
+    clock: &Clock,
+) -> Result<TlsAcceptorSource, Error> {
+    TlsAcceptorSource::new(certificate.identity(), auth, clock).map_err(|error| Error::Identity {
+        what: "the server's TLS",
+        why: error.to_string(),
+    })
+}

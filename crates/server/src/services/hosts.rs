@@ -1,0 +1,99 @@
+//! Hosts: who is enrolled, and how each stands.
+
+use jiff::Timestamp;
+use lockstep_model::api::operator::HostView;
+use lockstep_model::{HostName, PackageName};
+use lockstep_store::HostRow;
+
+use super::audit;
+use super::orders::Orders;
+use super::reports::agent_in;
+use crate::app::App;
+use crate::hints::Hint;
+use crate::web::Refusal;
+
+/// How many hosts there are.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) enrolled: u64,
+    pub(crate) silent: u64,
+}
+
+/// Counts the fleet.
+pub(crate) async fn count(app: &App, now: Timestamp) -> Result<Counts, Refusal> {
+    let mut counts = Counts::default();
+    for standing in app.store.standings(&PackageName::lockstep()).await? {
+        counts.enrolled += 1;
+        if app.is_silent(standing.last_seen, standing.enrolled_at, now) {
+            counts.silent += 1;
+        }
+    }
+    Ok(counts)
+}
+
+/// All hosts by name, without their items.
+pub(crate) async fn list(app: &App) -> Result<Vec<HostView>, Refusal> {
+    let orders = app.standing.read(app).await?;
+    let mut views = Vec::new();
+    for row in app.store.hosts().await? {
+        let mut view = view(&orders, row);
+        view.items.clear();
+        views.push(view);
+    }
+    Ok(views)
+}
+
+/// One host, with its items.
+pub(crate) async fn one(app: &App, name: &HostName) -> Result<HostView, Refusal> {
+    let orders = app.standing.read(app).await?;
+    match app.store.host(name).await? {
+        Some(row) => Ok(view(&orders, row)),
+        None => Err(unknown(name)),
+    }
+}
+
+/// Removes a host: its certificates are worthless from now on, and its streams end.
+pub(crate) async fn remove(
+    app: &App,
+    name: &HostName,
+    who: &str,
+    now: Timestamp,
+) -> Result<(), Refusal> {
+    if !app.store.remove_host(name, now).await? {
+        return Err(unknown(name));
+    }
+    app.hints.give(Hint::Gone(name.clone()));
+    app.novelty.forget(name);
+    app.wake.notify_one();
+    let what = format!("removed host {name} and revoked its certificates");
+    audit::note(app, who, &what, now).await;
+    Ok(())
+}
+
+fn unknown(name: &HostName) -> Refusal {
+    Refusal::not_found(format!("no host named {name} is enrolled"))
+}
+
+fn view(orders: &Orders, row: HostRow) -> HostView {
+    let report = row.report;
+    let installed = report.as_ref().and_then(agent_in);
+    let version = installed.map(|it| it.version.clone());
+    let proven = installed.is_some_and(|it| it.proven);
+    let facts = orders.facts(&row.name, version.clone(), proven);
+    let desired = orders.target_of(&facts).map(|target| target.version);
+    let machine = report.as_ref().map_or(&row.facts, |report| &report.facts);
+    let os = machine.os.clone();
+    let (items, boot_id) = report.map_or_else(Default::default, |it| (it.items, it.boot_id));
+    HostView {
+        name: row.name,
+        enrolled_at: row.enrolled_at,
+        last_seen: row.last_seen,
+        level: row.level,
+        version,
+        proven,
+        desired,
+        items,
+        boot_id,
+        os,
+    }
+}

@@ -1,0 +1,324 @@
+//! Rollouts: ordering them, looking at them, and what a person may say to them. How they go on is decided by
+//! `plan`, and stored by the `decider`.
+
+use std::collections::{HashMap, HashSet};
+
+use jiff::Timestamp;
+use lockstep_model::api::operator::{DecisionView, Promote, RolloutView, WaveHost, WaveView};
+use lockstep_model::{
+    ChannelName, HostName, PackageName, Release, Rollout, RolloutId, RolloutState,
+};
+use lockstep_plan::rollout::{self, HostFacts, Refused, Step};
+use lockstep_store::NewRollout;
+
+use super::audit;
+use crate::app::App;
+use crate::decider::concerned;
+use crate::web::Refusal;
+
+/// What a person may say to a rollout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Command {
+    /// Lets nobody else go until it is resumed.
+    Pause,
+    /// Ends a pause.
+    Resume,
+    /// Stops it for good.
+    Halt,
+    /// Takes its hosts back.
+    Rollback,
+}
+
+impl Command {
+    /// Parses the command as it stands in the address.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        match text {
+            "pause" => Some(Self::Pause),
+            "resume" => Some(Self::Resume),
+            "halt" => Some(Self::Halt),
+            "rollback" => Some(Self::Rollback),
+            _ => None,
+        }
+    }
+
+    fn apply(self, rollout: &Rollout, by: &str) -> Result<Step, Refused> {
+        match self {
+            Self::Pause => rollout::pause(rollout, by),
+            Self::Resume => rollout::resume(rollout, by),
+            Self::Halt => rollout::halt(rollout, by),
+            Self::Rollback => rollout::rollback(rollout, by),
+        }
+    }
+
+    fn done(self) -> &'static str {
+        match self {
+            Self::Pause => "paused",
+            Self::Resume => "resumed",
+            Self::Halt => "halted",
+            Self::Rollback => "rolled back",
+        }
+    }
+}
+
+/// How often a command is tried again when the decider was quicker.
+const ATTEMPTS: usize = 5;
+
+/// Points a channel at a version, and begins the rollout that brings it to the hosts which follow.
+pub(crate) async fn promote(
+    app: &App,
+    order: &Promote,
+    who: &str,
+    now: Timestamp,
+) -> Result<RolloutView, Refusal> {
+    let _one_at_a_time = app.promoting.lock().await;
+    let Promote {
+        package,
+        version,
+        channel,
+    } = order;
+    let releases = app.store.releases().await?;
+    can_run(app, order, &releases)?;
+    let current = app.store.current_rollouts().await?;
+    is_new(order, &current)?;
+    // The waves are drawn by the decider's first look, from the fleet as it is then.
+    let new = NewRollout {
+        package: package.clone(),
+        version: version.clone(),
+        channel: channel.clone(),
+        strategy: app.config.rollout.clone(),
+        state: RolloutState::Planned,
+        why: "waits for the decider to draw its waves".into(),
+        at: now,
+    };
+    let rollout = app
+        .store
+        .promote(&new, |_| Vec::new())
+        .await?;
+    tracing::info!(rollout = %rollout.id, %package, %version, %channel, who, "promoted");
+    let what = format!(
+        "promoted {package} {version} to {channel}: rollout {}",
+        rollout.id
+    );
+    audit::note(app, who, &what, now).await;
+    app.standing.forget();
+    app.wake.notify_one();
+    let facts = facts(app, &rollout, now).await?;
+    Ok(view(&rollout, &facts, Vec::new()))
+}
+
+/// The release is listed, and its hosts and this server would still talk to each other.
+fn can_run(app: &App, order: &Promote, releases: &[Release]) -> Result<(), Refusal> {
+    let (package, version) = (&order.package, &order.version);
+    let mut is_listed = false;
+    for release in releases {
+        let details = &release.details;
+        if details.package != *package || details.version != *version {
+            continue;
+        }
+        is_listed = true;
+        if let Some(range) = &details.requires.server
+            && !range.contains(&app.version)
+        {
+            return Err(Refusal::conflict(format!(
+                "{package} {version} for {} talks to servers {range} only, and this one is {}",
+                details.platform, app.version
+            )));
+        }
+    }
+    if !is_listed {
+        return Err(Refusal::not_found(format!(
+            "no release {package} {version} is listed; publish it first"
+        )));
+    }
+    if *package == PackageName::lockstep()
+        && let Err(refusal) = app.config.agents.check(version, &app.version)
+    {
+        return Err(Refusal::conflict(format!(
+            "hosts would be cut off with {version}: {refusal}"
+        )));
+    }
+    Ok(())
+}
+
+/// The same order twice is a slip, unless the first one came to nothing.
+fn is_new(order: &Promote, current: &[Rollout]) -> Result<(), Refusal> {
+    let same = current.iter().find(|rollout| {
+        (&rollout.package, &rollout.channel, &rollout.version)
+            == (&order.package, &order.channel, &order.version)
+    });
+    match same {
+        Some(same) if !matches!(same.state, RolloutState::Halted | RolloutState::Cancelled) => {
+            Err(Refusal::conflict(format!(
+                "{} points at {} {} already: rollout {} is {}",
+                order.channel, order.package, order.version, same.id, same.state
+            )))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Says something to a rollout.
+pub(crate) async fn command(
+    app: &App,
+    id: RolloutId,
+    command: Command,
+    who: &str,
+    now: Timestamp,
+) -> Result<RolloutView, Refusal> {
+    for _ in 0..ATTEMPTS {
+        let rollout = read(app, id).await?;
+        let step = command
+            .apply(&rollout, who)
+            .map_err(|refused| Refusal::conflict(refused.to_string()))?;
+        let saved = app
+            .store
+            .save_rollout(&rollout, &step.rollout, &step.decisions, None, now)
+            .await;
+        match saved {
+            Ok(()) => {}
+            Err(lockstep_store::Error::RolloutChanged { .. }) => continue,
+            Err(error) => return Err(error.into()),
+        }
+        let what = format!(
+            "{} rollout {id} of {} {}",
+            command.done(),
+            rollout.package,
+            rollout.version
+        );
+        audit::note(app, who, &what, now).await;
+        app.standing.forget();
+        app.hints.report(concerned(&rollout, &step.rollout));
+        app.wake.notify_one();
+        return one(app, id, now).await;
+    }
+    Err(lockstep_store::Error::RolloutChanged { id }.into())
+}
+
+/// The newest rollouts, newest first, without their decisions.
+pub(crate) async fn list(
+    app: &App,
+    limit: u32,
+    now: Timestamp,
+) -> Result<Vec<RolloutView>, Refusal> {
+    let mut views = Vec::new();
+    for rollout in app.store.rollouts(limit).await? {
+        let facts = facts(app, &rollout, now).await?;
+        views.push(view(&rollout, &facts, Vec::new()));
+    }
+    Ok(views)
+}
+
+/// One rollout with its decisions.
+pub(crate) async fn one(
+    app: &App,
+    id: RolloutId,
+    now: Timestamp,
+) -> Result<RolloutView, Refusal> {
+    let rollout = read(app, id).await?;
+    let facts = facts(app, &rollout, now).await?;
+    let decisions = app.store.decisions(id).await?;
+    Ok(view(&rollout, &facts, decisions))
+}
+
+async fn read(app: &App, id: RolloutId) -> Result<Rollout, Refusal> {
+    app.store
+        .rollout(id)
+        .await?
+        .ok_or_else(|| Refusal::not_found(format!("there is no rollout {id}")))
+}
+
+/// Rollouts that are not over.
+pub(crate) async fn count_active(app: &App) -> Result<u64, Refusal> {
+    let rollouts = app.store.current_rollouts().await?;
+    Ok(rollouts.iter().filter(|it| !it.state.is_over()).count() as u64)
+}
+
+/// Rollouts that time or hosts can move.
+pub(crate) async fn moving(app: &App) -> Result<Vec<Rollout>, lockstep_store::Error> {
+    app.store.moving_rollouts().await
+}
+
+/// What is known of the hosts that follow the rollout's channel: for now all hosts follow `stable`, and take no
+/// package but the agent itself. A host for whose platform there is no such release is left alone.
+pub(crate) async fn facts(
+    app: &App,
+    rollout: &Rollout,
+    now: Timestamp,
+) -> Result<Vec<HostFacts>, lockstep_store::Error> {
+    if rollout.package != PackageName::lockstep() || rollout.channel != ChannelName::stable() {
+        return Ok(Vec::new());
+    }
+    let orders = app.standing.read(app).await?;
+    let failed = failed(app, rollout).await?;
+    let standings = app.store.standings(&rollout.package).await?;
+    let facts = standings.into_iter().filter_map(|standing| {
+        let runs_it = standing.platform.as_ref().is_some_and(|platform| {
+            let release = orders.release(&rollout.package, &rollout.version, platform);
+            // A release that was withdrawn meanwhile does not make its hosts leave the rollout.
+            release.is_some() || is_in(rollout, &standing.host)
+        });
+        if !runs_it {
+            return None;
+        }
+        let silent = app.is_silent(standing.last_seen, standing.enrolled_at, now);
+        // Whoever runs the version, proven, has made up for a failure.
+        let has_proven = standing.proven && standing.version.as_ref() == Some(&rollout.version);
+        Some(HostFacts {
+            failed: failed.contains(&standing.host) && !has_proven,
+            name: standing.host,
+            version: standing.version,
+            proven: standing.proven,
+            silent,
+            running: standing.running,
+        })
+    });
+    Ok(facts.collect())
+}
+
+fn is_in(rollout: &Rollout, host: &HostName) -> bool {
+    rollout.waves.iter().any(|wave| wave.hosts.contains(host))
+}
+
+/// Hosts that tried the rollout's version by this order and failed.
+pub(crate) async fn failed(
+    app: &App,
+    rollout: &Rollout,
+) -> Result<HashSet<HostName>, lockstep_store::Error> {
+    let blamed = app.store.blamed_runs(Some(rollout.id)).await?;
+    // The way back to another version has the same order's number, and says nothing about this one.
+    let of_this = blamed.into_iter().filter(|run| {
+        run.record.package == rollout.package && run.record.to == rollout.version
+    });
+    Ok(of_this.map(|run| run.host).collect())
+}
+
+fn view(rollout: &Rollout, facts: &[HostFacts], decisions: Vec<DecisionView>) -> RolloutView {
+    let facts: HashMap<&HostName, &HostFacts> =
+        facts.iter().map(|facts| (&facts.name, facts)).collect();
+    let waves = rollout.waves.iter().map(|wave| WaveView {
+        state: wave.state,
+        hosts: wave
+            .hosts
+            .iter()
+            .map(|name| WaveHost {
+                name: name.clone(),
+                state: match facts.get(name) {
+                    Some(facts) => rollout::host_state(rollout, wave, facts).into(),
+                    None => "gone".into(),
+                },
+            })
+            .collect(),
+    });
+    RolloutView {
+        id: rollout.id,
+        package: rollout.package.clone(),
+        version: rollout.version.clone(),
+        from: rollout.from.clone(),
+        channel: rollout.channel.clone(),
+        state: rollout.state,
+        why: rollout.why.clone(),
+        created_at: rollout.created_at,
+        waves: waves.collect(),
+        decisions,
+    }
+}

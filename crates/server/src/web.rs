@@ -1,0 +1,14 @@
+//! What both listeners have in common: refusals as problem documents, bounded bodies, request ids, limits of time
+//! and number. No handler of this crate answers with anything else.
+
+mod body;
+mod layers;
+mod params;
+mod refusal;
+mod visitors;
+
+pub(crate) use body::JsonBody;
+pub(crate) use layers::wrap;
+pub(crate) use params::{Named, Question};
+pub(crate) use refusal::Refusal;
+pub(crate) use visitors::FailedVisits;

@@ -1,0 +1,118 @@
+//! What surrounds every handler: a request id, a limit on how many are answered at once, a limit of time, and
+//! problem documents for addresses and methods that do not exist.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
+use lockstep_model::api::AgentHeaders;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tracing::Instrument;
+
+use super::Refusal;
+
+/// How long a request may take, its body included; downloads, uploads and streams go by their own rules.
+const LONGEST_REQUEST: Duration = Duration::from_secs(30);
+
+/// Marks a response whose handling goes on behind its headers (a download, a stream): it no longer counts as a
+/// request in flight, and has limits of its own.
+#[derive(Debug, Clone)]
+pub(crate) struct InFlight {
+    free: Arc<Semaphore>,
+}
+
+impl InFlight {
+    pub(crate) fn at_most(requests: usize) -> Self {
+        Self {
+            free: Arc::new(Semaphore::new(requests)),
+        }
+    }
+
+    fn begin(&self) -> Result<OwnedSemaphorePermit, Refusal> {
+        Arc::clone(&self.free).try_acquire_owned().map_err(|_| {
+            // Spread, so that those who were turned away do not come back together.
+            let wait = Duration::from_millis(fastrand::u64(1_000..5_000));
+            Refusal::busy("the server answers as many requests as it can", wait)
+        })
+    }
+}
+
+/// Puts the common layers around a listener's routes. `slow` holds the routes whose requests may take longer than
+/// [`LONGEST_REQUEST`] and are not counted: they bound themselves.
+pub(crate) fn wrap(quick: Router, slow: Router, requests: usize) -> Router {
+    let in_flight = InFlight::at_most(requests);
+    quick
+        .layer(from_fn(in_time))
+        .layer(from_fn_with_state(in_flight, counted))
+        .merge(slow)
+        .fallback(no_such_address)
+        .method_not_allowed_fallback(no_such_method)
+        .layer(from_fn(identified))
+}
+
+async fn no_such_address(uri: Uri) -> Refusal {
+    let path: String = uri.path().chars().take(200).collect();
+    Refusal::not_found(format!("there is nothing at {path}"))
+}
+
+async fn no_such_method(method: Method, uri: Uri) -> Refusal {
+    let path: String = uri.path().chars().take(200).collect();
+    Refusal::bad_request(format!("{path} does not know the method {method}"))
+        .with_status(StatusCode::METHOD_NOT_ALLOWED)
+}
+
+async fn counted(State(in_flight): State<InFlight>, request: Request, next: Next) -> Response {
+    match in_flight.begin() {
+        Ok(_permit) => next.run(request).await,
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+async fn in_time(request: Request, next: Next) -> Response {
+    match tokio::time::timeout(LONGEST_REQUEST, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Refusal::bad_request(format!(
+            "the request was not complete after {} s",
+            LONGEST_REQUEST.as_secs()
+        ))
+        .with_status(StatusCode::REQUEST_TIMEOUT)
+        .into_response(),
+    }
+}
+
+/// Gives the request the id that it came with, or a new one; it stands in the log and in the answer.
+async fn identified(request: Request, next: Next) -> Response {
+    let header = HeaderName::from_static(AgentHeaders::REQUEST_ID);
+    let id = request
+        .headers()
+        .get(&header)
+        .filter(|id| is_plain(id))
+        .cloned()
+        .unwrap_or_else(|| {
+            HeaderValue::from_str(&format!("{:016x}", fastrand::u64(..)))
+                .expect("hexadecimal digits are a header value")
+        });
+    let span = tracing::info_span!(
+        "request",
+        id = id.to_str().unwrap_or_default(),
+        method = %request.method(),
+        path = request.uri().path(),
+    );
+    let mut response = next.run(request).instrument(span.clone()).await;
+    span.in_scope(|| tracing::debug!(status = response.status().as_u16(), "answered"));
+    response.headers_mut().insert(header, id);
+    response
+}
+
+/// A request id that can stand in a log: up to 64 letters, digits and hyphens.
+fn is_plain(id: &HeaderValue) -> bool {
+    (1..=64).contains(&id.len())
+        && id
+            .as_bytes()
+            .iter()
+            .all(|b| b.is_ascii_alphanumeric() || *b == b'-')
+}

@@ -1,0 +1,14 @@
+//! The server as hosts, operators and publishers see it: over TLS on the loopback, with a clock that the test drives.
+
+mod backup;
+mod downloads;
+mod enrolment;
+mod first_start;
+mod hostile;
+mod operators;
+mod postgres;
+mod publishing;
+mod reports;
+mod rollouts;
+mod streams;
+mod world;

@@ -1,0 +1,110 @@
+//! How the fleet stands towards one package: what a rollout needs to know of every host, and no more.
+
+use jiff::Timestamp;
+use lockstep_model::api::{Facts, Installed, RunStatus};
+use lockstep_model::{HostName, PackageName, Platform, Version};
+use serde::Deserialize;
+use sqlx::{FromRow, query};
+
+use crate::records::{Place, limit, rows};
+use crate::{Error, Store};
+
+/// How one enrolled host stands towards a package, by its last report.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// The host.
+    pub host: HostName,
+    /// When it was enrolled.
+    pub enrolled_at: Timestamp,
+    /// When its last report was received.
+    pub last_seen: Option<Timestamp>,
+    /// What it is, as it said last.
+    pub platform: Option<Platform>,
+    /// The version of the package that it runs.
+    pub version: Option<Version>,
+    /// True if that version has proven itself on the host.
+    pub proven: bool,
+    /// True if a run that changes the package is in progress.
+    pub running: bool,
+}
+
+/// Hosts in one page.
+const PAGE: u32 = 1000;
+
+const STANDINGS: &str = "SELECT h.name, h.facts, h.enrolled_at, r.received_at, r.report \
+    FROM hosts h LEFT JOIN reports r ON r.host = h.name \
+    WHERE h.removed_at IS NULL AND ($1 IS NULL OR h.name > $1) ORDER BY h.name LIMIT $2";
+
+#[derive(FromRow)]
+struct Record {
+    name: String,
+    facts: String,
+    enrolled_at: i64,
+    received_at: Option<i64>,
+    report: Option<String>,
+}
+
+/// What is read of a report; its items, by far the most of it, are passed over.
+#[derive(Default, Deserialize)]
+struct Brief {
+    installed: Vec<Installed>,
+    run: Option<RunStatus>,
+    #[serde(default)]
+    facts: Facts,
+}
+
+impl Record {
+    fn read(self, package: &PackageName) -> Result<Standing, Error> {
+        let host = Place {
+            table: "hosts",
+            key: &self.name,
+        };
+        let reported = Place {
+            table: "reports",
+            key: &self.name,
+        };
+        let brief: Brief = match &self.report {
+            Some(text) => reported.json("report", text)?,
+            None => Brief::default(),
+        };
+        let facts: Facts = host.json("facts", &self.facts)?;
+        let installed = brief.installed.into_iter().find(|it| it.package == *package);
+        Ok(Standing {
+            host: host.parse("name", &self.name)?,
+            enrolled_at: host.time("enrolled_at", self.enrolled_at)?,
+            last_seen: self
+                .received_at
+                .map(|at| reported.time("received_at", at))
+                .transpose()?,
+            platform: brief.facts.platform.or(facts.platform),
+            proven: installed.as_ref().is_some_and(|it| it.proven),
+            version: installed.map(|it| it.version),
+            running: brief.run.is_some_and(|run| run.package == *package),
+        })
+    }
+}
+
+impl Store {
+    /// How every enrolled host stands towards a package, by name.
+    ///
+    /// # Errors
+    /// [`Error::Database`] and [`Error::Damaged`].
+    pub async fn standings(&self, package: &PackageName) -> Result<Vec<Standing>, Error> {
+        let mut standings: Vec<Standing> = Vec::new();
+        loop {
+            let after = standings.last().map(|standing| standing.host.clone());
+            let after = after.as_ref().map(HostName::as_str);
+            let found: Vec<Record> = on!(self.db(), "look at the fleet", pool => {
+                let found = query(STANDINGS).bind(after).bind(limit(PAGE, PAGE)).fetch_all(pool).await?;
+                Ok(rows("hosts", &found)?)
+            })?;
+            let is_last = found.len() < PAGE as usize;
+            for record in found {
+                standings.push(record.read(package)?);
+            }
+            if is_last {
+                return Ok(standings);
+            }
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! All tables and their columns, for what must know them all: dump and restore. A test holds it against what the
+//! migrations make.
+
+/// A table.
+pub(crate) struct Table {
+    /// Its name.
+    pub(crate) name: &'static str,
+    /// Its columns.
+    pub(crate) columns: &'static [Column],
+    /// The columns of its key, in which order it is dumped.
+    pub(crate) key: &'static str,
+}
+
+/// A column, by the only two types that there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Column {
+    /// TEXT.
+    Text(&'static str),
+    /// BIGINT.
+    Number(&'static str),
+}
+
+use Column::{Number, Text};
+
+/// Every table, those that others refer to first.
+pub(crate) const TABLES: [Table; 16] = [
+    Table {
+        name: "hosts",
+        columns: &[
+            Text("name"),
+            Text("key"),
+            Text("facts"),
+            Number("enrolled_at"),
+            Number("removed_at"),
+        ],
+        key: "name",
+    },
+    Table {
+        name: "certificates",
+        columns: &[
+            Text("serial"),
+            Text("host"),
+            Text("key"),
+            Number("issued_at"),
+            Number("not_after_at"),
+            Number("revoked_at"),
+        ],
+        key: "serial",
+    },
+    Table {
+        name: "tokens",
+        columns: &[
+            Text("id"),
+            Text("secret_hash"),
+            Number("uses"),
+            Number("used"),
+            Number("expires_at"),
+            Text("host"),
+            Text("created_by"),
+            Number("revoked"),
+        ],
+        key: "id",
+    },
+    Table {
+        name: "token_uses",
+        columns: &[
+            Text("token"),
+            Text("key"),
+            Text("host"),
+            Number("used_at"),
+        ],
+        key: "token, key, host",
+    },
+    Table {
+        name: "operators",
+        columns: &[
+            Text("id"),
+            Text("name"),
+            Text("secret_hash"),
+            Number("created_at"),
+            Number("revoked_at"),
+        ],
+        key: "id",
+    },
+    Table {
+        name: "reports",
+        columns: &[Text("host"), Number("received_at"), Text("report")],
+        key: "host",
+    },
+    Table {
+        name: "runs",
+        columns: &[
+            Text("id"),
+            Text("host"),
+            Number("generation"),
+            Text("outcome"),
+            Number("record_at"),
+            Number("received_at"),
+            Text("record"),
+        ],
+        key: "id",
+    },
+    Table {
+        name: "repo_files",
+        columns: &[Text("name"), Text("body")],
+        key: "name",
+    },
+    Table {
+        name: "repo_state",
+        columns: &[Text("id"), Number("revision"), Number("targets_version")],
+        key: "id",
+    },
+    Table {
+        name: "releases",
+        columns: &[
+            Text("package"),
+            Text("version"),
+            Text("platform"),
+            Text("document"),
+        ],
+        key: "package, version, platform",
+    },
+    Table {
+        name: "rollouts",
+        columns: &[
+            Number("id"),
+            Text("package"),
+            Text("version"),
+            Text("channel"),
+            Text("state"),
+            Text("document"),
+        ],
+        key: "id",
+    },
+    Table {
+        name: "channels",
+        columns: &[
+            Text("channel"),
+            Text("package"),
+            Text("version"),
+            Number("rollout"),
+        ],
+        key: "channel, package",
+    },
+    Table {
+        name: "decisions",
+        columns: &[
+            Number("rollout"),
+            Number("number"),
+            Number("decided_at"),
+            Text("words"),
+        ],
+        key: "rollout, number",
+    },
+    Table {
+        name: "leases",
+        columns: &[
+            Text("name"),
+            Text("holder"),
+            Number("number"),
+            Number("expires_at"),
+        ],
+        key: "name",
+    },
+    Table {
+        name: "settings",
+        columns: &[Text("name"), Text("value")],
+        key: "name",
+    },
+    Table {
+        name: "audit",
+        columns: &[
+            Text("id"),
+            Number("done_at"),
+            Text("who"),
+            Text("what"),
+        ],
+        key: "id",
+    },
+];
+
+impl Table {
+    /// The table of this name.
+    pub(crate) fn named(name: &str) -> Option<&'static Self> {
+        TABLES.iter().find(|table| table.name == name)
+    }
+
+    fn names(&self) -> String {
+        let names: Vec<_> = self.columns.iter().map(|column| column.name()).collect();
+        names.join(", ")
+    }
+
+    /// Reads all of it, in the order of its key.
+    pub(crate) fn select(&self) -> String {
+        let (names, name, key) = (self.names(), self.name, self.key);
+        format!("SELECT {names} FROM {name} ORDER BY {key}")
+    }
+
+    /// Finds one row, if there is any.
+    pub(crate) fn any(&self) -> String {
+        format!("SELECT 1 FROM {} LIMIT 1", self.name)
+    }
+
+    /// Adds one row.
+    pub(crate) fn insert(&self) -> String {
+        let places: Vec<_> = (1..=self.columns.len())
+            .map(|number| format!("${number}"))
+            .collect();
+        let (name, names, places) = (self.name, self.names(), places.join(", "));
+        format!("INSERT INTO {name} ({names}) VALUES ({places})")
+    }
+}
+
+impl Column {
+    /// Its name.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Text(name) | Number(name) => name,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::query_as;
+
+    use super::*;
+    use crate::db::Db;
+    use crate::{DatabaseUrl, Store};
+
+    #[tokio::test]
+    async fn the_list_is_what_the_migrations_make() {
+        let directory = tempfile::tempdir().unwrap();
+        let url = DatabaseUrl::Sqlite(directory.path().join("db"));
+        let store = Store::open(&url).await.unwrap();
+        let Db::Sqlite(file) = store.db() else {
+            panic!("opened something else");
+        };
+        let made: Vec<(String, String, String)> = query_as(
+            "SELECT t.name, c.name, c.type FROM sqlite_schema t JOIN pragma_table_info(t.name) c \
+             WHERE t.type = 'table' AND t.name <> '_sqlx_migrations'",
+        )
+        .fetch_all(&file.readers)
+        .await
+        .unwrap();
+        let mut made: Vec<_> = made
+            .into_iter()
+            .map(|(table, column, kind)| format!("{table}.{column} {kind}"))
+            .collect();
+        let mut listed: Vec<_> = TABLES
+            .iter()
+            .flat_map(|table| {
+                table.columns.iter().map(|column| match column {
+                    Text(name) => format!("{}.{name} TEXT", table.name),
+                    Number(name) => format!("{}.{name} BIGINT", table.name),
+                })
+            })
+            .collect();
+        made.sort();
+        listed.sort();
+        assert_eq!(made, listed);
+    }
+}

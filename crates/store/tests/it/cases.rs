@@ -1,0 +1,97 @@
+//! The suite.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+use lockstep_testkit::Postgres;
+
+use crate::engine::{Engine, Place};
+use crate::{dump, groups, hosts, killed, leases, opening, repository, rollouts, runs, small, tokens};
+
+type Case = fn(Place) -> Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Names its cases by their paths.
+macro_rules! cases {
+    ($($case:path),* $(,)?) => {
+        [$((stringify!($case), (|place| Box::pin($case(place))) as Case)),*]
+    };
+}
+
+/// Cases that run at the same time.
+const AT_ONCE: usize = 4;
+
+async fn run(engine: Engine) {
+    let cases = cases![
+        dump::a_dump_fills_an_empty_store,
+        dump::a_dump_that_is_not_whole_leaves_the_store_empty,
+        groups::a_failing_entry_does_not_harm_its_neighbours,
+        groups::a_full_line_says_busy_and_recovers,
+        groups::closing_stores_what_waits,
+        groups::two_thousand_reports_of_two_hundred_hosts,
+        groups::two_servers_do_not_lock_each_other_out,
+        hosts::a_host_is_enrolled_found_and_listed,
+        hosts::a_removed_host_is_nobody_and_its_certificates_never_come_back,
+        hosts::another_machine_needs_leave_to_take_a_name,
+        hosts::certificates_count_only_for_the_key_of_the_host,
+        hosts::damaged_rows_are_named,
+        hosts::many_hosts_come_in_pages,
+        hosts::reports_are_kept_by_the_time_they_came,
+        killed::what_was_acknowledged_outlives_the_process,
+        leases::a_lease_has_one_holder_whoever_asks_when,
+        leases::a_lease_is_prolonged_and_changes_hands,
+        leases::of_many_who_ask_at_once_one_gets_it,
+        leases::stale_leases_write_nothing,
+        opening::a_newer_database_is_refused,
+        opening::a_store_can_be_opened_again_and_again,
+        opening::many_may_open_an_empty_database_at_once,
+        repository::a_published_version_is_never_replaced,
+        repository::of_many_publications_one_wins,
+        repository::publications_are_whole_or_nothing,
+        repository::releases_are_listed_in_order,
+        rollouts::decisions_are_kept_in_order,
+        rollouts::from_is_the_last_version_that_was_done,
+        rollouts::orders_at_once_get_different_numbers,
+        rollouts::promotion_cancels_what_was_running,
+        rollouts::rollouts_change_only_from_what_was_seen,
+        runs::a_run_belongs_to_one_host,
+        runs::newer_records_win,
+        runs::runs_are_listed_newest_first,
+        small::closing_is_final,
+        small::operators_are_known_until_revoked,
+        small::settings_are_set_and_made_once,
+        small::the_audit_trail_is_kept,
+        small::what_is_old_is_forgotten,
+        tokens::each_refusal_has_its_reason,
+        tokens::redemption_races_have_as_many_winners_as_uses,
+        tokens::tokens_are_listed_and_revoked,
+        tokens::tokens_do_not_bring_back_who_was_removed_or_replaced,
+    ];
+    let outcomes = cases.map(|(name, case)| {
+        let engine = engine.clone();
+        async move {
+            let place = engine.fresh();
+            (name, tokio::spawn(case(place)).await)
+        }
+    });
+    let failed: Vec<_> = futures_util::stream::iter(outcomes)
+        .buffer_unordered(AT_ONCE)
+        .filter_map(async |(name, outcome)| outcome.err().map(|_| name))
+        .collect()
+        .await;
+    assert!(
+        failed.is_empty(),
+        "failed on {engine:?}, see the panics above: {failed:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn suite_on_sqlite() {
+    run(Engine::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn suite_on_postgres() {
+    run(Engine::Postgres(Arc::new(Postgres::start().unwrap()))).await;
+}

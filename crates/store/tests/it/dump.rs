@@ -1,0 +1,191 @@
+//! Dump and restore.
+
+use std::sync::Arc;
+
+use lockstep_store::{Error, Publication, Store};
+use lockstep_testkit::Postgres;
+
+use crate::engine::{Engine, Place};
+use crate::samples::{at, enroll, hash, host, order, record, release, report, token, wave};
+
+/// Something in every table.
+async fn fill(store: &Store) {
+    enroll(store, &["web1", "web2", "web10", "gone"]).await;
+    let web1 = host("web1");
+    store
+        .record_certificate("s1", &web1, &hash(0), at(1000), at(0))
+        .await
+        .unwrap();
+    store.create_token(token("t1", 2)).await.unwrap();
+    store
+        .redeem_token("t1", "hash of t1", &hash(0), &web1, at(1))
+        .await
+        .unwrap();
+    store
+        .create_operator("o1", "h1", "admin", at(0))
+        .await
+        .unwrap();
+    store.record_report(&web1, &report(1), at(2)).await.unwrap();
+    store
+        .record_run(&web1, &record(1, 0, 5), at(6))
+        .await
+        .unwrap();
+    store
+        .publish(Publication {
+            files: vec![("1.root.json".into(), "{\n \"é\": \"\\u0000\"\n}\n".into())],
+            targets_version: Some(1),
+            releases: Some(vec![release("1.0.0"), release("1.1.0")]),
+            ..Publication::default()
+        })
+        .await
+        .unwrap();
+    for text in ["1.0.0", "1.1.0"] {
+        store
+            .promote(&order(text), |_| vec![wave(&["web1", "web2"])])
+            .await
+            .unwrap();
+    }
+    store
+        .acquire_lease("decider", "a", at(0), std::time::Duration::from_secs(9))
+        .await
+        .unwrap();
+    store.set_setting("updates", "line\nline").await.unwrap();
+    store.record_audit("admin", "it", at(3)).await.unwrap();
+    store.remove_host(&host("gone"), at(4)).await.unwrap();
+}
+
+async fn dump(store: &Store) -> (u64, String) {
+    let mut bytes = Vec::new();
+    let rows = store.dump(&mut bytes).await.unwrap();
+    (rows, String::from_utf8(bytes).unwrap())
+}
+
+pub(crate) async fn a_dump_fills_an_empty_store(place: Place) {
+    let store = place.open().await;
+    fill(&store).await;
+    let (rows, text) = dump(&store).await;
+    assert_eq!(text.lines().count() as u64, rows + 2);
+    for table in [
+        "hosts",
+        "certificates",
+        "tokens",
+        "token_uses",
+        "operators",
+        "reports",
+        "runs",
+        "repo_files",
+        "repo_state",
+        "releases",
+        "rollouts",
+        "channels",
+        "decisions",
+        "leases",
+        "settings",
+        "audit",
+    ] {
+        let begin = format!("{{\"row\":{{\"table\":\"{table}\"");
+        assert!(text.contains(&begin), "nothing of {table}");
+    }
+
+    let other_place = place.engine.fresh();
+    let other = other_place.open().await;
+    assert_eq!(other.restore(&mut text.as_bytes()).await.unwrap(), rows);
+    assert_eq!(dump(&other).await, (rows, text.clone()));
+    assert_eq!(
+        other.hosts().await.unwrap(),
+        store.hosts().await.unwrap()
+    );
+    assert_eq!(
+        other.rollouts(9).await.unwrap(),
+        store.rollouts(9).await.unwrap()
+    );
+
+    let error = other.restore(&mut text.as_bytes()).await.unwrap_err();
+    assert!(
+        matches!(error, Error::NotEmpty { table: "hosts" }),
+        "{error}"
+    );
+}
+
+pub(crate) async fn a_dump_that_is_not_whole_leaves_the_store_empty(place: Place) {
+    let store = place.open().await;
+    fill(&store).await;
+    let (_, text) = dump(&store).await;
+    let lines: Vec<&str> = text.lines().collect();
+    let without = |index: usize| {
+        let mut lines = lines.clone();
+        lines.remove(index);
+        lines.join("\n")
+    };
+    let row = |text: &str| format!("{}\n{text}\n", lines[0]);
+
+    let empty_place = place.engine.fresh();
+    let empty = empty_place.open().await;
+    let (_, nothing) = dump(&empty).await;
+    for (damaged, words) in [
+        (String::new(), "line 1 of the dump: a dump begins"),
+        (without(0), "a dump begins"),
+        (without(1), "rows, "),
+        (without(lines.len() - 1), "cut off"),
+        (text[..text.len() / 2].to_owned(), "is not a line"),
+        (text.replace("\"format\":1", "\"format\":2"), "format 2"),
+        (text.replace("\"step\":1", "\"step\":7"), "step 7"),
+        (row(lines[0]), "second dump"),
+        (row("{\"row\":{\"table\":\"x\",\"values\":{}}}"), "no table \"x\""),
+        (
+            row("{\"row\":{\"table\":\"settings\",\"values\":{\"name\":\"a\"}}}"),
+            "line 2 of the dump: value is missing",
+        ),
+        (
+            row("{\"row\":{\"table\":\"settings\",\"values\":{\"name\":1,\"value\":\"b\"}}}"),
+            "name is not a text",
+        ),
+        (
+            row("{\"row\":{\"table\":\"settings\",\"values\":{\"name\":\"a\\u0000\",\"value\":\"b\"}}}"),
+            "NUL",
+        ),
+        (
+            row("{\"row\":{\"table\":\"settings\",\"values\":{\"name\":\"a\",\"value\":null}}}"),
+            "does not fit into settings",
+        ),
+        (
+            row("{\"row\":{\"table\":\"settings\",\"values\":{\"name\":\"a\",\"value\":\"b\",\"c\":1}}}"),
+            "no column \"c\"",
+        ),
+        (
+            row("{\"row\":{\"table\":\"reports\",\"values\":{\"host\":\"a\",\"received_at\":1.5,\"report\":\"b\"}}}"),
+            "not a whole number",
+        ),
+        (
+            row("{\"row\":{\"table\":\"reports\",\"values\":{\"host\":\"a\",\"received_at\":1,\"report\":\"b\"}}}"),
+            "does not fit into reports",
+        ),
+    ] {
+        let error = empty.restore(&mut damaged.as_bytes()).await.unwrap_err();
+        assert!(error.to_string().contains(words), "{words}: {error}");
+        assert_eq!(dump(&empty).await.1, nothing, "after {words}");
+    }
+    empty.restore(&mut text.as_bytes()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dump_goes_from_one_database_to_the_other_and_back() {
+    let postgres = Engine::Postgres(Arc::new(Postgres::start().unwrap()));
+    let places = [
+        Engine::Sqlite.fresh(),
+        postgres.fresh(),
+        Engine::Sqlite.fresh(),
+    ];
+    let first = places[0].open().await;
+    fill(&first).await;
+    let original = dump(&first).await;
+    for place in &places[1..] {
+        let store = place.open().await;
+        let before = original.1.clone();
+        store.restore(&mut before.as_bytes()).await.unwrap();
+        assert_eq!(dump(&store).await, original);
+        // It is not only the same text, it works.
+        let next = store.promote(&order("2.0.0"), |_| Vec::new()).await.unwrap();
+        assert_eq!(next.id.0, 3);
+    }
+}

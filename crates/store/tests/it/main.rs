@@ -1,0 +1,22 @@
+//! The store from outside: one suite for both databases, and what only one of them can show.
+//!
+//! `suite_on_sqlite` and `suite_on_postgres` run the same cases, each in a database of its own; a failure names its
+//! case.
+
+mod artifacts;
+mod cases;
+mod dump;
+mod engine;
+mod groups;
+mod hosts;
+mod killed;
+mod leases;
+mod opening;
+mod postgres_only;
+mod repository;
+mod rollouts;
+mod runs;
+mod samples;
+mod small;
+mod sqlite_only;
+mod tokens;

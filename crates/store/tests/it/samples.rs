@@ -1,0 +1,178 @@
+//! Things to store.
+
+use jiff::Timestamp;
+use lockstep_model::api::{Facts, Installed, Report};
+use lockstep_model::{
+    ChannelName, ContentHash, HostName, ItemName, ItemState, Level, Outcome, PackageName, Phase,
+    Platform, Release, ReleaseDetails, Requires, RolloutState, RunId, RunRecord, Strategy, Value,
+    Version, Wave, WaveState,
+};
+use lockstep_store::{NewHost, NewRollout, Store, StoredToken};
+
+/// Seconds after the beginning of all tests.
+pub(crate) fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_790_000_000 + second).unwrap()
+}
+
+pub(crate) fn host(name: &str) -> HostName {
+    HostName::parse(name).unwrap()
+}
+
+pub(crate) fn version(text: &str) -> Version {
+    Version::parse(text).unwrap()
+}
+
+pub(crate) fn stable() -> ChannelName {
+    ChannelName::stable()
+}
+
+/// A hash that is different for every number.
+pub(crate) fn hash(number: u64) -> ContentHash {
+    let mut digest = [7; 32];
+    digest[..8].copy_from_slice(&number.to_be_bytes());
+    ContentHash::from_digest(digest)
+}
+
+pub(crate) fn facts(hostname: &str) -> Facts {
+    Facts {
+        hostname: hostname.into(),
+        os: "Debian GNU/Linux 12 (bookworm)".into(),
+        kernel: "6.1.0".into(),
+        platform: Some(Platform::parse("linux-x86_64").unwrap()),
+    }
+}
+
+pub(crate) fn new_host(name: &str, key: u64) -> NewHost {
+    NewHost {
+        name: host(name),
+        key: hash(key),
+        facts: facts(name),
+        at: at(0),
+        replace: false,
+    }
+}
+
+/// Enrols hosts of these names.
+pub(crate) async fn enroll(store: &Store, names: &[&str]) {
+    for (number, name) in names.iter().enumerate() {
+        store
+            .enroll_host(new_host(name, number as u64))
+            .await
+            .unwrap();
+    }
+}
+
+pub(crate) fn token(id: &str, uses: u32) -> StoredToken {
+    StoredToken {
+        id: id.into(),
+        secret_hash: format!("hash of {id}"),
+        uses,
+        expires_at: at(3600),
+        host: None,
+        created_by: "admin".into(),
+    }
+}
+
+/// A report whose `generation` is `number`.
+pub(crate) fn report(number: u64) -> Report {
+    Report {
+        at: at(0),
+        boot_id: "b1d".into(),
+        installed: vec![Installed {
+            package: PackageName::lockstep(),
+            version: version("1.4.0"),
+            hash: Some(hash(1)),
+            previous: Some(version("1.3.0")),
+            proven: true,
+        }],
+        items: vec![
+            item("cpu_load", Level::FINE),
+            item("disk_usage:/", Level::SICK),
+        ],
+        run: None,
+        updates_enabled: true,
+        generation: number,
+        skipped: vec![hash(2)],
+        facts: facts("reported"),
+    }
+}
+
+pub(crate) fn item(name: &str, level: Level) -> ItemState {
+    ItemState {
+        item: ItemName::parse(name).unwrap(),
+        value: Value::Number {
+            value: 0.5,
+            unit: "%".into(),
+        },
+        level,
+        since: at(-60),
+        why: "\u{0}because \"so\"".into(),
+    }
+}
+
+/// A run that began at second `began`, as it was at second `now`.
+pub(crate) fn record(number: u8, began: i64, now: i64) -> RunRecord {
+    RunRecord {
+        id: RunId::new(at(began), [number; 10]),
+        package: PackageName::lockstep(),
+        from: Some(version("1.3.0")),
+        to: version("1.4.0"),
+        hash: hash(3),
+        generation: 7,
+        phase: Phase::Apply,
+        outcome: None,
+        reason: None,
+        started_at: at(began),
+        at: at(now),
+        log: "line\n\u{1b}[1mbold\u{0}".into(),
+    }
+}
+
+pub(crate) fn done(mut record: RunRecord) -> RunRecord {
+    record.phase = Phase::Done;
+    record.outcome = Some(Outcome::Done);
+    record
+}
+
+pub(crate) fn release(text: &str) -> Release {
+    let (package, platform) = (
+        PackageName::lockstep(),
+        Platform::parse("linux-x86_64").unwrap(),
+    );
+    let version = version(text);
+    Release {
+        target: lockstep_model::target_path(&package, &version, &platform),
+        details: ReleaseDetails {
+            package,
+            version,
+            platform,
+            unpacked_bytes: 1000,
+            entries: 3,
+            requires: Requires::default(),
+        },
+        length: 100,
+        hash: hash(4),
+    }
+}
+
+pub(crate) fn order(text: &str) -> NewRollout {
+    NewRollout {
+        package: PackageName::lockstep(),
+        version: version(text),
+        channel: stable(),
+        strategy: Strategy::default(),
+        state: RolloutState::Running,
+        why: "it was ordered".into(),
+        at: at(0),
+    }
+}
+
+/// One wave of the hosts.
+pub(crate) fn wave(hosts: &[&str]) -> Wave {
+    Wave {
+        hosts: hosts.iter().map(|name| host(name)).collect(),
+        state: WaveState::Waiting,
+        opened_at: None,
+        proven_at: None,
+    }
+}
