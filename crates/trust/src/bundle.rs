@@ -6,7 +6,7 @@
 //! size stated, a checksum, and a window of at most 8 MiB, so that whoever unpacks can bound its memory.
 //!
 //! Nothing here holds a whole file in memory, and nothing here unpacks: the host's side does, and trusts none of this.
-//! [`inspect`] asks the same questions of a finished bundle that an unpacker must ask.
+//! [`inspect()`] asks the same questions of a finished bundle that an unpacker must ask.
 
 mod archive;
 mod build;

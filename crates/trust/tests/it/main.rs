@@ -1,4 +1,8 @@
 //! The trust crate as its users see it.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a world that cannot be set up is a failed test"
+)]
 
 mod attacks;
 mod authoring;
