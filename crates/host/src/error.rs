@@ -29,7 +29,7 @@ pub enum Error {
         /// Which one.
         path: PathBuf,
         /// The limit in bytes.
-        max: usize,
+        max: u64,
     },
     /// A file exists but says nothing that can be understood.
     #[error("{path} cannot be understood: {why}")]
@@ -198,6 +198,20 @@ pub enum Error {
         /// The parent's id.
         expected: u32,
     },
+    /// Another agent or command holds the host's lock.
+    #[error("{path} is held by {}", holder(*pid))]
+    LockHeld {
+        /// The lock's file.
+        path: PathBuf,
+        /// Who holds it, where the file says so.
+        pid: Option<u32>,
+    },
+    /// The kernel did not answer a question about the machine.
+    #[error("cannot learn {what} of this machine")]
+    Machine {
+        /// What was asked.
+        what: &'static str,
+    },
     /// The lock could not be tried.
     #[error("cannot lock {path}")]
     Lock {
@@ -222,6 +236,13 @@ impl Error {
 
 /// The crate's result.
 pub(crate) type Result<T> = std::result::Result<T, Error>;
+
+fn holder(pid: Option<u32>) -> String {
+    pid.map_or_else(
+        || "another process".into(),
+        |pid| format!("process {pid}; wait until it has ended, or stop it"),
+    )
+}
 
 /// Gives an operating system's answer its object.
 pub(crate) trait Attempt<T> {

@@ -93,16 +93,16 @@ impl Exec {
     /// Adds arguments.
     #[must_use]
     pub fn args(mut self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
-        self.args
-            .extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
+        let args = args.into_iter().map(|arg| arg.as_ref().to_owned());
+        self.args.extend(args);
         self
     }
 
     /// Adds an environment variable.
     #[must_use]
     pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
-        self.env
-            .push((name.as_ref().to_owned(), value.as_ref().to_owned()));
+        let variable = (name.as_ref().to_owned(), value.as_ref().to_owned());
+        self.env.push(variable);
         self
     }
 
@@ -131,29 +131,28 @@ impl Exec {
             cwd: self.cwd,
             output: Output::Pipe(writer),
         })?);
+        let process = &mut running.0;
         let mut tail = Tail::new(self.output_cap);
 
-        let in_time = tokio::time::timeout(
-            self.timeout,
-            read_until_end(&running.0, &mut output, &mut tail),
-        );
-        let timed_out = match in_time.await {
+        let end = read_until_end(process, &mut output, &mut tail);
+        let timed_out = match tokio::time::timeout(self.timeout, end).await {
             Ok(ended) => {
                 ended?;
                 false
             }
             Err(_) => true,
         };
-        let held = timed_out || !drain(&mut output, &mut tail);
-        if held {
-            running.0.kill_group()?;
-            // Whatever the rest of the group wrote before it died.
+        let status = if timed_out || !drain(&mut output, &mut tail) {
+            process.kill_group()?;
+            // What the group wrote before it died.
             let rest = read_all(&mut output, &mut tail);
             if tokio::time::timeout(LONGEST_HOLD, rest).await.is_err() {
-                tracing::debug!(program = %program.display(), "its output is held by a process outside of its group");
+                tracing::debug!(program = %program.display(), "a process outside of its group holds its output");
             }
-        }
-        let status = running.0.kill().await?;
+            process.kill().await?
+        } else {
+            process.wait_alone().await?
+        };
         let (output, cut) = tail.into_text();
         Ok(Finished {
             status,
@@ -170,10 +169,7 @@ struct Running(Process);
 
 impl Drop for Running {
     fn drop(&mut self) {
-        if let Err(error) = self.0.kill_group() {
-            let error = &error as &dyn std::error::Error;
-            tracing::warn!(error, "cannot kill a command that nobody waits for");
-        }
+        self.0.abandon();
     }
 }
 

@@ -37,5 +37,6 @@ pub(crate) use switch::carried;
 #[cfg(debug_assertions)]
 pub use switch::{point, set_partner, set_role};
 
-#[cfg(all(test, debug_assertions))]
+#[cfg(test)]
+#[cfg(debug_assertions)]
 mod tests;

@@ -23,8 +23,8 @@ use std::path::{Path, PathBuf};
 use rustix::io::Errno;
 
 pub(crate) use dir::{Dir, split};
-pub use hasher::Hasher;
 pub(crate) use hasher::HashingReader;
+pub use hasher::{Hasher, hash_file};
 pub use replacement::{Replacement, write_durable};
 pub(crate) use space::device;
 pub use space::{NoSpace, check_space, free_bytes};
@@ -58,7 +58,7 @@ impl Mode {
 
 /// Reads a file of at most `max` bytes; `None` if there is none. Only regular files are read, so that nothing
 /// waits for the other end of a fifo.
-pub fn read_capped(path: &Path, max: usize) -> Result<Option<Vec<u8>>> {
+pub fn read_capped(path: &Path, max: u64) -> Result<Option<Vec<u8>>> {
     use rustix::fs::OFlags;
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file: File = match rustix::fs::open(path, flags, rustix::fs::Mode::empty()) {
@@ -75,12 +75,12 @@ pub fn read_capped(path: &Path, max: usize) -> Result<Option<Vec<u8>>> {
     read_file_capped(file, path, max).map(Some)
 }
 
-fn read_file_capped(file: File, path: &Path, max: usize) -> Result<Vec<u8>> {
+fn read_file_capped(file: File, path: &Path, max: u64) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    file.take((max as u64).saturating_add(1))
+    file.take(max.saturating_add(1))
         .read_to_end(&mut bytes)
         .reading(path)?;
-    if bytes.len() > max {
+    if bytes.len() as u64 > max {
         return Err(Error::TooLarge {
             path: path.into(),
             max,

@@ -1,14 +1,11 @@
 //! Where everything lies on a host, below one root.
 //!
 //! The root is `/` on a real host and any directory in tests and for unprivileged users, so that many agents can
-//! live on one machine. This file names paths and creates the directories; it reads and writes nothing else.
+//! live on one machine. This file only names paths.
 
 use std::path::{Path, PathBuf};
 
 use lockstep_model::{PackageName, Version};
-
-use crate::error::Result;
-use crate::fs;
 
 /// The paths of one agent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +24,13 @@ impl Layout {
     #[must_use]
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// The root as an argument or environment variable of a process that shall live in the same layout. A root that
+    /// is not UTF-8 cannot be passed on this way, and comes out changed.
+    #[must_use]
+    pub fn root_text(&self) -> String {
+        self.root.to_string_lossy().into_owned()
     }
 
     /// `opt/lockstep`: slots and the two links.
@@ -90,10 +94,11 @@ impl Layout {
         self.state_dir().join("run.json")
     }
 
-    /// `var/lib/lockstep/skip.json`: releases that are not tried again without a new order.
+    /// `var/lib/lockstep/memory.json`: what outlives a run, such as releases that are not tried again without a new
+    /// order.
     #[must_use]
-    pub fn skip_list(&self) -> PathBuf {
-        self.state_dir().join("skip.json")
+    pub fn memory(&self) -> PathBuf {
+        self.state_dir().join("memory.json")
     }
 
     /// `var/lib/lockstep/downloads`: bundles being fetched.
@@ -102,10 +107,10 @@ impl Layout {
         self.state_dir().join("downloads")
     }
 
-    /// `var/lib/lockstep/outbox.db`: what the server has not acknowledged yet.
+    /// `var/lib/lockstep/outbox`: one file for each thing that the server has not acknowledged yet.
     #[must_use]
     pub fn outbox(&self) -> PathBuf {
-        self.state_dir().join("outbox.db")
+        self.state_dir().join("outbox")
     }
 
     /// `var/lib/lockstep/tuf`: the trusted metadata.
@@ -156,19 +161,6 @@ impl Layout {
     pub fn supervisor_socket(&self) -> PathBuf {
         self.run_dir().join("supervisor.sock")
     }
-
-    /// Creates the directories that an agent needs, durably. What only the agent may read is private from the
-    /// moment it exists. Safe to repeat; the modes of directories that exist are not changed.
-    pub fn create_dirs(&self) -> Result<()> {
-        fs::create_dir(&self.slots_dir())?;
-        fs::create_dir(&self.log_dir())?;
-        fs::create_dir(&self.run_dir())?;
-        fs::create_private_dir(&self.state_dir())?;
-        for dir in [self.identity_dir(), self.downloads(), self.tuf_dir()] {
-            fs::create_private_dir(&dir)?;
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]
@@ -189,7 +181,7 @@ mod tests {
             layout.previous(),
             layout.config(),
             layout.journal(),
-            layout.skip_list(),
+            layout.memory(),
             layout.outbox(),
             layout.data_dir(&package),
             layout.lock_file(),
@@ -199,18 +191,5 @@ mod tests {
         ] {
             assert!(path.starts_with(layout.root()), "{}", path.display());
         }
-    }
-
-    #[test]
-    fn what_is_private_is_so_from_the_beginning() {
-        use std::os::unix::fs::PermissionsExt;
-        let root = tempfile::tempdir().unwrap();
-        let layout = Layout::below(root.path());
-        layout.create_dirs().unwrap();
-        layout.create_dirs().unwrap();
-        let mode = |path: PathBuf| std::fs::metadata(path).unwrap().permissions().mode() & 0o7777;
-        assert_eq!(mode(layout.identity_dir()), 0o700);
-        assert_eq!(mode(layout.state_dir()), 0o700);
-        assert_eq!(mode(layout.slots_dir()), 0o755);
     }
 }

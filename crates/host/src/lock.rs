@@ -8,7 +8,8 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, Seek, Write};
+use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 
@@ -31,11 +32,11 @@ const TRIES: u32 = 10;
 
 impl AgentLock {
     /// Takes the lock, or recognises that this process has it from the program before. Its standard input is the
-    /// lock from then on. [`Error::LockHeld`] if another process has it; it does not wait.
+    /// lock from then on. It does not wait: [`Error::LockHeld`] if another process has the lock.
     pub fn acquire(layout: &Layout) -> Result<Self> {
         let path = layout.lock_file();
         fs::create_private_dir(&layout.state_dir())?;
-        if inherited(&path)? {
+        if is_inherited(&path)? {
             return Ok(Self { path });
         }
         for _ in 0..TRIES {
@@ -94,17 +95,16 @@ pub fn exec_in_place(
     command.exec()
 }
 
-/// True if standard input is the lock's file, and locked or lockable.
-fn inherited(path: &Path) -> Result<bool> {
+/// True if standard input is the lock's file. It is locked then: usually it was all the time.
+fn is_inherited(path: &Path) -> Result<bool> {
     let stdin = rustix::stdio::stdin();
     match is_file_of(stdin, path) {
-        Ok(false) => return Ok(false),
+        Ok(true) => lock(stdin, path).map(|()| true),
+        Ok(false) => Ok(false),
         // A closed standard input is none.
-        Err(error) if Errno::from_io_error(&error) == Some(Errno::BADF) => return Ok(false),
-        other => other.map_err(|error| failed(path, error))?,
-    };
-    lock(stdin, path)?;
-    Ok(true)
+        Err(error) if Errno::from_io_error(&error) == Some(Errno::BADF) => Ok(false),
+        Err(error) => Err(failed(path, error)),
+    }
 }
 
 fn open(path: &Path) -> io::Result<File> {
@@ -112,7 +112,7 @@ fn open(path: &Path) -> io::Result<File> {
     Ok(rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR)?.into())
 }
 
-fn lock(file: impl rustix::fd::AsFd, path: &Path) -> Result<()> {
+fn lock(file: impl AsFd, path: &Path) -> Result<()> {
     match rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(()),
         Err(Errno::WOULDBLOCK) => Err(Error::LockHeld {
@@ -123,7 +123,7 @@ fn lock(file: impl rustix::fd::AsFd, path: &Path) -> Result<()> {
     }
 }
 
-fn is_file_of(file: impl rustix::fd::AsFd, path: &Path) -> io::Result<bool> {
+fn is_file_of(file: impl AsFd, path: &Path) -> io::Result<bool> {
     let ours = fstat(file)?;
     match rustix::fs::stat(path) {
         Ok(theirs) => Ok((ours.st_dev, ours.st_ino) == (theirs.st_dev, theirs.st_ino)),
@@ -139,10 +139,8 @@ fn write_pid(file: &mut File) -> io::Result<()> {
 }
 
 fn read_pid(path: &Path) -> Option<u32> {
-    let mut text = String::new();
-    let file = File::open(path).ok()?;
-    file.take(32).read_to_string(&mut text).ok()?;
-    text.trim().parse().ok()
+    let text = fs::read_capped(path, 32).ok().flatten()?;
+    String::from_utf8_lossy(&text).trim().parse().ok()
 }
 
 fn failed(path: &Path, source: io::Error) -> Error {

@@ -11,9 +11,8 @@ use crate::fs;
 /// The kernel's identity of this boot: it changes with every restart of the machine (`random(4)`).
 pub fn boot_id() -> Result<String> {
     let path = Path::new("/proc/sys/kernel/random/boot_id");
-    let bytes = fs::read_capped(path, 256)?.ok_or_else(|| Error::Machine {
+    let bytes = fs::read_capped(path, 256)?.ok_or(Error::Machine {
         what: "the boot id",
-        source: std::io::ErrorKind::NotFound.into(),
     })?;
     Ok(String::from_utf8_lossy(&bytes).trim().to_owned())
 }

@@ -44,14 +44,16 @@ pub struct Spawn {
     pub output: Output,
 }
 
-/// Where a process's output goes.
+/// Where a process's standard output and standard error go.
 #[derive(Debug)]
 pub enum Output {
-    /// Where this process's own goes.
+    /// Where this process's own go.
     Inherit,
-    /// Into a file, both streams in the order of their writing. Open it for appending.
+    /// Both into a file, in the order of their writing. Open it for appending.
     File(File),
-    /// Into the write end of a pipe.
+    /// Standard error into a file; standard output where this process's own standard error goes.
+    ErrorsInto(File),
+    /// Both into the write end of a pipe.
     Pipe(io::PipeWriter),
 }
 
@@ -70,16 +72,16 @@ impl Spawn {
     /// Adds arguments.
     #[must_use]
     pub fn args(mut self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
-        self.args
-            .extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
+        let args = args.into_iter().map(|arg| arg.as_ref().to_owned());
+        self.args.extend(args);
         self
     }
 
     /// Adds an environment variable.
     #[must_use]
     pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
-        self.env
-            .push((name.as_ref().to_owned(), value.as_ref().to_owned()));
+        let variable = (name.as_ref().to_owned(), value.as_ref().to_owned());
+        self.env.push(variable);
         self
     }
 
@@ -93,7 +95,7 @@ impl Spawn {
 
 /// A child of this process, alive or not yet reaped.
 ///
-/// Dropping it neither kills nor forgets it: a thread waits for its end, so that it does not stay a zombie.
+/// Dropping it leaves the process alone, so that it can be adopted again.
 #[derive(Debug)]
 pub struct Process {
     pid: Pid,
@@ -145,10 +147,7 @@ impl Process {
             pid,
             source,
         };
-        let child = i32::try_from(pid)
-            .ok()
-            .and_then(Pid::from_raw)
-            .ok_or(Error::NotOurChild { pid })?;
+        let child = to_pid(pid).ok_or(Error::NotOurChild { pid })?;
         let pidfd = match rustix::process::pidfd_open(child, PidfdFlags::empty()) {
             Err(Errno::SRCH | Errno::INVAL) => return Err(Error::NotOurChild { pid }),
             other => other.map_err(|error| failed(error.into()))?,
@@ -276,6 +275,44 @@ impl Process {
         }
     }
 
+    /// Reaps it when it has ended, and leaves the rest of its group alone.
+    pub(crate) async fn wait_alone(&mut self) -> Result<ExitStatus> {
+        if let Some(status) = self.status {
+            return Ok(status);
+        }
+        self.ended().await?;
+        self.reap()
+    }
+
+    /// Kills the group of a process that nobody waits for any more, and has a thread reap it.
+    pub(crate) fn abandon(&mut self) {
+        if self.status.is_some() {
+            return;
+        }
+        if let Err(error) = self.kill_group() {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(pid = self.pid(), error, "cannot kill what nobody waits for");
+        }
+        if !matches!(self.try_wait(), Ok(None)) {
+            return;
+        }
+        // The thread's business from now on.
+        self.status = Some(ExitStatus::from_raw(Signal::KILL.as_raw()));
+        let pid = self.pid;
+        let wait = move || {
+            let _ = rustix::io::retry_on_intr(|| {
+                rustix::process::waitid(WaitId::Pid(pid), WaitIdOptions::EXITED)
+            });
+        };
+        if let Err(error) = std::thread::Builder::new()
+            .name("reap".into())
+            .stack_size(64 * 1024)
+            .spawn(wait)
+        {
+            tracing::warn!(pid = self.pid(), %error, "a killed process will stay a zombie");
+        }
+    }
+
     fn peek(&self) -> Result<Option<WaitIdStatus>> {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         self.waitid(options)
@@ -308,28 +345,57 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        if self.status.is_some() || matches!(self.try_wait(), Ok(Some(_)) | Err(_)) {
-            return;
-        }
-        let pid = self.pid;
-        let wait = move || {
-            let _ = rustix::io::retry_on_intr(|| {
-                rustix::process::waitid(WaitId::Pid(pid), WaitIdOptions::EXITED)
-            });
-        };
-        let thread = std::thread::Builder::new()
-            .name(format!("reap {}", self.pid()))
-            .stack_size(64 * 1024)
-            .spawn(wait);
-        if let Err(error) = thread {
+        // What has ended must not stay a zombie; what lives is none of our business any more.
+        if let Err(error) = self.try_wait() {
             let error = &error as &dyn std::error::Error;
-            tracing::warn!(
-                pid = self.pid(),
-                error,
-                "a process that was let go will stay a zombie"
-            );
+            tracing::debug!(error, "a process that was let go was not reaped");
         }
     }
+}
+
+/// Sends a signal to any process. One that is gone does not mind.
+pub fn signal(pid: u32, signal: Signal) -> Result<()> {
+    let Some(other) = to_pid(pid) else {
+        return Ok(());
+    };
+    match rustix::process::kill_process(other, signal) {
+        Ok(()) | Err(Errno::SRCH) => Ok(()),
+        Err(error) => Err(Error::Process {
+            attempt: "signal",
+            pid,
+            source: error.into(),
+        }),
+    }
+}
+
+/// Waits until any process, not only a child, has ended. False if it has not within `patience`.
+pub async fn wait_gone(pid: u32, patience: Duration) -> Result<bool> {
+    let failed = |source: io::Error| Error::Process {
+        attempt: "wait for",
+        pid,
+        source,
+    };
+    let Some(other) = to_pid(pid) else {
+        return Ok(true);
+    };
+    let pidfd = match rustix::process::pidfd_open(other, PidfdFlags::empty()) {
+        Err(Errno::SRCH) => return Ok(true),
+        other => other.map_err(|error| failed(error.into()))?,
+    };
+    let pidfd = watch(pidfd).map_err(failed)?;
+    match tokio::time::timeout(patience, pidfd.readable()).await {
+        Ok(gone) => gone.map(|_| true).map_err(failed),
+        Err(_) => Ok(false),
+    }
+}
+
+/// Lets this process's standard error go where its standard output goes from now on.
+pub fn stderr_to_stdout() -> Result<()> {
+    rustix::stdio::dup2_stderr(rustix::stdio::stdout()).map_err(|error| Error::Process {
+        attempt: "turn the standard error of",
+        pid: std::process::id(),
+        source: error.into(),
+    })
 }
 
 /// Asks the kernel to kill this process when its parent dies, and makes sure that it has not died already: then
@@ -376,6 +442,10 @@ fn start(spawn: Spawn) -> io::Result<Pid> {
         Output::File(file) => {
             command.stdout(file.try_clone()?).stderr(file);
         }
+        Output::ErrorsInto(file) => {
+            let errors = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stderr(), 0)?;
+            command.stdout(errors).stderr(file);
+        }
         Output::Pipe(pipe) => {
             command.stdout(pipe.try_clone()?).stderr(pipe);
         }
@@ -392,10 +462,11 @@ fn start(spawn: Spawn) -> io::Result<Pid> {
             other => break other?,
         }
     };
-    i32::try_from(child.id())
-        .ok()
-        .and_then(Pid::from_raw)
-        .ok_or_else(|| io::Error::other("the kernel gave the process no id"))
+    to_pid(child.id()).ok_or_else(|| io::Error::other("the kernel gave the process no id"))
+}
+
+fn to_pid(pid: u32) -> Option<Pid> {
+    i32::try_from(pid).ok().and_then(Pid::from_raw)
 }
 
 /// The kernel says the same of a missing program and of a script whose interpreter is missing.
@@ -411,6 +482,10 @@ fn explain(program: &Path, error: io::Error) -> io::Error {
 }
 
 fn watch(pidfd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    #[expect(
+        deprecated,
+        reason = "the successor is unsafe because other types may change their descriptor; OwnedFd does not"
+    )]
     AsyncFd::with_interest(pidfd, Interest::READABLE)
 }
 

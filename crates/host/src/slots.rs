@@ -35,7 +35,7 @@ use crate::error::{Attempt, Error, Result};
 use crate::fs::{self, Dir};
 use crate::layout::Layout;
 use record::Record;
-pub use space::NoSpace;
+pub use space::space_needed;
 
 /// The slots of one host.
 #[derive(Debug, Clone)]
@@ -52,7 +52,7 @@ pub struct Slot {
     pub manifest: BundleManifest,
     /// SHA-256 of the bundle it came from; none if it was made from a bare program.
     pub hash: Option<ContentHash>,
-    /// When it became complete.
+    /// When it was built.
     pub installed_at: Timestamp,
 }
 
@@ -89,6 +89,14 @@ impl Slots {
     /// The slot of a version, if it is there.
     pub fn get(&self, package: &PackageName, version: &Version) -> Result<Option<Slot>> {
         self.load(&self.layout.slot(package, version))
+    }
+
+    /// The slot in a directory, for a program that was told where it lies.
+    pub fn open(&self, dir: &Path) -> Result<Slot> {
+        self.load(dir)?.ok_or_else(|| Error::Nonsense {
+            path: dir.into(),
+            why: "there is no slot".into(),
+        })
     }
 
     /// All complete slots, by package and version. What cannot be understood is logged and left out: a slot from

@@ -15,7 +15,7 @@ pub fn set_role(_role: &'static str) {}
 
 /// Does nothing in release builds.
 #[inline(always)]
-pub fn set_partner(_pid: Option<u32>) {}
+pub fn set_partner(_pid: u32) {}
 
 #[inline(always)]
 pub(crate) fn carried() -> Option<(&'static str, OsString)> {

@@ -52,7 +52,7 @@ pub(super) enum Power {
     CutInPart(u64),
 }
 
-/// A place where the agent may die. `name` has no spaces and no colons; in debug builds with the environment
+/// A place where the agent may die. `name` has no colons; in debug builds with the environment
 /// variables of [this module](super) set it is traced, and may not return.
 pub fn point(name: &'static str) {
     let Some(switch) = switch() else { return };
@@ -83,9 +83,9 @@ pub fn set_role(role: &'static str) {
     *locked(&ROLE) = role;
 }
 
-/// Names the process that dies together with this one when a fault strikes; none is left when it has ended.
-pub fn set_partner(pid: Option<u32>) {
-    PARTNER.store(pid.unwrap_or(0), Ordering::SeqCst);
+/// Names the process that dies together with this one when a fault strikes.
+pub fn set_partner(pid: u32) {
+    PARTNER.store(pid, Ordering::SeqCst);
 }
 
 /// What the program that this one executes in its place must know, so that counting goes on.
@@ -166,9 +166,9 @@ fn passages_before(text: &str) -> Passages {
         return Passages::new();
     }
     let count = |line: &str| {
-        let mut words = line.split(' ');
-        let key = (words.next()?.to_owned(), words.next()?.to_owned());
-        Some((key, words.next()?.parse().ok()?))
+        let (role, line) = line.split_once(' ')?;
+        let (name, nth) = line.rsplit_once(' ')?;
+        Some(((role.to_owned(), name.to_owned()), nth.parse().ok()?))
     };
     counts.split(';').filter_map(count).collect()
 }
@@ -262,9 +262,16 @@ mod tests {
 
     #[test]
     fn counts_are_taken_over_by_the_same_process_only() {
-        let own = format!("{} worker fs.rename 3;supervisor a 1", std::process::id());
+        let own = format!(
+            "{} worker fs.rename 3;supervisor old worker stopped 1",
+            std::process::id()
+        );
         let passages = passages_before(&own);
         assert_eq!(passages[&("worker".into(), "fs.rename".into())], 3);
+        assert_eq!(
+            passages[&("supervisor".into(), "old worker stopped".into())],
+            1
+        );
         assert_eq!(passages.len(), 2);
         assert!(passages_before("1 worker fs.rename 3").is_empty());
         assert!(passages_before("").is_empty());

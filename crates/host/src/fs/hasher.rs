@@ -38,14 +38,14 @@ impl Hasher {
         digest.copy_from_slice(self.0.finish().as_ref());
         ContentHash::from_digest(digest)
     }
+}
 
-    /// The hash of a file.
-    pub fn hash_file(path: &Path) -> Result<ContentHash> {
-        let mut reader = HashingReader::new(File::open(path).reading(path)?);
-        let mut buffer = vec![0; 64 * 1024];
-        while reader.read(&mut buffer).reading(path)? > 0 {}
-        Ok(reader.finish())
-    }
+/// The hash of a file.
+pub fn hash_file(path: &Path) -> Result<ContentHash> {
+    let mut reader = HashingReader::new(File::open(path).reading(path)?);
+    let mut buffer = vec![0; 64 * 1024];
+    while reader.read(&mut buffer).reading(path)? > 0 {}
+    Ok(reader.finish())
 }
 
 /// Hashes what is read through it.

@@ -37,10 +37,9 @@ impl Replacement {
             other => other,
         }
         .writing(path)?;
-        let (temporary, file) = temporary::with_free_name(name, |temporary| {
-            dir.create_file(temporary, mode.bits())
-        })
-        .writing(path)?;
+        let (temporary, file) =
+            temporary::with_free_name(name, |temporary| dir.create_file(temporary, mode.bits()))
+                .writing(path)?;
         Ok(Self {
             path: path.into(),
             dir_path,

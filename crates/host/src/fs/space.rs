@@ -64,7 +64,16 @@ mod tests {
         assert_eq!(nearest_existing(&missing), root.path());
         check_space(&missing, 0).unwrap();
         let error = check_space(&missing, u64::MAX).unwrap_err();
-        assert!(error.to_string().contains("bytes are needed below"), "{error}");
-        assert!(matches!(error, Error::NoSpace(NoSpace { needed: u64::MAX, .. })));
+        assert!(
+            error.to_string().contains("bytes are needed below"),
+            "{error}"
+        );
+        assert!(matches!(
+            error,
+            Error::NoSpace(NoSpace {
+                needed: u64::MAX,
+                ..
+            })
+        ));
     }
 }

@@ -148,7 +148,13 @@ fn what_is_not_finished_leaves_no_trace() {
     let mut replacement = Replacement::begin(&path).unwrap();
     replacement.file().write_all(b"half").unwrap();
     drop(replacement);
-    assert!(Dir::open(&root.path().join("a/b")).unwrap().names().unwrap().is_empty());
+    assert!(
+        Dir::open(&root.path().join("a/b"))
+            .unwrap()
+            .names()
+            .unwrap()
+            .is_empty()
+    );
     let mut replacement = Replacement::begin(&path).unwrap();
     replacement.file().write_all(b"whole").unwrap();
     assert!(!path.exists());

@@ -16,8 +16,8 @@ const REMOVE: &str = ".remove-";
 
 impl Slots {
     /// Removes all slots of a package but those named in `keep` and those that `current` and `previous` point at,
-    /// and what crashes left behind. The caller names every version that a journal or a running process needs.
-    /// Returns what was removed.
+    /// and what crashes left behind. The caller names every version that a journal or a running process needs, and
+    /// does not call this while another process installs. Returns what was removed.
     ///
     /// A cut leaves each slot complete or without a name; repeating it removes the rest.
     pub fn collect(&self, package: &PackageName, keep: &[Version]) -> Result<Vec<PathBuf>> {
@@ -33,11 +33,7 @@ impl Slots {
                 fs::remove_entry(&package_dir, &name).removing(&path.join(&name))?;
             }
         }
-        let mut kept = self.linked_dirs()?;
-        kept.extend(
-            keep.iter()
-                .map(|version| self.layout.slot(package, version)),
-        );
+        let linked = self.linked_dirs()?;
         let mut removed = Vec::new();
         for dir in visible_names(&path)? {
             // What is no slot by its name is not ours to remove.
@@ -46,7 +42,7 @@ impl Slots {
                 .and_then(|name| name.to_str())
                 .and_then(|name| Version::parse(name).ok());
             let Some(version) = version else { continue };
-            if !kept.contains(&dir) {
+            if !linked.contains(&dir) && !keep.contains(&version) {
                 self.remove_slot(&package_dir, package, &version)?;
                 removed.push(dir);
             }

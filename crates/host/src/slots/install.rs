@@ -4,10 +4,9 @@
 //! its name. A crash anywhere before that leaves a worthless tree, which the next attempt removes.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use aws_lc_rs::digest::{Context, SHA256};
 use jiff::Timestamp;
 use lockstep_model::{
     BundleManifest, ContentHash, PackageName, Platform, Preserve, Purge, Release, Requires, Version,
@@ -18,15 +17,16 @@ use super::record::Record;
 use super::{Slot, Slots};
 use crate::error::{Attempt, Error, Result};
 use crate::fault;
-use crate::fs::{self, Dir};
+use crate::fs::{self, Dir, HashingReader, hash_file};
 use crate::unpack::{Limits, Unpacked, unpack};
 
 impl Slots {
     /// Unpacks a bundle into its slot, with what is to be preserved from an older slot, and returns it complete
     /// and durable. `now` is only remembered.
     ///
-    /// The bundle's length and hash are checked again while it is read, against the release that the caller has
-    /// verified: what is unpacked is what was signed, even if the file changed since.
+    /// The bundle's length and hash are checked against the release that the caller has verified, before it is
+    /// unpacked and again while: what is unpacked is what was signed, even if the file changed since
+    /// ([`Error::BundleChanged`], for which nobody blames the release).
     ///
     /// Re-entrant: killed at any instant it leaves either no slot or the complete one, and repeating it completes
     /// it. A complete slot with the release's hash is returned as it is. One with other bytes is replaced, unless
@@ -213,41 +213,49 @@ impl Build<'_> {
 
 fn unpack_release(bundle: &Path, release: &Release, dest: &Path) -> Result<Unpacked> {
     let details = &release.details;
-    let other = |why: String| Error::OtherRelease {
+    let changed = |why: String| Error::BundleChanged {
         bundle: bundle.into(),
-        package: details.package.clone(),
-        version: details.version.clone(),
         why,
     };
     let file = File::open(bundle).reading(bundle)?;
     let length = file.metadata().reading(bundle)?.len();
     if length != release.length {
-        return Err(other(format!(
+        return Err(changed(format!(
             "it has {length} bytes instead of {}",
             release.length
         )));
     }
-    let mut reader = Hashing::new(file);
+    let check = |hash| {
+        if hash == release.hash {
+            return Ok(());
+        }
+        Err(changed(format!(
+            "its hash is {hash} instead of {}",
+            release.hash
+        )))
+    };
+    // First without unpacking: what then goes wrong with these bytes is the release's fault and not the disk's.
+    check(hash_file(bundle)?)?;
+    let mut reader = HashingReader::new(file);
     let unpacked =
         unpack(&mut reader, dest, Limits::of(release)).map_err(|source| Error::Unpack {
             bundle: bundle.into(),
             source,
         })?;
-    let hash = reader.finish();
-    if hash != release.hash {
-        return Err(other(format!(
-            "its hash is {hash} instead of {}",
-            release.hash
-        )));
-    }
+    check(reader.finish())?;
     let manifest = &unpacked.manifest;
     if (&manifest.package, &manifest.version, &manifest.platform)
         != (&details.package, &details.version, &details.platform)
     {
-        return Err(other(format!(
-            "its bundle.toml says {} {} for {}",
-            manifest.package, manifest.version, manifest.platform
-        )));
+        return Err(Error::OtherRelease {
+            bundle: bundle.into(),
+            package: details.package.clone(),
+            version: details.version.clone(),
+            why: format!(
+                "its bundle.toml says {} {} for {}",
+                manifest.package, manifest.version, manifest.platform
+            ),
+        });
     }
     Ok(unpacked)
 }
@@ -263,11 +271,8 @@ fn copy_program(
     file.sync()?;
     let bin = tree.create_dir("bin".as_ref(), 0o755)?;
     let mut copy = bin.create_file("lockstep".as_ref(), 0o755)?;
-    let mut reader = Hashing::new(File::open(program)?);
-    io::copy(
-        &mut BufReader::with_capacity(1 << 16, &mut reader),
-        &mut copy,
-    )?;
+    let mut reader = HashingReader::new(File::open(program)?);
+    io::copy(&mut reader, &mut copy)?;
     if reader.finish() != hash {
         return Err(io::Error::other(format!(
             "{} changed while it was copied",
@@ -275,40 +280,4 @@ fn copy_program(
         )));
     }
     copy.sync()
-}
-
-fn hash_file(path: &Path) -> Result<ContentHash> {
-    let mut reader = Hashing::new(File::open(path).reading(path)?);
-    let mut buffered = BufReader::with_capacity(1 << 16, &mut reader);
-    io::copy(&mut buffered, &mut io::sink()).reading(path)?;
-    Ok(reader.finish())
-}
-
-/// Hashes what is read through it.
-struct Hashing {
-    file: File,
-    context: Context,
-}
-
-impl Hashing {
-    fn new(file: File) -> Self {
-        Self {
-            file,
-            context: Context::new(&SHA256),
-        }
-    }
-
-    fn finish(self) -> ContentHash {
-        let mut digest = [0; 32];
-        digest.copy_from_slice(self.context.finish().as_ref());
-        ContentHash::from_digest(digest)
-    }
-}
-
-impl Read for Hashing {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.file.read(buffer)?;
-        self.context.update(&buffer[..read]);
-        Ok(read)
-    }
 }

@@ -69,5 +69,6 @@ mod tests {
         let record: Record = serde_json::from_str(V0_1).unwrap();
         assert_eq!(record.hash, Some(ContentHash::from_digest([0xab; 32])));
         assert_eq!(record.program, None);
+        assert_eq!(record.installed_at.to_string(), "2025-11-21T04:00:00Z");
     }
 }

@@ -1,1 +1,12 @@
+//! What only whole processes, whole bundles and whole power cuts can show.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod bundles;
+mod cuts;
+mod exec;
+mod hostile;
+mod lock;
+mod process;
+mod slots;
+mod trials;
