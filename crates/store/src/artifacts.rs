@@ -205,7 +205,9 @@ fn remove_leftovers(directory: &Path) -> Result<(), Error> {
             }
             // A living server is writing it.
             Err(TryLockError::WouldBlock) => {}
-            Err(TryLockError::Error(error)) => return Err(Error::file("lock", entry.path())(error)),
+            Err(TryLockError::Error(error)) => {
+                return Err(Error::file("lock", entry.path())(error));
+            }
         }
     }
     Ok(())
@@ -228,4 +230,3 @@ async fn blocking<T: Send + 'static>(
         Err(_) => Err(Error::Closed),
     }
 }
-

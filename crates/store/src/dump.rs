@@ -62,7 +62,14 @@ impl Store {
             Db::Postgres(_) => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
         };
         let step = migrations::NEWEST;
-        write_line(writer, &Line::Dump { format: FORMAT, step }).await?;
+        write_line(
+            writer,
+            &Line::Dump {
+                format: FORMAT,
+                step,
+            },
+        )
+        .await?;
         let mut count = 0;
         on!(self.db(), "dump the database", pool => {
             let mut tx = pool.begin_with(begin).await?;

@@ -70,24 +70,23 @@ impl Store {
         let now = milliseconds(now);
         let ttl = i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX);
         let until = now.saturating_add(ttl);
-        let granted: Option<i64> =
-            write_tx!(self.db(), Kind::Statements, "acquire a lease", tx => {
-                Ok(query_scalar(
-                    "INSERT INTO leases (name, holder, number, expires_at) VALUES ($1, $2, 1, $3) \
-                     ON CONFLICT (name) DO UPDATE SET \
-                     number = CASE WHEN leases.holder = excluded.holder THEN leases.number \
-                         ELSE leases.number + 1 END, \
-                     holder = excluded.holder, expires_at = excluded.expires_at \
-                     WHERE leases.holder = excluded.holder OR leases.expires_at <= $4 \
-                     RETURNING number",
-                )
-                .bind(name)
-                .bind(holder)
-                .bind(until)
-                .bind(now)
-                .fetch_optional(&mut *tx)
-                .await?)
-            })?;
+        let granted: Option<i64> = write_tx!(self.db(), Kind::Statements, "acquire a lease", tx => {
+            Ok(query_scalar(
+                "INSERT INTO leases (name, holder, number, expires_at) VALUES ($1, $2, 1, $3) \
+                 ON CONFLICT (name) DO UPDATE SET \
+                 number = CASE WHEN leases.holder = excluded.holder THEN leases.number \
+                     ELSE leases.number + 1 END, \
+                 holder = excluded.holder, expires_at = excluded.expires_at \
+                 WHERE leases.holder = excluded.holder OR leases.expires_at <= $4 \
+                 RETURNING number",
+            )
+            .bind(name)
+            .bind(holder)
+            .bind(until)
+            .bind(now)
+            .fetch_optional(&mut *tx)
+            .await?)
+        })?;
         let Some(number) = granted else {
             return Ok(None);
         };

@@ -262,7 +262,10 @@ fn write_out(releases: &[Release]) -> Result<Vec<(&Release, String)>, Error> {
     if releases.len() > MAX_RELEASES {
         return Err(Error::NotStorable {
             what: "the list of releases",
-            why: format!("it has {} entries, at most {MAX_RELEASES} are kept", releases.len()),
+            why: format!(
+                "it has {} entries, at most {MAX_RELEASES} are kept",
+                releases.len()
+            ),
         });
     }
     releases

@@ -24,8 +24,10 @@ impl Store {
     pub async fn restore<R: AsyncBufRead + Unpin>(&self, reader: &mut R) -> Result<u64, Error> {
         let mut lines = Lines { reader, number: 0 };
         lines.expect_header().await?;
-        let inserts: HashMap<&str, String> =
-            TABLES.iter().map(|table| (table.name, table.insert())).collect();
+        let inserts: HashMap<&str, String> = TABLES
+            .iter()
+            .map(|table| (table.name, table.insert()))
+            .collect();
         write_tx!(self.db(), Kind::Once, "restore a dump", tx => {
             for table in &TABLES {
                 let row: Option<i32> =
@@ -95,8 +97,14 @@ impl<R: AsyncBufRead + Unpin> Lines<'_, R> {
     async fn expect_header(&mut self) -> Result<(), Error> {
         let known = migrations::NEWEST;
         match self.next().await? {
-            Some(Line::Dump { format: FORMAT, step }) if step == known => Ok(()),
-            Some(Line::Dump { format: FORMAT, step }) => Err(self.wrong(format!(
+            Some(Line::Dump {
+                format: FORMAT,
+                step,
+            }) if step == known => Ok(()),
+            Some(Line::Dump {
+                format: FORMAT,
+                step,
+            }) => Err(self.wrong(format!(
                 "the dump was made at step {step} of the tables, this program is at step {known}; \
                  restore it with the version that made it, and update then"
             ))),

@@ -12,9 +12,7 @@ use sqlx::{FromRow, query, query_as, query_scalar};
 
 use crate::db::Kind;
 use crate::leases::HOLD;
-use crate::records::{
-    Place, limit, milliseconds, rows, sentence, stored_number, to_json,
-};
+use crate::records::{Place, limit, milliseconds, rows, sentence, stored_number, to_json};
 use crate::{Error, Lease, Store};
 
 /// What an operator orders.

@@ -88,11 +88,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Database`] and [`Error::Damaged`].
-    pub async fn runs(
-        &self,
-        host: Option<&HostName>,
-        wanted: u32,
-    ) -> Result<Vec<RunView>, Error> {
+    pub async fn runs(&self, host: Option<&HostName>, wanted: u32) -> Result<Vec<RunView>, Error> {
         let host = host.map(HostName::as_str);
         let found: Vec<Record> = on!(self.db(), "list the runs", pool => {
             let found = query(

@@ -68,7 +68,10 @@ impl Record {
             None => Brief::default(),
         };
         let facts: Facts = host.json("facts", &self.facts)?;
-        let installed = brief.installed.into_iter().find(|it| it.package == *package);
+        let installed = brief
+            .installed
+            .into_iter()
+            .find(|it| it.package == *package);
         Ok(Standing {
             host: host.parse("name", &self.name)?,
             enrolled_at: host.time("enrolled_at", self.enrolled_at)?,

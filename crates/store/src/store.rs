@@ -145,7 +145,11 @@ async fn open_sqlite(url: &str, path: &Path) -> Result<SqliteFile, Error> {
     // Turning on the write-ahead log needs the file alone, and SQLite does not wait for that by itself.
     let patience = Instant::now() + CONNECT_WITHIN;
     let writer: SqlitePool = loop {
-        match pool().max_connections(1).connect_with(writing.clone()).await {
+        match pool()
+            .max_connections(1)
+            .connect_with(writing.clone())
+            .await
+        {
             Ok(writer) => break writer,
             Err(error)
                 if sqlite_code(&error).is_some_and(is_sqlite_busy) && Instant::now() < patience =>
@@ -237,5 +241,33 @@ fn cannot_open(url: &str, error: sqlx::Error) -> Error {
         url: url.to_owned(),
         hint,
         source: Arc::new(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_sqlite_acknowledges_is_on_the_disk() {
+        let directory = tempfile::tempdir().unwrap();
+        let url = DatabaseUrl::Sqlite(directory.path().join("db"));
+        let store = Store::open(&url).await.unwrap();
+        let Db::Sqlite(file) = store.db() else {
+            panic!("opened something else");
+        };
+        let mode: String = query_scalar("PRAGMA journal_mode")
+            .fetch_one(&file.writer)
+            .await
+            .unwrap();
+        // 2 is FULL: the log is synced before a commit returns (https://www.sqlite.org/pragma.html).
+        let synchronous: i64 = query_scalar("PRAGMA synchronous")
+            .fetch_one(&file.writer)
+            .await
+            .unwrap();
+        assert_eq!((mode.as_str(), synchronous), ("wal", 2));
+        // Who reads cannot write by mistake.
+        let written = query("DELETE FROM hosts").execute(&file.readers).await;
+        assert!(written.is_err());
     }
 }

@@ -63,12 +63,7 @@ pub(crate) const TABLES: [Table; 16] = [
     },
     Table {
         name: "token_uses",
-        columns: &[
-            Text("token"),
-            Text("key"),
-            Text("host"),
-            Number("used_at"),
-        ],
+        columns: &[Text("token"), Text("key"), Text("host"), Number("used_at")],
         key: "token, key, host",
     },
     Table {
@@ -169,12 +164,7 @@ pub(crate) const TABLES: [Table; 16] = [
     },
     Table {
         name: "audit",
-        columns: &[
-            Text("id"),
-            Number("done_at"),
-            Text("who"),
-            Text("what"),
-        ],
+        columns: &[Text("id"), Number("done_at"), Text("who"), Text("what")],
         key: "id",
     },
 ];

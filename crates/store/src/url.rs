@@ -89,8 +89,13 @@ fn parse_postgres(text: &str) -> Result<DatabaseUrl, Error> {
     for parameter in parameters.split('&').filter(|text| !text.is_empty()) {
         let name = parameter.split('=').next().unwrap_or_default();
         if !PARAMETERS.contains(&name) {
-            let plain = name.len() <= 30 && name.chars().all(|c| c.is_ascii_lowercase() || c == '_');
-            let name = if plain { format!(" {name:?}") } else { String::new() };
+            let plain =
+                name.len() <= 30 && name.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+            let name = if plain {
+                format!(" {name:?}")
+            } else {
+                String::new()
+            };
             return refuse(format!(
                 "its parameter{name} is not known; known are {}",
                 PARAMETERS.join(", ")
@@ -131,7 +136,11 @@ impl fmt::Display for DatabaseUrl {
         let name = options.get_database().unwrap_or_default();
         let user = options.get_username();
         match options.get_socket() {
-            Some(socket) => write!(f, "postgres:///{name}?host={}&user={user}", socket.display()),
+            Some(socket) => write!(
+                f,
+                "postgres:///{name}?host={}&user={user}",
+                socket.display()
+            ),
             None => {
                 let (host, port) = (options.get_host(), options.get_port());
                 write!(f, "postgres://{user}@{host}:{port}/{name}")
@@ -178,10 +187,7 @@ mod tests {
         }
         let url = DatabaseUrl::parse("postgres://me:s%40crEt@db.example.org:5433/fleet").unwrap();
         assert_eq!(url.kind(), "postgres");
-        assert_eq!(
-            url.to_string(),
-            "postgres://me@db.example.org:5433/fleet"
-        );
+        assert_eq!(url.to_string(), "postgres://me@db.example.org:5433/fleet");
         let url = DatabaseUrl::parse("postgres:///fleet?host=/run/pg&user=me&password=s@crEt");
         assert_eq!(
             format!("{:?}", url.unwrap()),
@@ -200,7 +206,10 @@ mod tests {
             ("sqlite:/x?mode=ro", "no options"),
             ("postgres://me:s@crEt@db:port/fleet", "port"),
             ("postgres://me:s@crEt@db", "names no database"),
-            ("postgres://me@db/fleet?pasword=s@crEt", "\"pasword\" is not known"),
+            (
+                "postgres://me@db/fleet?pasword=s@crEt",
+                "\"pasword\" is not known",
+            ),
             ("postgres://me:123/s@crEt@db/fleet", "%XX"),
             ("postgres://me@db/fleet?sslmode=s@crEt", "ssl"),
         ] {

@@ -11,7 +11,9 @@ use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
 /// 300,000 bytes and their SHA-256.
 fn bundle() -> (Vec<u8>, ContentHash) {
-    let bytes: Vec<u8> = (0..300_000_u32).flat_map(|n| (n as u8).to_le_bytes()).collect();
+    let bytes: Vec<u8> = (0..300_000_u32)
+        .flat_map(|n| (n as u8).to_le_bytes())
+        .collect();
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &bytes);
     let hash = ContentHash::from_digest(digest.as_ref().try_into().unwrap());
     (bytes, hash)
@@ -137,7 +139,10 @@ async fn the_same_artifact_may_come_many_times_at_once() {
         .unwrap()
         .set_len(10)
         .unwrap();
-    artifacts.put(in_chunks(&bytes), &hash, 1 << 30).await.unwrap();
+    artifacts
+        .put(in_chunks(&bytes), &hash, 1 << 30)
+        .await
+        .unwrap();
     assert_eq!(std::fs::read(artifacts.path(&hash)).unwrap(), bytes);
 }
 
@@ -150,7 +155,9 @@ async fn what_a_dead_server_left_is_removed_and_what_a_living_one_writes_is_not(
     std::fs::File::create(directory.path().join("of the operator")).unwrap();
 
     let (line, chunks) = tokio::sync::mpsc::channel::<Result<Bytes, std::io::Error>>(1);
-    let chunks = stream::unfold(chunks, async |mut chunks| Some((chunks.recv().await?, chunks)));
+    let chunks = stream::unfold(chunks, async |mut chunks| {
+        Some((chunks.recv().await?, chunks))
+    });
     let putting = {
         let first = first.clone();
         tokio::spawn(async move { first.put(chunks, &hash, 1 << 30).await })
@@ -178,7 +185,9 @@ async fn a_place_that_cannot_be_used_is_named() {
         .await
         .unwrap_err();
     assert!(
-        error.to_string().starts_with("failed to make the directory of artifacts /"),
+        error
+            .to_string()
+            .starts_with("failed to make the directory of artifacts /"),
         "{error}"
     );
 }

@@ -8,7 +8,9 @@ use futures_util::StreamExt;
 use lockstep_testkit::Postgres;
 
 use crate::engine::{Engine, Place};
-use crate::{dump, groups, hosts, killed, leases, opening, repository, rollouts, runs, small, tokens};
+use crate::{
+    dump, groups, hosts, killed, leases, opening, repository, rollouts, runs, small, tokens,
+};
 
 type Case = fn(Place) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 

@@ -91,10 +91,7 @@ pub(crate) async fn a_dump_fills_an_empty_store(place: Place) {
     let other = other_place.open().await;
     assert_eq!(other.restore(&mut text.as_bytes()).await.unwrap(), rows);
     assert_eq!(dump(&other).await, (rows, text.clone()));
-    assert_eq!(
-        other.hosts().await.unwrap(),
-        store.hosts().await.unwrap()
-    );
+    assert_eq!(other.hosts().await.unwrap(), store.hosts().await.unwrap());
     assert_eq!(
         other.rollouts(9).await.unwrap(),
         store.rollouts(9).await.unwrap()
@@ -131,7 +128,10 @@ pub(crate) async fn a_dump_that_is_not_whole_leaves_the_store_empty(place: Place
         (text.replace("\"format\":1", "\"format\":2"), "format 2"),
         (text.replace("\"step\":1", "\"step\":7"), "step 7"),
         (row(lines[0]), "second dump"),
-        (row("{\"row\":{\"table\":\"x\",\"values\":{}}}"), "no table \"x\""),
+        (
+            row("{\"row\":{\"table\":\"x\",\"values\":{}}}"),
+            "no table \"x\"",
+        ),
         (
             row("{\"row\":{\"table\":\"settings\",\"values\":{\"name\":\"a\"}}}"),
             "line 2 of the dump: value is missing",
@@ -141,7 +141,9 @@ pub(crate) async fn a_dump_that_is_not_whole_leaves_the_store_empty(place: Place
             "name is not a text",
         ),
         (
-            row("{\"row\":{\"table\":\"settings\",\"values\":{\"name\":\"a\\u0000\",\"value\":\"b\"}}}"),
+            row(
+                "{\"row\":{\"table\":\"settings\",\"values\":{\"name\":\"a\\u0000\",\"value\":\"b\"}}}",
+            ),
             "NUL",
         ),
         (
@@ -149,15 +151,21 @@ pub(crate) async fn a_dump_that_is_not_whole_leaves_the_store_empty(place: Place
             "does not fit into settings",
         ),
         (
-            row("{\"row\":{\"table\":\"settings\",\"values\":{\"name\":\"a\",\"value\":\"b\",\"c\":1}}}"),
+            row(
+                "{\"row\":{\"table\":\"settings\",\"values\":{\"name\":\"a\",\"value\":\"b\",\"c\":1}}}",
+            ),
             "no column \"c\"",
         ),
         (
-            row("{\"row\":{\"table\":\"reports\",\"values\":{\"host\":\"a\",\"received_at\":1.5,\"report\":\"b\"}}}"),
+            row(
+                "{\"row\":{\"table\":\"reports\",\"values\":{\"host\":\"a\",\"received_at\":1.5,\"report\":\"b\"}}}",
+            ),
             "not a whole number",
         ),
         (
-            row("{\"row\":{\"table\":\"reports\",\"values\":{\"host\":\"a\",\"received_at\":1,\"report\":\"b\"}}}"),
+            row(
+                "{\"row\":{\"table\":\"reports\",\"values\":{\"host\":\"a\",\"received_at\":1,\"report\":\"b\"}}}",
+            ),
             "does not fit into reports",
         ),
     ] {
@@ -185,7 +193,10 @@ async fn a_dump_goes_from_one_database_to_the_other_and_back() {
         store.restore(&mut before.as_bytes()).await.unwrap();
         assert_eq!(dump(&store).await, original);
         // It is not only the same text, it works.
-        let next = store.promote(&order("2.0.0"), |_| Vec::new()).await.unwrap();
+        let next = store
+            .promote(&order("2.0.0"), |_| Vec::new())
+            .await
+            .unwrap();
         assert_eq!(next.id.0, 3);
     }
 }

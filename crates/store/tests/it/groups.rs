@@ -10,14 +10,20 @@ use crate::samples::{at, enroll, host, record, report};
 pub(crate) async fn two_thousand_reports_of_two_hundred_hosts(place: Place) {
     let store = place.open().await;
     let names: Vec<_> = (0..200).map(|number| format!("web{number}")).collect();
-    enroll(&store, &names.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    enroll(
+        &store,
+        &names.iter().map(String::as_str).collect::<Vec<_>>(),
+    )
+    .await;
     let reports: Vec<_> = (0..2000_u64)
         .map(|number| {
             let (store, name) = (store.clone(), host(&names[number as usize % 200]));
             tokio::spawn(async move {
                 // The tenth report of each host is the newest.
                 let second = 100 + (number / 200) as i64;
-                store.record_report(&name, &report(number), at(second)).await
+                store
+                    .record_report(&name, &report(number), at(second))
+                    .await
             })
         })
         .collect();
@@ -34,7 +40,11 @@ pub(crate) async fn two_thousand_reports_of_two_hundred_hosts(place: Place) {
 pub(crate) async fn two_servers_do_not_lock_each_other_out(place: Place) {
     let stores = [place.open().await, place.open().await];
     let names: Vec<_> = (0..40).map(|number| format!("web{number}")).collect();
-    enroll(&stores[0], &names.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    enroll(
+        &stores[0],
+        &names.iter().map(String::as_str).collect::<Vec<_>>(),
+    )
+    .await;
     // One server goes through the hosts forwards, the other one backwards, with reports and runs.
     let writes: Vec<_> = (0..800_usize)
         .map(|number| {
@@ -145,10 +155,7 @@ pub(crate) async fn a_full_line_says_busy_and_recovers(place: Place) {
     raw.unlock().await;
     // What is still in line is written first; then there is room again. Each try waits in the store itself.
     let mut tries = 0;
-    while let Err(error) = store
-        .record_report(&host("web1"), &report(99), at(2))
-        .await
-    {
+    while let Err(error) = store.record_report(&host("web1"), &report(99), at(2)).await {
         assert!(matches!(error, Error::Busy { .. }), "{error}");
         tries += 1;
         assert!(tries < 60, "the store does not recover");

@@ -56,18 +56,9 @@ pub(crate) async fn another_machine_needs_leave_to_take_a_name(place: Place) {
     again.facts = facts("renamed");
     store.enroll_host(again.clone()).await.unwrap();
     let row = store.host(&host("web1")).await.unwrap().unwrap();
-    assert_eq!(
-        (row.facts, row.enrolled_at),
-        (facts("renamed"), at(0))
-    );
+    assert_eq!((row.facts, row.enrolled_at), (facts("renamed"), at(0)));
     assert!(row.report.is_some());
-    assert!(
-        store
-            .certificate_holder("s1", now)
-            .await
-            .unwrap()
-            .is_some()
-    );
+    assert!(store.certificate_holder("s1", now).await.unwrap().is_some());
 
     let mut other = new_host("web1", 2);
     other.at = now;
@@ -143,12 +134,7 @@ pub(crate) async fn certificates_count_only_for_the_key_of_the_host(place: Place
         record("s2", 2).await,
         Err(Error::KeyNotOfHost { .. })
     ));
-    let holder = async |serial, second| {
-        store
-            .certificate_holder(serial, at(second))
-            .await
-            .unwrap()
-    };
+    let holder = async |serial, second| store.certificate_holder(serial, at(second)).await.unwrap();
     assert_eq!(holder("s1", 99).await, Some(web1.clone()));
     assert_eq!(holder("s1", 100).await, None);
     assert_eq!(holder("s2", 1).await, None);
@@ -187,7 +173,10 @@ pub(crate) async fn reports_are_kept_by_the_time_they_came(place: Place) {
     assert_eq!(error.to_string(), "no host web9 is enrolled");
     let mut large = report(7);
     large.boot_id = "x".repeat(256 * 1024);
-    let error = store.record_report(&web1, &large, at(200)).await.unwrap_err();
+    let error = store
+        .record_report(&web1, &large, at(200))
+        .await
+        .unwrap_err();
     assert!(matches!(error, Error::TooLarge { .. }), "{error}");
     let mut unspeakable = report(8);
     unspeakable.items[0].value = Value::Number {
@@ -217,10 +206,7 @@ pub(crate) async fn many_hosts_come_in_pages(place: Place) {
     assert_eq!(all.len(), 1201);
     assert!(all.windows(2).all(|two| two[0].name < two[1].name));
     assert_eq!(store.count_hosts().await.unwrap(), 1201);
-    let page = store
-        .hosts_after(Some(&all[599].name), 3)
-        .await
-        .unwrap();
+    let page = store.hosts_after(Some(&all[599].name), 3).await.unwrap();
     assert_eq!(page, all[600..603]);
     assert_eq!(store.hosts_after(None, 100_000).await.unwrap().len(), 500);
     assert_eq!(
@@ -233,24 +219,30 @@ pub(crate) async fn damaged_rows_are_named(place: Place) {
     let store = place.open().await;
     enroll(&store, &["web1"]).await;
     let web1 = host("web1");
-    store
-        .record_report(&web1, &report(1), at(0))
-        .await
-        .unwrap();
+    store.record_report(&web1, &report(1), at(0)).await.unwrap();
     let complaint = async || {
         let one = store.host(&web1).await.unwrap_err().to_string();
         assert_eq!(one, store.hosts().await.unwrap_err().to_string());
         one
     };
     for (damage, table, words) in [
-        ("UPDATE reports SET report = '{\"at\":'", "reports", "report: EOF"),
+        (
+            "UPDATE reports SET report = '{\"at\":'",
+            "reports",
+            "report: EOF",
+        ),
         (
             "UPDATE reports SET report = '{}'",
             "reports",
             "missing field",
         ),
         (
-            "UPDATE hosts SET key = 'abc'",
+            "DELETE FROM reports; UPDATE hosts SET facts = 'x'",
+            "hosts",
+            "facts: expected value",
+        ),
+        (
+            "UPDATE hosts SET facts = '{}', key = 'abc'",
             "hosts",
             "key: \"abc\" is not a SHA-256",
         ),

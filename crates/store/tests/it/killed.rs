@@ -50,14 +50,22 @@ pub(crate) async fn what_was_acknowledged_outlives_the_process(place: Place) {
 )]
 fn write_until_killed(url: &str) -> Vec<RunId> {
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["killed::write_and_tell", "--exact", "--ignored", "--nocapture"])
+        .args([
+            "killed::write_and_tell",
+            "--exact",
+            "--ignored",
+            "--nocapture",
+        ])
         .env(URL, url)
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let mut acknowledged = Vec::new();
-    let id_in = |line: &str| line.split_once("stored ").map(|(_, id)| id.parse::<RunId>());
+    let id_in = |line: &str| {
+        line.split_once("stored ")
+            .map(|(_, id)| id.parse::<RunId>())
+    };
     while acknowledged.len() < ENOUGH {
         let line = lines.next().expect("the child ended by itself").unwrap();
         acknowledged.extend(id_in(&line).transpose().unwrap());

@@ -15,7 +15,10 @@ async fn ask(store: &Store, holder: &str, second: i64) -> Option<u64> {
         .acquire_lease("decider", holder, at(second), TTL)
         .await
         .unwrap()?;
-    assert_eq!((lease.name.as_str(), lease.holder.as_str()), ("decider", holder));
+    assert_eq!(
+        (lease.name.as_str(), lease.holder.as_str()),
+        ("decider", holder)
+    );
     Some(lease.number)
 }
 
@@ -47,7 +50,10 @@ pub(crate) async fn a_lease_is_prolonged_and_changes_hands(place: Place) {
     let mail = one.acquire_lease("mail", "b", at(0), TTL).await.unwrap();
     assert_eq!(mail.unwrap().number, 1);
     let nobody = one.acquire_lease("decider", "", at(0), TTL).await;
-    assert!(matches!(nobody, Err(Error::NotStorable { .. })), "{nobody:?}");
+    assert!(
+        matches!(nobody, Err(Error::NotStorable { .. })),
+        "{nobody:?}"
+    );
 }
 
 pub(crate) async fn of_many_who_ask_at_once_one_gets_it(place: Place) {
@@ -87,7 +93,12 @@ pub(crate) async fn stale_leases_write_nothing(place: Place) {
     );
     // Taken over by another one; the old holder's clock is behind, and it still thinks that it holds it.
     assert_eq!(ask(&other, "b", 11).await, Some(2));
-    for stale in [mine.clone(), lease("a", 2), lease("b", 1), lease("c", u64::MAX)] {
+    for stale in [
+        mine.clone(),
+        lease("a", 2),
+        lease("b", 1),
+        lease("c", u64::MAX),
+    ] {
         let error = save(&one, &stale, 5).await.unwrap_err();
         assert!(matches!(error, Error::StaleLease { .. }), "{error}");
     }
@@ -95,7 +106,10 @@ pub(crate) async fn stale_leases_write_nothing(place: Place) {
     assert_eq!(ask(&one, "a", 30).await, Some(3));
     let error = save(&one, &mine, 31).await.unwrap_err();
     assert!(matches!(error, Error::StaleLease { .. }), "{error}");
-    assert_eq!(one.rollout(rollout.id).await.unwrap(), Some(rollout.clone()));
+    assert_eq!(
+        one.rollout(rollout.id).await.unwrap(),
+        Some(rollout.clone())
+    );
     assert_eq!(one.decisions(rollout.id).await.unwrap().len(), 0);
 
     save(&one, &lease("a", 3), 31).await.unwrap();
@@ -106,9 +120,7 @@ pub(crate) async fn stale_leases_write_nothing(place: Place) {
 /// the lease, and numbers only grow.
 pub(crate) async fn a_lease_has_one_holder_whoever_asks_when(place: Place) {
     let store = place.open().await;
-    let seed = 20_261_121;
-    println!("seed {seed}");
-    let mut random = fastrand::Rng::with_seed(seed);
+    let mut random = fastrand::Rng::with_seed(20_261_121);
     let mut now = 0;
     // Who holds it until when, with which number.
     let mut held: Option<(String, i64, u64)> = None;
@@ -126,7 +138,11 @@ pub(crate) async fn a_lease_has_one_holder_whoever_asks_when(place: Place) {
         let answer = ask(&store, &holder, now).await;
         assert_eq!(answer.is_some(), is_mine || is_free, "step {step}");
         let Some(number) = answer else { continue };
-        assert_eq!(number, if is_mine { highest } else { highest + 1 }, "step {step}");
+        assert_eq!(
+            number,
+            if is_mine { highest } else { highest + 1 },
+            "step {step}"
+        );
         highest = number;
         held = Some((holder, now + 10, number));
     }

@@ -41,9 +41,6 @@ pub(crate) async fn a_newer_database_is_refused(place: Place) {
         )
         .await;
     let error = Store::open(&place.url).await.unwrap_err();
-    assert!(
-        matches!(error, Error::Newer { step: 999, .. }),
-        "{error:?}"
-    );
+    assert!(matches!(error, Error::Newer { step: 999, .. }), "{error:?}");
     assert!(error.to_string().contains("newer version"), "{error}");
 }

@@ -19,13 +19,19 @@ async fn a_server_that_crashes_and_comes_back() {
     store.record_report(&web1, &report(1), at(1)).await.unwrap();
 
     cluster.crash();
-    let error = store.record_report(&web1, &report(2), at(2)).await.unwrap_err();
+    let error = store
+        .record_report(&web1, &report(2), at(2))
+        .await
+        .unwrap_err();
     assert!(
         matches!(error, Error::Database { .. } | Error::Busy { .. }),
         "{error}"
     );
     let error = Store::open(&url).await.unwrap_err();
-    assert!(error.to_string().contains("is the database server running"), "{error}");
+    assert!(
+        error.to_string().contains("is the database server running"),
+        "{error}"
+    );
 
     // Nothing that was acknowledged is lost, and the store finds its way back by itself.
     cluster.restart().unwrap();
@@ -40,8 +46,13 @@ async fn urls_and_administrators_choices() {
 
     // A database that is not there; the password is nowhere in what is said.
     let missing = cluster.url("missing") + "&password=s3crEt";
-    let error = Store::open(&DatabaseUrl::parse(&missing).unwrap()).await.unwrap_err();
-    let words = format!("{error}: {:?} {error:?}", error.source().unwrap().to_string());
+    let error = Store::open(&DatabaseUrl::parse(&missing).unwrap())
+        .await
+        .unwrap_err();
+    let words = format!(
+        "{error}: {:?} {error:?}",
+        error.source().unwrap().to_string()
+    );
     assert!(words.contains("make it with createdb"), "{words}");
     assert!(words.contains("postgres:///missing?host=/tmp/"), "{words}");
     assert!(!words.contains("s3crEt"), "{words}");
@@ -60,7 +71,10 @@ async fn urls_and_administrators_choices() {
         .await;
     let ascii = DatabaseUrl::parse(&cluster.url("ascii")).unwrap();
     let error = Store::open(&ascii).await.unwrap_err();
-    assert!(error.to_string().contains("encoded as SQL_ASCII"), "{error}");
+    assert!(
+        error.to_string().contains("encoded as SQL_ASCII"),
+        "{error}"
+    );
 
     // Whatever the administrator chose, a commit that is acknowledged is on the disk: the trigger shows the choice
     // that holds for the store's connections.

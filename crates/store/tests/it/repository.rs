@@ -87,7 +87,9 @@ pub(crate) async fn a_published_version_is_never_replaced(place: Place) {
     store.publish(again("{}")).await.unwrap();
     let error = store.publish(again("{\"other\":1}")).await.unwrap_err();
     assert!(
-        error.to_string().contains("1.targets.json was published before"),
+        error
+            .to_string()
+            .contains("1.targets.json was published before"),
         "{error}"
     );
     assert_eq!(

@@ -29,13 +29,21 @@ pub(crate) async fn promotion_cancels_what_was_running(place: Place) {
     assert_eq!(store.rollouts(10).await.unwrap(), []);
     assert_eq!(store.rollout(RolloutId(1)).await.unwrap(), None);
     let first = store
-        .promote(&order("1.0.0"), |id| vec![wave(&[&format!("host-of-{id}")])])
+        .promote(&order("1.0.0"), |id| {
+            vec![wave(&[&format!("host-of-{id}")])]
+        })
         .await
         .unwrap();
-    assert_eq!((first.id, first.state), (RolloutId(1), RolloutState::Running));
+    assert_eq!(
+        (first.id, first.state),
+        (RolloutId(1), RolloutState::Running)
+    );
     assert_eq!(first.waves[0].hosts, [host("host-of-1")]);
     assert_eq!((first.created_at, &first.from), (at(0), &None));
-    assert_eq!(store.rollout(first.id).await.unwrap().as_ref(), Some(&first));
+    assert_eq!(
+        store.rollout(first.id).await.unwrap().as_ref(),
+        Some(&first)
+    );
 
     let mut elsewhere = order("1.0.0");
     elsewhere.channel = lockstep_model::ChannelName::parse("beta").unwrap();
@@ -188,7 +196,9 @@ pub(crate) async fn decisions_are_kept_in_order(place: Place) {
         .collect();
     assert_eq!(
         words,
-        ["0 first", "0 second", "1 first", "1 second", "2 first", "2 second"]
+        [
+            "0 first", "0 second", "1 first", "1 second", "2 first", "2 second"
+        ]
     );
     assert_eq!(decisions[2].at, at(1));
     assert!(decisions[6].words.len() <= 16 * 1024 && decisions[6].words.ends_with('…'));

@@ -36,14 +36,24 @@ pub(crate) async fn newer_records_win(place: Place) {
         .await
         .unwrap_err();
     assert!(matches!(error, Error::HostUnknown { .. }), "{error}");
-    assert_eq!(store.run(&record(2, 0, 0).id).await.unwrap().map(|run| run.record), None);
+    assert_eq!(
+        store
+            .run(&record(2, 0, 0).id)
+            .await
+            .unwrap()
+            .map(|run| run.record),
+        None
+    );
 }
 
 pub(crate) async fn a_run_belongs_to_one_host(place: Place) {
     let store = place.open().await;
     enroll(&store, &["web1", "web2"]).await;
     let mine = record(1, 0, 10);
-    store.record_run(&host("web1"), &mine, at(50)).await.unwrap();
+    store
+        .record_run(&host("web1"), &mine, at(50))
+        .await
+        .unwrap();
     let error = store
         .record_run(&host("web2"), &record(1, 0, 20), at(50))
         .await
@@ -53,7 +63,10 @@ pub(crate) async fn a_run_belongs_to_one_host(place: Place) {
     let mut large = record(2, 0, 0);
     large.log = "\u{1}".repeat(RunRecord::LONGEST_LOG);
     // The longest log fits, however it must be escaped.
-    store.record_run(&host("web1"), &large, at(50)).await.unwrap();
+    store
+        .record_run(&host("web1"), &large, at(50))
+        .await
+        .unwrap();
     large.log = "\u{1}".repeat(2 * RunRecord::LONGEST_LOG);
     let error = store
         .record_run(&host("web1"), &large, at(50))
@@ -69,7 +82,10 @@ pub(crate) async fn runs_are_listed_newest_first(place: Place) {
         let name = if number % 2 == 0 { "web1" } else { "web2" };
         let mut record = record(number, i64::from(number), 10);
         record.generation = u64::from(number / 2);
-        store.record_run(&host(name), &record, at(50)).await.unwrap();
+        store
+            .record_run(&host(name), &record, at(50))
+            .await
+            .unwrap();
     }
     let began = |runs: Vec<lockstep_model::api::operator::RunView>| -> Vec<i64> {
         runs.iter()

@@ -43,7 +43,10 @@ pub(crate) async fn settings_are_set_and_made_once(place: Place) {
         store.setting("updates").await.unwrap().as_deref(),
         Some("off")
     );
-    for (value, part) in [("a\0b".to_owned(), "NUL"), ("x".repeat(65_537), "65537 bytes")] {
+    for (value, part) in [
+        ("a\0b".to_owned(), "NUL"),
+        ("x".repeat(65_537), "65537 bytes"),
+    ] {
         let error = store.set_setting("updates", &value).await.unwrap_err();
         assert!(error.to_string().contains(part), "{error}");
     }
@@ -51,9 +54,12 @@ pub(crate) async fn settings_are_set_and_made_once(place: Place) {
     let making: Vec<_> = (0..12)
         .map(|number| {
             let store = stores[number % 2].clone();
-            tokio::spawn(
-                async move { store.setting_or_set("fleet", &number.to_string()).await.unwrap() },
-            )
+            tokio::spawn(async move {
+                store
+                    .setting_or_set("fleet", &number.to_string())
+                    .await
+                    .unwrap()
+            })
         })
         .collect();
     let made = store.setting_or_set("fleet", "late").await.unwrap();

@@ -11,8 +11,13 @@ use crate::engine::Engine;
 use crate::samples::{at, enroll, host, report};
 
 async fn refusal(path: &std::path::Path) -> (Error, String) {
-    let error = Store::open(&DatabaseUrl::Sqlite(path.into())).await.unwrap_err();
-    let words = format!("{error}: {}", error.source().map(ToString::to_string).unwrap_or_default());
+    let error = Store::open(&DatabaseUrl::Sqlite(path.into()))
+        .await
+        .unwrap_err();
+    let words = format!(
+        "{error}: {}",
+        error.source().map(ToString::to_string).unwrap_or_default()
+    );
     (error, words)
 }
 
@@ -29,7 +34,7 @@ async fn a_place_that_cannot_be_used_is_named() {
 
     // Not even root may write here.
     let (_, words) = refusal("/proc/version".as_ref()).await;
-    assert!(words.contains("/proc/version: "), "{words}");
+    assert!(words.contains("sqlite:/proc/version; "), "{words}");
 }
 
 #[tokio::test]
@@ -40,7 +45,10 @@ async fn a_file_that_is_no_database_is_left_alone() {
     File::create(&path).unwrap().write_all(&garbage).unwrap();
     let (error, words) = refusal(&path).await;
     assert!(matches!(error, Error::Open { .. }), "{words}");
-    assert!(words.contains("damaged or not a SQLite database"), "{words}");
+    assert!(
+        words.contains("damaged or not a SQLite database"),
+        "{words}"
+    );
     assert_eq!(std::fs::read(&path).unwrap(), garbage);
 }
 

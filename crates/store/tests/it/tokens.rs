@@ -107,7 +107,13 @@ pub(crate) async fn redemption_races_have_as_many_winners_as_uses(place: Place) 
             let store = stores[number % 2].clone();
             let winner = winners[number % 3];
             tokio::spawn(async move {
-                redeem(&store, "three", &hash(winner as u64), &format!("web{winner}")).await
+                redeem(
+                    &store,
+                    "three",
+                    &hash(winner as u64),
+                    &format!("web{winner}"),
+                )
+                .await
             })
         })
         .collect();
@@ -162,7 +168,10 @@ pub(crate) async fn tokens_are_listed_and_revoked(place: Place) {
     assert_eq!(ids, ["long", "short"]);
     let short = &tokens[1];
     assert_eq!((short.uses, short.used, short.revoked), (2, 1, false));
-    assert_eq!((short.expires_at, &short.host), (at(60), &Some(host("web1"))));
+    assert_eq!(
+        (short.expires_at, &short.host),
+        (at(60), &Some(host("web1")))
+    );
     assert_eq!(short.created_by, "admin");
     assert!(!format!("{tokens:?}").contains("hash of"));
 
