@@ -10,12 +10,13 @@ use tokio::sync::{Mutex, Notify};
 use tokio_util::sync::CancellationToken;
 
 use crate::agent_api::Streams;
-use crate::decider::Decider;
-use crate::freshness::Freshness;
-use crate::operator_api::Uploads;
+use crate::certificate::ServerCertificate;
 use crate::config::ServerConfig;
+use crate::decider::Decider;
 use crate::first_start::{Addresses, OnlineSigners};
+use crate::freshness::Freshness;
 use crate::hints::Hints;
+use crate::operator_api::Uploads;
 use crate::repository::Downloads;
 use crate::services::orders::Standing;
 use crate::services::reports::Novelty;
@@ -41,7 +42,11 @@ pub(crate) struct App {
     pub(crate) decider: Decider,
     /// What hosts said last, so that the decider is woken by news only.
     pub(crate) novelty: Novelty,
-    pub(crate) failed_visits: FailedVisits,
+    /// Bad enrolment tokens, by address.
+    pub(crate) bad_enrolments: FailedVisits,
+    /// Bad operator tokens, by address; apart, so that strangers at one door do not close the other.
+    pub(crate) bad_operators: FailedVisits,
+    pub(crate) certificate: ServerCertificate,
     /// Wakes the decider.
     pub(crate) wake: Notify,
     /// One publication or re-signing at a time on this server; the store sees to it between servers.

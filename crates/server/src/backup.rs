@@ -83,7 +83,9 @@ pub async fn backup<W: Write + Send + 'static>(
     if let Some(name) = missing {
         return Err(Error::Backup {
             doing: format!("back up {}", data.display()),
-            why: format!("there is no {name}; is this the data directory of a server that was started?"),
+            why: format!(
+                "there is no {name}; is this the data directory of a server that was started?"
+            ),
         });
     }
     let store = Store::open(&config.database_url())
@@ -99,7 +101,10 @@ pub async fn backup<W: Write + Send + 'static>(
 
 async fn dump(store: &Store, data: &Path) -> Result<NamedTempFile, Error> {
     let file = NamedTempFile::new_in(data).map_err(failed("write the backup"))?;
-    let handle = file.as_file().try_clone().map_err(failed("write the backup"))?;
+    let handle = file
+        .as_file()
+        .try_clone()
+        .map_err(failed("write the backup"))?;
     let mut writer = tokio::io::BufWriter::new(tokio::fs::File::from_std(handle));
     store
         .dump(&mut writer)
@@ -108,12 +113,7 @@ async fn dump(store: &Store, data: &Path) -> Result<NamedTempFile, Error> {
     Ok(file)
 }
 
-fn pack<W: Write>(
-    data: &Path,
-    dump: &Path,
-    writer: W,
-    now: Timestamp,
-) -> Result<Contents, Error> {
+fn pack<W: Write>(data: &Path, dump: &Path, writer: W, now: Timestamp) -> Result<Contents, Error> {
     let doing = || failed("write the backup");
     let mut artifacts = artifacts_in(&data.join("artifacts")).map_err(doing())?;
     artifacts.sort();
@@ -152,7 +152,11 @@ fn artifacts_in(directory: &Path) -> io::Result<Vec<ContentHash>> {
     let mut hashes = Vec::new();
     for entry in std::fs::read_dir(directory)? {
         // What is still coming in has another name.
-        if let Some(hash) = entry?.file_name().to_str().and_then(|name| ContentHash::parse(name).ok()) {
+        if let Some(hash) = entry?
+            .file_name()
+            .to_str()
+            .and_then(|name| ContentHash::parse(name).ok())
+        {
             hashes.push(hash);
         }
     }
@@ -207,7 +211,7 @@ pub async fn restore<R: Read + Send + 'static>(
 
     let max = config.limits.artifact_bytes;
     let root = staging.path().to_owned();
-    let artifacts = Artifacts::open(root.join("artifacts"))
+    let artifacts = Artifacts::in_directory(root.join("artifacts"))
         .await
         .map_err(Error::database("opening the artifacts"))?;
     let handle = Handle::current();
@@ -247,7 +251,8 @@ fn unpack<R: Read>(
     for entry in archive.entries().map_err(unreadable)? {
         let mut entry = entry.map_err(unreadable)?;
         let name = entry.path_bytes().into_owned();
-        let name = String::from_utf8(name).map_err(|_| wrong("it holds a name that is no text".into()))?;
+        let name =
+            String::from_utf8(name).map_err(|_| wrong("it holds a name that is no text".into()))?;
         if entry.header().entry_type() != tar::EntryType::Regular {
             return Err(wrong(format!("{name:?} is not a plain file")));
         }
@@ -274,7 +279,10 @@ fn unpack<R: Read>(
         if let Some(hash) = name.strip_prefix(ARTIFACTS) {
             artifacts += 1;
             if artifacts > known.artifacts {
-                return Err(wrong(format!("it holds more than {} artifacts", known.artifacts)));
+                return Err(wrong(format!(
+                    "it holds more than {} artifacts",
+                    known.artifacts
+                )));
             }
             let hash = ContentHash::parse(hash).map_err(|error| wrong(error.to_string()))?;
             store(hash, &mut entry).map_err(wrong)?;
@@ -294,7 +302,13 @@ fn unpack<R: Read>(
         }
     }
     let contents = contents.ok_or_else(|| wrong("it is empty".into()))?;
-    if let Some(missing) = NEEDED.into_iter().chain([DATABASE]).find(|name| !seen.contains(*name)) {
+    // Only what was read to its end was held against the checksum.
+    nothing_behind(archive.into_inner()).map_err(unreadable)?;
+    if let Some(missing) = NEEDED
+        .into_iter()
+        .chain([DATABASE])
+        .find(|name| !seen.contains(*name))
+    {
         return Err(wrong(format!("{missing} is missing")));
     }
     if artifacts != contents.artifacts {
@@ -302,6 +316,17 @@ fn unpack<R: Read>(
         return Err(wrong(why));
     }
     Ok(contents)
+}
+
+/// Reads what is left: zeros that fill up the last block, and no more of them than a block has.
+fn nothing_behind(rest: impl Read) -> io::Result<()> {
+    const BLOCK: u64 = 64 * 1024;
+    let mut left = Vec::new();
+    rest.take(BLOCK).read_to_end(&mut left)?;
+    if left.len() as u64 == BLOCK || left.iter().any(|&byte| byte != 0) {
+        return Err(io::Error::other("something follows behind its end"));
+    }
+    Ok(())
 }
 
 fn read_small(entry: &mut impl Read, length: u64) -> Result<Vec<u8>, String> {
@@ -318,7 +343,9 @@ fn read_small(entry: &mut impl Read, length: u64) -> Result<Vec<u8>, String> {
 
 fn write_stream(path: &Path, entry: &mut impl Read, length: u64) -> Result<(), String> {
     if length > LARGEST_DUMP {
-        return Err(format!("the dump has {length} bytes, more than {LARGEST_DUMP}"));
+        return Err(format!(
+            "the dump has {length} bytes, more than {LARGEST_DUMP}"
+        ));
     }
     let copied = File::create_new(path).and_then(|mut file| io::copy(entry, &mut file));
     copied
@@ -370,8 +397,12 @@ async fn restore_database(config: &ServerConfig, data: &Path, staging: &Path) ->
         postgres => postgres,
     };
     let dump = staging.join(DATABASE);
-    let file = tokio::fs::File::open(&dump).await.map_err(failed("read the dump"))?;
-    let store = Store::open(&url).await.map_err(Error::database("opening it"))?;
+    let file = tokio::fs::File::open(&dump)
+        .await
+        .map_err(failed("read the dump"))?;
+    let store = Store::open(&url)
+        .await
+        .map_err(Error::database("opening it"))?;
     let restored = store.restore(&mut tokio::io::BufReader::new(file)).await;
     store.close().await;
     restored.map_err(Error::database("restoring it"))?;

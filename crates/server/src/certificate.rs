@@ -2,7 +2,8 @@
 //!
 //! Agents and operators trust the certificate authority, so nobody notices a change.
 
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -18,10 +19,11 @@ const LOOK: Duration = Duration::from_secs(60);
 
 /// The certificate that the listeners show.
 pub(crate) struct ServerCertificate {
-    identity: ServerIdentity,
-    renew_at: Timestamp,
     names: Vec<String>,
-    path: std::path::PathBuf,
+    path: PathBuf,
+    valid: Duration,
+    renew_at: Mutex<Timestamp>,
+    listeners: Vec<TlsAcceptorSource>,
 }
 
 impl ServerCertificate {
@@ -32,68 +34,72 @@ impl ServerCertificate {
         names: Vec<String>,
         valid: Duration,
         now: Timestamp,
-    ) -> Result<Self, Error> {
-        let path = data.server_certificate();
-        let (identity, renew_at) = issue(authority, &names, valid, now, &path)?;
-        Ok(Self {
-            identity,
-            renew_at,
+    ) -> Result<(Self, ServerIdentity), Error> {
+        let certificate = Self {
             names,
-            path,
-        })
+            path: data.server_certificate(),
+            valid,
+            renew_at: Mutex::new(now),
+            listeners: Vec::new(),
+        };
+        let identity = certificate.make(authority, now)?;
+        Ok((certificate, identity))
     }
 
-    pub(crate) fn identity(&self) -> &ServerIdentity {
-        &self.identity
+    /// The listeners to whom a new certificate is given.
+    pub(crate) fn shown_by(mut self, listeners: [TlsAcceptorSource; 2]) -> Self {
+        self.listeners = listeners.into();
+        self
     }
 
-    /// Renews the certificate as long as the server runs.
-    pub(crate) async fn keep_valid(mut self, app: Arc<App>, shown: [TlsAcceptorSource; 2]) {
-        loop {
-            tokio::select! {
-                () = app.stop.cancelled() => return,
-                () = tokio::time::sleep(LOOK) => {}
-            }
-            let now = app.now();
-            if now < self.renew_at {
-                continue;
-            }
-            let valid = app.config.certificates.valid.duration();
-            match issue(&app.authority, &self.names, valid, now, &self.path) {
-                Ok((identity, renew_at)) => {
-                    for listener in &shown {
-                        if let Err(error) = listener.renew(&identity) {
-                            tracing::error!(%error, "a listener cannot show the server's new certificate");
-                        }
-                    }
-                    self.renew_at = renew_at;
-                    tracing::info!(until = %renew_at, "renewed the server's certificate");
-                }
-                Err(error) => tracing::error!(%error, "the server's certificate cannot be renewed"),
-            }
+    /// Makes a new certificate and shows it, if two thirds of the old one's life are over.
+    pub(crate) fn renew_if_due(&self, app: &App) -> Result<(), Error> {
+        let now = app.now();
+        if now < *self.renew_at.lock().unwrap_or_else(PoisonError::into_inner) {
+            return Ok(());
         }
+        let identity = self.make(&app.authority, now)?;
+        for listener in &self.listeners {
+            listener.renew(&identity).map_err(|error| Error::Identity {
+                what: "the server's TLS",
+                why: error.to_string(),
+            })?;
+        }
+        tracing::info!("renewed the server's certificate");
+        Ok(())
+    }
+
+    fn make(
+        &self,
+        authority: &CertificateAuthority,
+        now: Timestamp,
+    ) -> Result<ServerIdentity, Error> {
+        let issued = authority
+            .issue_server(&self.names, now, self.valid)
+            .map_err(|error| Error::Identity {
+                what: "the server's certificate",
+                why: error.to_string(),
+            })?;
+        // For people: openssl x509 -in tls/server.pem -text. The key stays in memory.
+        data_dir::write_public(&self.path, &issued.chain_pem)?;
+        *self.renew_at.lock().unwrap_or_else(PoisonError::into_inner) =
+            renew_at(issued.not_before, issued.not_after);
+        Ok(ServerIdentity {
+            chain_pem: issued.chain_pem,
+            key_pem: issued.key_pem,
+        })
     }
 }
 
-fn issue(
-    authority: &CertificateAuthority,
-    names: &[String],
-    valid: Duration,
-    now: Timestamp,
-    path: &std::path::Path,
-) -> Result<(ServerIdentity, Timestamp), Error> {
-    let issued = authority
-        .issue_server(names, now, valid)
-        .map_err(|error| Error::Identity {
-            what: "the server's certificate",
-            why: error.to_string(),
-        })?;
-    // For people: openssl x509 -in tls/server.pem -text. The key stays in memory.
-    data_dir::write_public(path, &issued.chain_pem)?;
-    let renew_at = renew_at(issued.not_before, issued.not_after);
-    let identity = ServerIdentity {
-        chain_pem: issued.chain_pem.clone(),
-        key_pem: issued.key_pem.clone(),
-    };
-    Ok((identity, renew_at))
+/// Keeps the certificate valid as long as the server runs.
+pub(crate) async fn keep_valid(app: Arc<App>) {
+    loop {
+        tokio::select! {
+            () = app.stop.cancelled() => return,
+            () = tokio::time::sleep(LOOK) => {}
+        }
+        if let Err(error) = app.certificate.renew_if_due(&app) {
+            tracing::error!(%error, "the server's certificate cannot be renewed; tried again");
+        }
+    }
 }

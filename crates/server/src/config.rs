@@ -286,7 +286,7 @@ fn with_suggestion(error: &toml::de::Error) -> String {
     let nearest = quoted
         .map(|known| (distance(unknown, known), known))
         .min()
-        .filter(|(distance, known)| *distance <= known.len().max(3) / 3 + 1);
+        .filter(|(distance, known)| *distance <= (known.len() / 4).max(1));
     match nearest {
         Some((_, known)) => format!("{words}did you mean `{known}`?"),
         None => words,
@@ -318,7 +318,9 @@ mod tests {
         let config = ServerConfig::parse("").unwrap();
         assert_eq!(config.downloads, 16);
         assert_eq!(config.listen.agents.port(), 7440);
-        assert!(matches!(config.database_url(), DatabaseUrl::Sqlite(path) if path.ends_with("server.db")));
+        assert!(
+            matches!(config.database_url(), DatabaseUrl::Sqlite(path) if path.ends_with("server.db"))
+        );
     }
 
     #[test]
@@ -332,9 +334,15 @@ mod tests {
         let mut stated = ServerConfig::parse(&uncommented).unwrap();
         assert!(stated.database.take().is_some() && !stated.names.is_empty());
         stated.names.clear();
-        assert_eq!(format!("{stated:?}"), format!("{:?}", ServerConfig::default()));
         assert_eq!(
-            format!("{:?}", ServerConfig::parse(ServerConfig::REFERENCE).unwrap()),
+            format!("{stated:?}"),
+            format!("{:?}", ServerConfig::default())
+        );
+        assert_eq!(
+            format!(
+                "{:?}",
+                ServerConfig::parse(ServerConfig::REFERENCE).unwrap()
+            ),
             format!("{:?}", ServerConfig::default())
         );
     }
@@ -342,11 +350,17 @@ mod tests {
     #[test]
     fn an_unknown_key_is_refused_with_the_one_that_was_meant() {
         let error = ServerConfig::parse("downlods = 3\n").unwrap_err();
-        assert!(error.contains("line 1") && error.contains("did you mean `downloads`?"), "{error}");
+        assert!(
+            error.contains("line 1") && error.contains("did you mean `downloads`?"),
+            "{error}"
+        );
         let error = ServerConfig::parse("[rollout]\ncanarys = 3\n").unwrap_err();
         assert!(error.contains("did you mean `canaries`?"), "{error}");
         let error = ServerConfig::parse("colour = \"blue\"\n").unwrap_err();
-        assert!(error.contains("unknown field `colour`") && !error.contains("did you mean"), "{error}");
+        assert!(
+            error.contains("unknown field `colour`") && !error.contains("did you mean"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -169,7 +169,10 @@ mod tests {
         let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&root), 0o700);
         assert_eq!(mode(&data.authority_key()), 0o600);
-        assert_eq!(read(&data.authority_key()).unwrap().as_deref(), Some("secret"));
+        assert_eq!(
+            read(&data.authority_key()).unwrap().as_deref(),
+            Some("secret")
+        );
         assert_eq!(read(&data.authority_certificate()).unwrap(), None);
     }
 }

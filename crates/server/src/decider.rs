@@ -97,7 +97,10 @@ pub(crate) async fn decide(app: &App) -> Result<(), Error> {
     };
     tidy(app, &mut office, now).await;
     if let Err(refusal) = freshness::keep_fresh(app, now).await {
-        tracing::error!(?refusal, "the repository's freshness could not be signed anew");
+        tracing::error!(
+            ?refusal,
+            "the repository's freshness could not be signed anew"
+        );
     }
     let moving = rollouts::moving(app)
         .await
@@ -136,7 +139,9 @@ async fn tidy(app: &App, office: &mut Office, now: Timestamp) {
     office.tidied_at = Some(now);
     match app.store.tidy(now).await {
         Ok(tidied) => tracing::info!(?tidied, "forgot what is old"),
-        Err(error) => tracing::warn!(%error, "what is old could not be forgotten; tried again tomorrow"),
+        Err(error) => {
+            tracing::warn!(%error, "what is old could not be forgotten; tried again tomorrow")
+        }
     }
 }
 
@@ -160,6 +165,8 @@ async fn lease(
     let taken = lease.as_ref().map(|lease| lease.number);
     let before = held.as_ref().map(|(lease, _)| lease.number);
     if taken != before {
+        // Whoever decided before may have decided something a moment ago.
+        app.standing.forget();
         match taken {
             Some(number) => tracing::info!(number, "this server decides"),
             None => tracing::info!("another server decides"),

@@ -20,9 +20,9 @@ use lockstep_trust::SigningKey;
 use lockstep_trust::identity::{CertificateAuthority, OperatorToken};
 use serde::{Deserialize, Serialize};
 
+use crate::Error;
 use crate::data_dir::{self, DataDir};
 use crate::services::tokens;
-use crate::Error;
 
 /// What a person needs after the first start.
 #[derive(Debug, Clone)]
@@ -168,16 +168,19 @@ fn authority(data: &DataDir, founded: bool, now: Timestamp) -> Result<Certificat
             })
         }
         (certificate, _) if founded => Err(Error::Damaged {
-            path: if certificate.is_none() { certificate_path } else { key_path },
+            path: if certificate.is_none() {
+                certificate_path
+            } else {
+                key_path
+            },
             why: "is missing, but the database knows a fleet that trusts it".into(),
         }),
         _ => {
-            let authority = CertificateAuthority::create("Lockstep", now).map_err(|error| {
-                Error::Identity {
+            let authority =
+                CertificateAuthority::create("Lockstep", now).map_err(|error| Error::Identity {
                     what: "the certificate authority",
                     why: error.to_string(),
-                }
-            })?;
+                })?;
             data_dir::write_private(&key_path, authority.key_pem())?;
             data_dir::write_public(&certificate_path, authority.cert_pem())?;
             tracing::info!(fingerprint = %authority.fingerprint(), "made the certificate authority");

@@ -76,7 +76,11 @@ pub(crate) async fn keep_fresh(app: &App, now: Timestamp) -> Result<(), Refusal>
     let files = if snapshot_due <= now {
         publishing::sign_online(app, targets.as_bytes(), now).await?
     } else {
-        let snapshot = app.store.repo_file("snapshot.json").await?.unwrap_or_default();
+        let snapshot = app
+            .store
+            .repo_file("snapshot.json")
+            .await?
+            .unwrap_or_default();
         publishing::sign_timestamp(app, snapshot.as_bytes(), now).await?
     };
     app.store
@@ -88,7 +92,10 @@ pub(crate) async fn keep_fresh(app: &App, now: Timestamp) -> Result<(), Refusal>
             releases: None,
         })
         .await?;
-    tracing::info!(snapshot = snapshot_due <= now, "signed the repository's freshness anew");
+    tracing::info!(
+        snapshot = snapshot_due <= now,
+        "signed the repository's freshness anew"
+    );
     app.freshness.look_again();
     Ok(())
 }

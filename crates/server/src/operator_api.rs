@@ -21,7 +21,6 @@ mod tokens;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{delete, get, post, put};
 
@@ -38,7 +37,10 @@ pub(crate) fn routes(app: &Arc<App>) -> Router {
         .route("/api/v1/tokens", get(tokens::list).post(tokens::create))
         .route("/api/v1/tokens/{id}", delete(tokens::revoke))
         .route("/api/v1/hosts", get(hosts::list))
-        .route("/api/v1/hosts/{name}", get(hosts::one).delete(hosts::remove))
+        .route(
+            "/api/v1/hosts/{name}",
+            get(hosts::one).delete(hosts::remove),
+        )
         .route("/api/v1/runs", get(hosts::runs))
         .route("/api/v1/runs/{id}", get(hosts::run))
         .route("/api/v1/releases", get(releases::list))
@@ -63,7 +65,6 @@ pub(crate) fn routes(app: &Arc<App>) -> Router {
             put(artifacts::put).get(artifacts::stored),
         )
         .merge(repository::target_routes())
-        .layer(DefaultBodyLimit::disable())
         .route_layer(known_operator)
         .with_state(Arc::clone(app));
     web::wrap(quick, slow, app.config.limits.requests)

@@ -114,7 +114,7 @@ async fn target(
         Body::empty()
     } else {
         let place = app.downloads.admit()?;
-        let (mut file, length) = app.artifacts.read(&release.hash).await?.ok_or_else(|| {
+        let (mut file, length) = app.artifacts.open(&release.hash).await?.ok_or_else(|| {
             tracing::error!(hash = %release.hash, path, "a listed release's bundle is missing from the artifacts");
             Refusal::new(ProblemKind::Internal, "the bundle is missing on this server; its log says more")
         })?;

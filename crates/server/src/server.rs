@@ -5,13 +5,15 @@
 //! first connection is accepted.
 
 use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use lockstep_model::Version;
 use lockstep_net::Clock;
-use lockstep_net::tls::{self, ClientAuth, TlsAcceptorSource};
+use lockstep_net::tls::{self, ClientAuth, ServerIdentity, TlsAcceptorSource};
 use lockstep_store::{Artifacts, Store};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -24,7 +26,7 @@ use crate::data_dir::DataDir;
 use crate::first_start::{self, Addresses, FirstStart, Foundations};
 use crate::hints::Hints;
 use crate::repository::Downloads;
-use crate::{Error, agent_api, decider, operator_api};
+use crate::{Error, agent_api, certificate, decider, operator_api};
 
 /// A server that is to be started.
 #[derive(Debug)]
@@ -78,7 +80,7 @@ impl Server {
         let store = Store::open(&config.database_url())
             .await
             .map_err(Error::database("opening it"))?;
-        let artifacts = Artifacts::open(&data.artifacts())
+        let artifacts = Artifacts::in_directory(&data.artifacts())
             .await
             .map_err(Error::database("opening the artifacts"))?;
         let now = clock.now();
@@ -89,13 +91,15 @@ impl Server {
         } = first_start::lay_foundations(&data, &store, &addresses, now).await?;
 
         let valid = config.certificates.valid.duration();
-        let certificate = ServerCertificate::issue(&data, &authority, names, valid, now)?;
+        let (certificate, identity) =
+            ServerCertificate::issue(&data, &authority, names, valid, now)?;
         let ca_pem = authority.cert_pem().to_owned();
         let hosts_may_show_one = ClientAuth::Optional {
             ca_pem: ca_pem.clone(),
         };
-        let agents_tls = acceptor(&certificate, &hosts_may_show_one, &clock)?;
-        let operators_tls = acceptor(&certificate, &ClientAuth::None, &clock)?;
+        let agents_tls = acceptor(&identity, &hosts_may_show_one, &clock)?;
+        let operators_tls = acceptor(&identity, &ClientAuth::None, &clock)?;
+        let certificate = certificate.shown_by([agents_tls.clone(), operators_tls.clone()]);
 
         let stop = CancellationToken::new();
         let tasks = TaskTracker::new();
@@ -112,7 +116,9 @@ impl Server {
             downloads: Downloads::at_most(config.downloads, tasks.clone()),
             uploads: Default::default(),
             novelty: Default::default(),
-            failed_visits: Default::default(),
+            bad_enrolments: Default::default(),
+            bad_operators: Default::default(),
+            certificate,
             freshness: Default::default(),
             wake: Default::default(),
             publishing: Default::default(),
@@ -127,16 +133,24 @@ impl Server {
             online,
             addresses,
         });
-        tasks.spawn(decider::run(Arc::clone(&app)));
-        tasks.spawn(certificate.keep_valid(
-            Arc::clone(&app),
-            [agents_tls.clone(), operators_tls.clone()],
-        ));
+        let supervise = Supervisor {
+            tasks: tasks.clone(),
+            stop: stop.clone(),
+        };
+        supervise.run("decider", decider::run(Arc::clone(&app)));
+        supervise.run("certificate", certificate::keep_valid(Arc::clone(&app)));
         let service = agent_api::routes(&app);
-        let serve = tls::serve(agents.listener, agents_tls, service, limits.clone(), stop.clone());
-        tasks.spawn(serve);
+        let serve = tls::serve(
+            agents.listener,
+            agents_tls,
+            service,
+            limits.clone(),
+            stop.clone(),
+        );
+        supervise.run("listener for agents", serve);
         let service = operator_api::routes(&app);
-        tasks.spawn(tls::serve(operators.listener, operators_tls, service, limits, stop));
+        let serve = tls::serve(operators.listener, operators_tls, service, limits, stop);
+        supervise.run("listener for operators", serve);
         tracing::info!(agents = %agent_addr, operators = %operator_addr, version = %app.version, "serving");
         Ok(Running {
             agent_addr,
@@ -164,13 +178,21 @@ impl Running {
         &self.app.addresses.operators
     }
 
-    /// Looks at all rollouts now and returns when what was decided is stored. It happens by itself, too: this is
-    /// for those who have just moved the clock.
+    /// Does now what time asks for: renews the server's certificate and signs the repository's freshness where they
+    /// are due, looks at all rollouts, and returns when what was decided is stored. All of it happens by itself, too;
+    /// this is for those who have just moved the clock.
     ///
     /// # Errors
-    /// When the database cannot be used.
-    pub async fn decide(&self) -> Result<(), Error> {
+    /// When the certificate cannot be made or the database cannot be used.
+    pub async fn tick(&self) -> Result<(), Error> {
+        self.app.certificate.renew_if_due(&self.app)?;
         decider::decide(&self.app).await
+    }
+
+    /// Waits until the server ends by itself, because one of its tasks failed. It has to be stopped and started anew
+    /// then, best by ending the process.
+    pub async fn failed(&self) {
+        self.app.stop.cancelled().await;
     }
 
     /// Stops: no more connections, open requests end within their grace, everything is stored.
@@ -178,7 +200,10 @@ impl Running {
         self.app.stop.cancel();
         self.tasks.close();
         // Longer than the listeners' own grace, so that nothing is cut which they would still let end.
-        if tokio::time::timeout(Duration::from_secs(20), self.tasks.wait()).await.is_err() {
+        if tokio::time::timeout(Duration::from_secs(20), self.tasks.wait())
+            .await
+            .is_err()
+        {
             tracing::warn!("some tasks did not end in time and are left behind");
         }
         decider::resign(&self.app).await;
@@ -190,6 +215,26 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.app.stop.cancel();
+    }
+}
+
+/// Notices the end of tasks that must not end.
+struct Supervisor {
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Supervisor {
+    /// Runs a task. A server without one of its tasks would look alive and not be, so it ends as a whole.
+    fn run<T>(&self, name: &'static str, task: impl Future<Output = T> + Send + 'static) {
+        let stop = self.stop.clone();
+        self.tasks.spawn(async move {
+            let ended = AssertUnwindSafe(task).catch_unwind().await;
+            if ended.is_err() || !stop.is_cancelled() {
+                tracing::error!(task = name, "a task of the server ended; the server stops");
+                stop.cancel();
+            }
+        });
     }
 }
 
@@ -227,11 +272,11 @@ async fn bind(address: SocketAddr) -> Result<Bound, Error> {
 }
 
 fn acceptor(
-    certificate: &ServerCertificate,
+    identity: &ServerIdentity,
     auth: &ClientAuth,
     clock: &Clock,
 ) -> Result<TlsAcceptorSource, Error> {
-    TlsAcceptorSource::new(certificate.identity(), auth, clock).map_err(|error| Error::Identity {
+    TlsAcceptorSource::new(identity, auth, clock).map_err(|error| Error::Identity {
         what: "the server's TLS",
         why: error.to_string(),
     })

@@ -23,7 +23,7 @@ pub(crate) async fn enroll(
     JsonBody(request): JsonBody<EnrollRequest, LARGEST>,
 ) -> Result<Json<EnrollAnswer>, Refusal> {
     let now = app.now();
-    if let Some(wait) = app.failed_visits.must_wait(address.ip(), now) {
+    if let Some(wait) = app.bad_enrolments.must_wait(address.ip(), now) {
         return Err(Refusal::busy(
             "too many enrolments with bad tokens came from this address",
             wait,
@@ -34,7 +34,7 @@ pub(crate) async fn enroll(
         Err(NotEnrolled::Other(refusal)) => Err(refusal),
         Err(NotEnrolled::BadToken(refusal)) => {
             tracing::warn!(%address, host = %request.name, ?refusal, "refused an enrolment");
-            app.failed_visits.failed(address.ip(), now);
+            app.bad_enrolments.failed(address.ip(), now);
             Err(refusal)
         }
     }

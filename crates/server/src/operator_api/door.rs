@@ -1,5 +1,6 @@
 //! The door: which operator is it that asks?
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
@@ -19,32 +20,41 @@ pub(crate) async fn known_operator(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let address = request.extensions().get::<PeerAddr>().map(|peer| peer.0.ip());
-    let now = app.now();
-    if let Some(wait) = address.and_then(|address| app.failed_visits.must_wait(address, now)) {
-        return Refusal::busy("too many requests with bad tokens came from this address", wait)
-            .into_response();
-    }
+    let address = request
+        .extensions()
+        .get::<PeerAddr>()
+        .map(|peer| peer.0.ip());
     match identify(&app, request.headers()).await {
         Ok(Some(operator)) => {
             request.extensions_mut().insert(operator);
             next.run(request).await
         }
-        Ok(None) => {
-            if let Some(address) = address {
-                app.failed_visits.failed(address, now);
-            }
-            tracing::warn!(?address, "turned away a request with a bad operator token");
-            Refusal::not_authenticated("the operator token is not one of this server's")
-                .into_response()
-        }
+        Ok(None) => turn_away(&app, address).into_response(),
         Err(refusal) => refusal.into_response(),
     }
 }
 
+/// A good token always passes: who shares an address with a stranger that tries out bad ones is not locked out. The
+/// stranger is slowed down, and soon no longer heard of in the log.
+fn turn_away(app: &App, address: Option<IpAddr>) -> Refusal {
+    let now = app.now();
+    if let Some(address) = address {
+        if let Some(wait) = app.bad_operators.must_wait(address, now) {
+            let words = "too many requests with bad tokens came from this address";
+            return Refusal::busy(words, wait);
+        }
+        app.bad_operators.failed(address, now);
+    }
+    tracing::warn!(?address, "turned away a request with a bad operator token");
+    Refusal::not_authenticated("the operator token is not one of this server's")
+}
+
 /// The operator whose token the request carries; none if it is not a good one.
 async fn identify(app: &App, headers: &HeaderMap) -> Result<Option<Operator>, Refusal> {
-    let Some(bearer) = headers.get(AUTHORIZATION).and_then(|value| bearer(value.as_bytes())) else {
+    let Some(bearer) = headers
+        .get(AUTHORIZATION)
+        .and_then(|value| bearer(value.as_bytes()))
+    else {
         return Err(Refusal::not_authenticated(
             "an operator's token is needed here: \"authorization: Bearer TOKEN\"; it is in operator.toml",
         ));

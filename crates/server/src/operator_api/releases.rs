@@ -9,9 +9,9 @@ use http::StatusCode;
 use lockstep_model::api::operator::{OnlineKeys, ReleaseView, SignedMetadata};
 
 use crate::app::{App, Operator};
+use crate::repository;
 use crate::services::{publishing, releases};
 use crate::web::{JsonBody, Named, Refusal};
-use crate::repository;
 
 /// Largest metadata, in bytes: some ten thousand releases.
 const LARGEST: usize = 8 * 1024 * 1024;

@@ -43,13 +43,22 @@ pub(crate) async fn create(
         host: new.host.clone(),
         by: &who,
     };
-    let created =
-        tokens::create(&app.store, &app.authority, &app.addresses.agents, &order, now).await?;
+    let created = tokens::create(
+        &app.store,
+        &app.authority,
+        &app.addresses.agents,
+        &order,
+        now,
+    )
+    .await?;
     let whom = new.host.map_or_else(
         || format!("{} hosts", new.uses),
         |host| format!("host {host}"),
     );
-    let what = format!("made an enrolment token for {whom}, valid for {}", new.valid_for);
+    let what = format!(
+        "made an enrolment token for {whom}, valid for {}",
+        new.valid_for
+    );
     audit::note(&app, &who, &what, now).await;
     Ok((StatusCode::CREATED, Json(created)))
 }
@@ -66,8 +75,16 @@ pub(crate) async fn revoke(
     Named(id): Named<String>,
 ) -> Result<StatusCode, Refusal> {
     if !app.store.revoke_token(&id).await? {
-        return Err(Refusal::not_found("there is no such token, or it was revoked before"));
+        return Err(Refusal::not_found(
+            "there is no such token, or it was revoked before",
+        ));
     }
-    audit::note(&app, &who, &format!("revoked enrolment token {id}"), app.now()).await;
+    audit::note(
+        &app,
+        &who,
+        &format!("revoked enrolment token {id}"),
+        app.now(),
+    )
+    .await;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -156,7 +156,9 @@ mod tests {
 
     #[test]
     fn none_at_all_is_another_refusal() {
-        let refusal = Downloads::at_most(0, TaskTracker::new()).admit().unwrap_err();
+        let refusal = Downloads::at_most(0, TaskTracker::new())
+            .admit()
+            .unwrap_err();
         assert!(format!("{refusal:?}").contains("UpdatesOff"), "{refusal:?}");
     }
 

@@ -44,10 +44,14 @@ pub(crate) async fn enroll(
     now: Timestamp,
 ) -> Result<EnrollAnswer, NotEnrolled> {
     // The key is looked at before the token is used up: a request that cannot be signed must not cost a use.
-    let key = csr_key(&request.csr).map_err(|error| Refusal::bad_request(format!("csr: {error}")))?;
-    let token = EnrollmentToken::parse(&request.token).map_err(|error| refused(error.to_string()))?;
+    let key =
+        csr_key(&request.csr).map_err(|error| Refusal::bad_request(format!("csr: {error}")))?;
+    let token =
+        EnrollmentToken::parse(&request.token).map_err(|error| refused(error.to_string()))?;
     if token.ca_fingerprint() != app.authority.fingerprint() {
-        return Err(refused("the token is for the servers of another fleet".into()));
+        return Err(refused(
+            "the token is for the servers of another fleet".into(),
+        ));
     }
     let redeemed = app
         .store
@@ -71,7 +75,6 @@ pub(crate) async fn enroll(
         now,
     )
     .await;
-    app.standing.forget();
     Ok(EnrollAnswer {
         host: request.name.clone(),
         certificate: issued.pem,

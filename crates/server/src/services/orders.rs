@@ -42,7 +42,14 @@ pub(crate) struct Orders {
 /// The orders, read when they are needed.
 #[derive(Debug, Default)]
 pub(crate) struct Standing {
-    read: Mutex<Option<(Instant, Arc<OnceCell<Arc<Orders>>>)>>,
+    read: Mutex<Option<Reading>>,
+}
+
+/// One reading of the orders: when it was begun, and what came of it.
+#[derive(Debug)]
+struct Reading {
+    begun: Instant,
+    orders: Arc<OnceCell<Arc<Orders>>>,
 }
 
 impl Standing {
@@ -63,11 +70,14 @@ impl Standing {
     fn cell(&self) -> Arc<OnceCell<Arc<Orders>>> {
         let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
         match &*read {
-            Some((since, cell)) if since.elapsed() < FRESH => Arc::clone(cell),
+            Some(reading) if reading.begun.elapsed() < FRESH => Arc::clone(&reading.orders),
             _ => {
-                let cell = Arc::default();
-                *read = Some((Instant::now(), Arc::clone(&cell)));
-                cell
+                let orders = Arc::default();
+                *read = Some(Reading {
+                    begun: Instant::now(),
+                    orders: Arc::clone(&orders),
+                });
+                orders
             }
         }
     }
@@ -103,7 +113,7 @@ impl Orders {
     }
 
     /// The listed release of a package for a platform.
-    pub(crate) fn release(
+    fn release(
         &self,
         package: &PackageName,
         version: &Version,
@@ -117,13 +127,27 @@ impl Orders {
         })
     }
 
+    /// The platforms for which a version is listed.
+    pub(crate) fn platforms(&self, package: &PackageName, version: &Version) -> Vec<&Platform> {
+        let listed = self.releases.iter().map(|release| &release.details);
+        listed
+            .filter(|details| details.package == *package && details.version == *version)
+            .map(|details| &details.platform)
+            .collect()
+    }
+
     /// The version of the agent that a host shall run.
     pub(crate) fn target_of(&self, host: &HostFacts) -> Option<rollout::Target> {
         rollout::desired_version(host, &self.rollouts)
     }
 
     /// What matters to orders of a host that runs this version of the agent.
-    pub(crate) fn facts(&self, host: &HostName, version: Option<Version>, proven: bool) -> HostFacts {
+    pub(crate) fn facts(
+        &self,
+        host: &HostName,
+        version: Option<Version>,
+        proven: bool,
+    ) -> HostFacts {
         let newest = self.rollouts.first().map(|rollout| &rollout.version);
         let has_proven = proven && version.is_some() && version.as_ref() == newest;
         HostFacts {
@@ -155,8 +179,8 @@ impl Orders {
 
     /// True while a rollout may move, so that news of hosts matter to the decider.
     pub(crate) fn anything_moves(&self) -> bool {
-        self.rollouts.iter().any(|rollout| {
-            !rollout.state.is_over() && rollout.state != RolloutState::Halted
-        })
+        self.rollouts
+            .iter()
+            .any(|rollout| !rollout.state.is_over() && rollout.state != RolloutState::Halted)
     }
 }

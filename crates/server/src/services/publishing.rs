@@ -11,7 +11,9 @@ use jiff::Timestamp;
 use lockstep_model::Release;
 use lockstep_model::api::operator::SignedMetadata;
 use lockstep_store::Publication;
-use lockstep_trust::{Role, author, check_next_roots, check_next_targets, check_online_keys, check_targets, stated};
+use lockstep_trust::{
+    Role, author, check_next_roots, check_next_targets, check_online_keys, check_targets, stated,
+};
 
 use super::audit;
 use crate::app::App;
@@ -46,13 +48,21 @@ pub(crate) async fn publish(
         let current = current_root.as_deref().map(str::as_bytes);
         check_next_roots(current, &metadata.roots, now).map_err(refused)?;
         for root in &metadata.roots {
-            let version = stated(Role::Root, root.as_bytes()).map_err(refused)?.version;
+            let version = stated(Role::Root, root.as_bytes())
+                .map_err(refused)?
+                .version;
             files.push((Role::Root.file_name(version), root.clone()));
         }
     }
-    let newest_root = metadata.roots.last().or(current_root.as_ref()).ok_or_else(|| {
-        Refusal::conflict("the repository has no root yet; publish roots with the first targets")
-    })?;
+    let newest_root = metadata
+        .roots
+        .last()
+        .or(current_root.as_ref())
+        .ok_or_else(|| {
+            Refusal::conflict(
+                "the repository has no root yet; publish roots with the first targets",
+            )
+        })?;
     let (snapshot_key, timestamp_key) = (
         app.online.snapshot.public_key(),
         app.online.timestamp.public_key(),
@@ -64,7 +74,8 @@ pub(crate) async fn publish(
     let (root, current_root) = (newest_root.as_bytes(), current_targets.as_ref());
     let content = match (&metadata.targets, current_root) {
         (Some(new), _) => {
-            let content = check_next_targets(root, current, new.as_bytes(), now).map_err(refused)?;
+            let content =
+                check_next_targets(root, current, new.as_bytes(), now).map_err(refused)?;
             files.push((Role::Targets.file_name(content.version), new.clone()));
             files.push(("targets.json".into(), new.clone()));
             Some(content)
@@ -101,11 +112,15 @@ pub(crate) async fn publish(
 async fn is_published(app: &App, metadata: &SignedMetadata) -> Result<bool, Refusal> {
     let mut named = Vec::new();
     for root in &metadata.roots {
-        let version = stated(Role::Root, root.as_bytes()).map_err(refused)?.version;
+        let version = stated(Role::Root, root.as_bytes())
+            .map_err(refused)?
+            .version;
         named.push((Role::Root.file_name(version), root));
     }
     if let Some(targets) = &metadata.targets {
-        let version = stated(Role::Targets, targets.as_bytes()).map_err(refused)?.version;
+        let version = stated(Role::Targets, targets.as_bytes())
+            .map_err(refused)?
+            .version;
         named.push((Role::Targets.file_name(version), targets));
     }
     for (name, text) in named {
@@ -131,7 +146,7 @@ async fn bundles_are_here(app: &App, releases: &[Release]) -> Result<(), Refusal
             }
             continue;
         }
-        match app.artifacts.read(&release.hash).await? {
+        match app.artifacts.open(&release.hash).await? {
             Some((_, length)) if length == release.length => {}
             Some((_, length)) => {
                 return Err(Refusal::bad_request(format!(

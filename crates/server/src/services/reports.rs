@@ -38,7 +38,10 @@ pub(crate) async fn receive(
     if let Err(refusal) = app.config.agents.check(version, &app.version) {
         // Only a version that would be talked to is worth updating to.
         let wanted = desired.filter(|desired| {
-            app.config.agents.check(&desired.version, &app.version).is_ok()
+            app.config
+                .agents
+                .check(&desired.version, &app.version)
+                .is_ok()
         });
         let detail = match &wanted {
             Some(_) => refusal.to_string(),
@@ -71,7 +74,10 @@ pub(crate) async fn receive_run(
         )));
     }
     app.store.record_run(host, record, now).await?;
-    if record.outcome.is_some() {
+    if record
+        .outcome
+        .is_some_and(|outcome| outcome.blames_release())
+    {
         // A host that failed a release must not be told to run it by the answer to its next report.
         app.standing.forget();
     }

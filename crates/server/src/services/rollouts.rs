@@ -9,7 +9,7 @@ use lockstep_model::{
     ChannelName, HostName, PackageName, Release, Rollout, RolloutId, RolloutState,
 };
 use lockstep_plan::rollout::{self, HostFacts, Refused, Step};
-use lockstep_store::NewRollout;
+use lockstep_store::{NewRollout, Standing};
 
 use super::audit;
 use crate::app::App;
@@ -90,10 +90,7 @@ pub(crate) async fn promote(
         why: "waits for the decider to draw its waves".into(),
         at: now,
     };
-    let rollout = app
-        .store
-        .promote(&new, |_| Vec::new())
-        .await?;
+    let rollout = app.store.promote(&new, |_| Vec::new()).await?;
     tracing::info!(rollout = %rollout.id, %package, %version, %channel, who, "promoted");
     let what = format!(
         "promoted {package} {version} to {channel}: rollout {}",
@@ -102,8 +99,7 @@ pub(crate) async fn promote(
     audit::note(app, who, &what, now).await;
     app.standing.forget();
     app.wake.notify_one();
-    let facts = facts(app, &rollout, now).await?;
-    Ok(view(&rollout, &facts, Vec::new()))
+    Ok(view(&rollout, &[], Vec::new()))
 }
 
 /// The release is listed, and its hosts and this server would still talk to each other.
@@ -200,20 +196,17 @@ pub(crate) async fn list(
     limit: u32,
     now: Timestamp,
 ) -> Result<Vec<RolloutView>, Refusal> {
+    let fleet = app.store.standings(&PackageName::lockstep()).await?;
     let mut views = Vec::new();
     for rollout in app.store.rollouts(limit).await? {
-        let facts = facts(app, &rollout, now).await?;
+        let facts = facts_of(app, &rollout, &fleet, now).await?;
         views.push(view(&rollout, &facts, Vec::new()));
     }
     Ok(views)
 }
 
 /// One rollout with its decisions.
-pub(crate) async fn one(
-    app: &App,
-    id: RolloutId,
-    now: Timestamp,
-) -> Result<RolloutView, Refusal> {
+pub(crate) async fn one(app: &App, id: RolloutId, now: Timestamp) -> Result<RolloutView, Refusal> {
     let rollout = read(app, id).await?;
     let facts = facts(app, &rollout, now).await?;
     let decisions = app.store.decisions(id).await?;
@@ -238,11 +231,22 @@ pub(crate) async fn moving(app: &App) -> Result<Vec<Rollout>, lockstep_store::Er
     app.store.moving_rollouts().await
 }
 
-/// What is known of the hosts that follow the rollout's channel: for now all hosts follow `stable`, and take no
-/// package but the agent itself. A host for whose platform there is no such release is left alone.
+/// What is known of the hosts that a rollout is about.
 pub(crate) async fn facts(
     app: &App,
     rollout: &Rollout,
+    now: Timestamp,
+) -> Result<Vec<HostFacts>, lockstep_store::Error> {
+    let fleet = app.store.standings(&rollout.package).await?;
+    facts_of(app, rollout, &fleet, now).await
+}
+
+/// Picks from the fleet the hosts that follow the rollout's channel: for now all hosts follow `stable`, and take no
+/// package but the agent itself. A host for whose platform there is no such release is left alone.
+async fn facts_of(
+    app: &App,
+    rollout: &Rollout,
+    fleet: &[Standing],
     now: Timestamp,
 ) -> Result<Vec<HostFacts>, lockstep_store::Error> {
     if rollout.package != PackageName::lockstep() || rollout.channel != ChannelName::stable() {
@@ -250,33 +254,27 @@ pub(crate) async fn facts(
     }
     let orders = app.standing.read(app).await?;
     let failed = failed(app, rollout).await?;
-    let standings = app.store.standings(&rollout.package).await?;
-    let facts = standings.into_iter().filter_map(|standing| {
-        let runs_it = standing.platform.as_ref().is_some_and(|platform| {
-            let release = orders.release(&rollout.package, &rollout.version, platform);
-            // A release that was withdrawn meanwhile does not make its hosts leave the rollout.
-            release.is_some() || is_in(rollout, &standing.host)
-        });
-        if !runs_it {
-            return None;
-        }
-        let silent = app.is_silent(standing.last_seen, standing.enrolled_at, now);
+    let platforms = orders.platforms(&rollout.package, &rollout.version);
+    // A release that was withdrawn meanwhile does not make its hosts leave the rollout.
+    let members: HashSet<&HostName> = rollout.waves.iter().flat_map(|wave| &wave.hosts).collect();
+    let is_concerned = |host: &&Standing| {
+        let platform = host.platform.as_ref();
+        let runs_it = platform.is_some_and(|host| platforms.iter().any(|it| it.runs_on(host)));
+        runs_it || members.contains(&host.host)
+    };
+    let facts = fleet.iter().filter(is_concerned).map(|host| {
         // Whoever runs the version, proven, has made up for a failure.
-        let has_proven = standing.proven && standing.version.as_ref() == Some(&rollout.version);
-        Some(HostFacts {
-            failed: failed.contains(&standing.host) && !has_proven,
-            name: standing.host,
-            version: standing.version,
-            proven: standing.proven,
-            silent,
-            running: standing.running,
-        })
+        let has_proven = host.proven && host.version.as_ref() == Some(&rollout.version);
+        HostFacts {
+            name: host.host.clone(),
+            failed: failed.contains(&host.host) && !has_proven,
+            version: host.version.clone(),
+            proven: host.proven,
+            silent: app.is_silent(host.last_seen, host.enrolled_at, now),
+            running: host.running,
+        }
     });
     Ok(facts.collect())
-}
-
-fn is_in(rollout: &Rollout, host: &HostName) -> bool {
-    rollout.waves.iter().any(|wave| wave.hosts.contains(host))
 }
 
 /// Hosts that tried the rollout's version by this order and failed.
@@ -286,9 +284,9 @@ pub(crate) async fn failed(
 ) -> Result<HashSet<HostName>, lockstep_store::Error> {
     let blamed = app.store.blamed_runs(Some(rollout.id)).await?;
     // The way back to another version has the same order's number, and says nothing about this one.
-    let of_this = blamed.into_iter().filter(|run| {
-        run.record.package == rollout.package && run.record.to == rollout.version
-    });
+    let of_this = blamed
+        .into_iter()
+        .filter(|run| run.record.package == rollout.package && run.record.to == rollout.version);
     Ok(of_this.map(|run| run.host).collect())
 }
 

@@ -42,7 +42,13 @@ pub(crate) async fn set_updates(
     };
     app.store.set_setting(UPDATES, value).await?;
     app.standing.forget();
-    super::audit::note(app, who, &format!("switched updates {value} for all servers"), now).await;
+    super::audit::note(
+        app,
+        who,
+        &format!("switched updates {value} for all servers"),
+        now,
+    )
+    .await;
     if updates == Updates::On {
         let hosts = app.store.count_hosts().await?;
         app.hints.give(Hint::ReportAll { hosts });

@@ -41,8 +41,8 @@ pub(crate) async fn create(
     order: &Order<'_>,
     now: Timestamp,
 ) -> Result<CreatedToken, Error> {
-    let token = EnrollmentToken::generate(authority.fingerprint())
-        .map_err(|error| Error::Identity {
+    let token =
+        EnrollmentToken::generate(authority.fingerprint()).map_err(|error| Error::Identity {
             what: "an enrolment token",
             why: error.to_string(),
         })?;

@@ -3,7 +3,6 @@
 
 use axum::body::Body;
 use axum::extract::{FromRequest, Json, Request};
-use axum::extract::rejection::JsonRejection;
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, StatusCode};
@@ -46,17 +45,17 @@ async fn read<T: DeserializeOwned>(request: Request, max: usize) -> Result<T, Re
         return Err(Refusal::too_large(max as u64));
     }
     let bytes = collect(request.into_body(), max).await?;
-    match Json::<T>::from_bytes(&bytes) {
-        Ok(Json(value)) => Ok(value),
-        Err(JsonRejection::JsonDataError(error)) => Err(wrong(&error.body_text())),
-        Err(other) => Err(wrong(&other.body_text())),
-    }
+    Json::<T>::from_bytes(&bytes)
+        .map(|Json(value)| value)
+        .map_err(|error| wrong(&error.body_text()))
 }
 
 /// The parser's words name the field, the line and the column. They may repeat what was sent, so they are cut.
 fn wrong(words: &str) -> Refusal {
+    // "Failed to …: " stands before what matters.
+    let words = words.split_once(": ").map_or(words, |(_, words)| words);
     let words: String = words.chars().take(500).collect();
-    Refusal::bad_request(words)
+    Refusal::bad_request(format!("the body cannot be understood: {words}"))
 }
 
 /// Reads a body whole, or refuses it once it is longer than `max`.

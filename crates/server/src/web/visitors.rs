@@ -77,7 +77,10 @@ mod tests {
             assert_eq!(visits.must_wait(one, at(100)), None);
             visits.failed(one, at(100));
         }
-        assert_eq!(visits.must_wait(one, at(110)), Some(Duration::from_secs(50)));
+        assert_eq!(
+            visits.must_wait(one, at(110)),
+            Some(Duration::from_secs(50))
+        );
         assert_eq!(visits.must_wait(other, at(110)), None);
         assert_eq!(visits.must_wait(one, at(160)), None);
         visits.failed(one, at(160));
@@ -90,8 +93,16 @@ mod tests {
         for host in 0..ALLOWED {
             visits.failed(format!("2001:db8::{host:x}").parse().unwrap(), at(0));
         }
-        assert!(visits.must_wait("2001:db8::ffff".parse().unwrap(), at(1)).is_some());
-        assert!(visits.must_wait("2001:db8:0:1::1".parse().unwrap(), at(1)).is_none());
+        assert!(
+            visits
+                .must_wait("2001:db8::ffff".parse().unwrap(), at(1))
+                .is_some()
+        );
+        assert!(
+            visits
+                .must_wait("2001:db8:0:1::1".parse().unwrap(), at(1))
+                .is_none()
+        );
     }
 
     #[test]

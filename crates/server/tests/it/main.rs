@@ -1,5 +1,10 @@
 //! The server as hosts, operators and publishers see it: over TLS on the loopback, with a clock that the test drives.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, in its helpers, too"
+)]
+
 mod backup;
 mod downloads;
 mod enrolment;

@@ -13,8 +13,8 @@ use lockstep_model::api::{
     RunStatus,
 };
 use lockstep_model::{
-    BundleManifest, ChannelName, HostName, Interval, Outcome, PackageName, Phase, Platform,
-    RunId, RunReason, RunRecord, Version,
+    BundleManifest, ChannelName, HostName, Interval, Outcome, PackageName, Phase, Platform, RunId,
+    RunReason, RunRecord, Version,
 };
 use lockstep_net::client::{CallError, ClientSettings, HttpClient, Identity, Roots};
 use lockstep_net::{Clock, ClockDriver};
@@ -95,8 +95,13 @@ impl World {
     /// Stops the server and starts it again on the same data.
     pub(crate) async fn restart(self) -> Self {
         self.running.stop().await;
-        let running = Server::start(self.config.clone(), self.clock.clone()).await.unwrap();
-        assert!(running.first_start.is_none(), "the second start is not the first");
+        let running = Server::start(self.config.clone(), self.clock.clone())
+            .await
+            .unwrap();
+        assert!(
+            running.first_start.is_none(),
+            "the second start is not the first"
+        );
         let operator_file = read_operator_file(&running.operator_file);
         Self {
             operator: operator_client(&operator_file, &self.clock),
@@ -125,7 +130,10 @@ impl World {
             valid_for: Interval::from_secs(3600),
             host,
         };
-        self.operator.post_json("/api/v1/tokens", &new).await.unwrap()
+        self.operator
+            .post_json("/api/v1/tokens", &new)
+            .await
+            .unwrap()
     }
 
     /// Enrols a host with a token of its own.
@@ -163,7 +171,7 @@ impl World {
 
     /// Lets the decider look, and reads a rollout.
     pub(crate) async fn rollout(&self, id: u64) -> RolloutView {
-        self.running.decide().await.unwrap();
+        self.running.tick().await.unwrap();
         let path = format!("/api/v1/rollouts/{id}");
         self.operator.get_json(&path).await.unwrap()
     }
@@ -260,7 +268,11 @@ impl Host {
     }
 
     /// Reports that this version runs, proven or on probation.
-    pub(crate) async fn report(&self, running: &str, proven: bool) -> Result<ReportAnswer, CallError> {
+    pub(crate) async fn report(
+        &self,
+        running: &str,
+        proven: bool,
+    ) -> Result<ReportAnswer, CallError> {
         self.send(&self.report_of(running, proven)).await
     }
 
@@ -279,7 +291,10 @@ impl Host {
     /// The one version that the server wants; none if it wants nothing.
     pub(crate) async fn wanted(&self, running: &str) -> Option<String> {
         let answer = self.report(running, true).await.unwrap();
-        answer.desired.first().map(|desired| desired.version.to_string())
+        answer
+            .desired
+            .first()
+            .map(|desired| desired.version.to_string())
     }
 
     /// Sends the end of a run to what was desired.
@@ -320,7 +335,6 @@ fn fastrand_ten() -> [u8; 10] {
 
 /// Whoever signs releases.
 pub(crate) struct Publisher {
-    pub(crate) root_key: SigningKey,
     pub(crate) targets_key: SigningKey,
     pub(crate) root: Vec<u8>,
     pub(crate) targets: Vec<u8>,
@@ -337,8 +351,15 @@ impl Publisher {
 
     /// Makes keys, a root and an empty list, and publishes nothing.
     pub(crate) async fn prepare(world: &World) -> Self {
-        let keys: OnlineKeys = world.operator.get_json("/api/v1/repo/online-keys").await.unwrap();
-        let (root_key, targets_key) = (SigningKey::generate().unwrap(), SigningKey::generate().unwrap());
+        let keys: OnlineKeys = world
+            .operator
+            .get_json("/api/v1/repo/online-keys")
+            .await
+            .unwrap();
+        let (root_key, targets_key) = (
+            SigningKey::generate().unwrap(),
+            SigningKey::generate().unwrap(),
+        );
         let expires = world.now() + hours(24 * 365);
         let plan = RootPlan {
             root_keys: vec![root_key.public_key().clone()],
@@ -352,7 +373,6 @@ impl Publisher {
         Self {
             root: author::new_root(&plan, &[&root_key]).unwrap(),
             targets: author::new_targets(expires, &[&targets_key]).unwrap(),
-            root_key,
             targets_key,
             expires,
         }
@@ -361,10 +381,17 @@ impl Publisher {
     pub(crate) async fn send(&self, world: &World, with_root: bool) -> Result<(), CallError> {
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
         let metadata = SignedMetadata {
-            roots: if with_root { vec![text(&self.root)] } else { Vec::new() },
+            roots: if with_root {
+                vec![text(&self.root)]
+            } else {
+                Vec::new()
+            },
             targets: Some(text(&self.targets)),
         };
-        world.operator.post_json("/api/v1/repo/metadata", &metadata).await
+        world
+            .operator
+            .post_json("/api/v1/repo/metadata", &metadata)
+            .await
     }
 
     /// Builds, uploads, lists and publishes these versions of the agent.
@@ -392,9 +419,13 @@ impl Publisher {
 pub(crate) fn build(world: &World, version: &str, program: &[u8]) -> (BuiltBundle, PathBuf) {
     let tree = tempfile::tempdir_in(world.dir.path()).unwrap();
     std::fs::create_dir(tree.path().join("bin")).unwrap();
-    #[expect(clippy::disallowed_methods, reason = "a test's file need not survive a power cut")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a test's file need not survive a power cut"
+    )]
     std::fs::write(tree.path().join("bin/lockstep"), program).unwrap();
-    let manifest = format!("package = \"lockstep\"\nversion = \"{version}\"\nplatform = \"linux-x86_64\"\n");
+    let manifest =
+        format!("package = \"lockstep\"\nversion = \"{version}\"\nplatform = \"linux-x86_64\"\n");
     let manifest = BundleManifest::parse(&manifest).unwrap();
     let path = world.dir.path().join(format!("lockstep-{version}.tar.zst"));
     let file = std::fs::File::create(&path).unwrap();
@@ -416,10 +447,18 @@ pub(crate) async fn upload(
 #[track_caller]
 pub(crate) fn refused<T: std::fmt::Debug>(outcome: Result<T, CallError>) -> (u16, String) {
     let error = outcome.expect_err("the call is refused");
-    let problem = error.problem().unwrap_or_else(|| panic!("no problem document: {error}"));
+    let problem = error
+        .problem()
+        .unwrap_or_else(|| panic!("no problem document: {error}"));
     assert_eq!(Some(problem.status), error.status());
     let kind = serde_json::to_value(problem.kind).unwrap();
-    let kind = kind.as_str().unwrap().rsplit(':').next().unwrap().to_owned();
+    let kind = kind
+        .as_str()
+        .unwrap()
+        .rsplit(':')
+        .next()
+        .unwrap()
+        .to_owned();
     (problem.status, kind)
 }
 
@@ -427,5 +466,9 @@ pub(crate) fn refused<T: std::fmt::Debug>(outcome: Result<T, CallError>) -> (u16
 #[track_caller]
 pub(crate) fn refusal<T: std::fmt::Debug>(outcome: Result<T, CallError>) -> String {
     let error = outcome.expect_err("the call is refused");
-    error.problem().unwrap_or_else(|| panic!("no problem document: {error}")).detail.clone()
+    error
+        .problem()
+        .unwrap_or_else(|| panic!("no problem document: {error}"))
+        .detail
+        .clone()
 }

@@ -1,0 +1,120 @@
+//! The same server over PostgreSQL.
+
+use std::path::Path;
+
+use lockstep_model::api::ReportAnswer;
+use lockstep_model::api::operator::{RolloutView, ServerStatus};
+use lockstep_net::client::{ClientSettings, HttpClient, Roots};
+use lockstep_server::{OperatorFile, Server, backup};
+use lockstep_store::DatabaseUrl;
+use lockstep_testkit::Postgres;
+
+use crate::world::{self, Publisher, World};
+
+/// Copies what the servers of one fleet share beside the database.
+fn copy_keys(from: &Path, to: &Path) {
+    for name in [
+        "ca/ca.pem",
+        "ca/ca.key",
+        "keys/snapshot.pem",
+        "keys/timestamp.pem",
+    ] {
+        let path = to.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::copy(from.join(name), path).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn of_two_servers_over_one_database_one_decides() {
+    let postgres = Postgres::start().unwrap();
+    let url = DatabaseUrl::parse(&postgres.fresh_database().unwrap()).unwrap();
+    let world = World::with(|config| config.database = Some(url)).await;
+    let mut config = world.config.clone();
+    config.data = world.dir.path().join("second");
+    copy_keys(&world.config.data, &config.data);
+    let second = Server::start(config, world.clock.clone()).await.unwrap();
+    assert!(second.first_start.is_none());
+
+    let mut publisher = Publisher::begin(&world).await;
+    publisher.publish(&world, &["1.0.0"]).await;
+    let web1 = world.enroll("web1").await;
+    let mut settings = ClientSettings::new(second.agent_url(), Roots::Ca(second.ca_pem.clone()));
+    settings.identity = Some(web1.identity.clone());
+    let at_second = HttpClient::new(settings, &world.clock).unwrap();
+    let report = web1.report_of("0.9.0", true);
+    let _: ReportAnswer = at_second
+        .post_json("/agent/v1/report", &report)
+        .await
+        .unwrap();
+    world.running.tick().await.unwrap();
+
+    world.promote("1.0.0").await.unwrap();
+    second.tick().await.unwrap();
+    let path = "/api/v1/rollouts/1";
+    let view: RolloutView = world.operator.get_json(path).await.unwrap();
+    assert_eq!(
+        view.state.as_str(),
+        "planned",
+        "the second server does not decide"
+    );
+    assert_eq!(world.rollout(1).await.state.as_str(), "running");
+
+    // The first one goes, and the second one takes over at once; the host is told by it, and so is the operator.
+    let file = OperatorFile {
+        server: second.operator_url().into(),
+        ..world.operator_file
+    };
+    let operator = world::operator_client(&file, &world.clock);
+    world.running.stop().await;
+    second.tick().await.unwrap();
+    let answer: ReportAnswer = at_second
+        .post_json("/agent/v1/report", &report)
+        .await
+        .unwrap();
+    assert_eq!(answer.desired[0].version.to_string(), "1.0.0");
+    let report = web1.report_of("1.0.0", true);
+    let _: ReportAnswer = at_second
+        .post_json("/agent/v1/report", &report)
+        .await
+        .unwrap();
+    second.tick().await.unwrap();
+    let view: RolloutView = operator.get_json(path).await.unwrap();
+    assert_eq!(view.state.as_str(), "done");
+    second.stop().await;
+}
+
+#[tokio::test]
+async fn a_rollout_runs_over_postgresql() {
+    let postgres = Postgres::start().unwrap();
+    let url = DatabaseUrl::parse(&postgres.fresh_database().unwrap()).unwrap();
+    let world = World::with(|config| config.database = Some(url)).await;
+    let status: ServerStatus = world.operator.get_json("/api/v1/status").await.unwrap();
+    assert_eq!(status.database, "postgres");
+    let mut publisher = Publisher::begin(&world).await;
+    publisher.publish(&world, &["1.0.0"]).await;
+    let web1 = world.enroll("web1").await;
+    web1.report("0.9.0", true).await.unwrap();
+    world.promote("1.0.0").await.unwrap();
+    world.rollout(1).await;
+    assert_eq!(web1.wanted("0.9.0").await.as_deref(), Some("1.0.0"));
+    web1.report("1.0.0", true).await.unwrap();
+    assert_eq!(world.rollout(1).await.state.as_str(), "done");
+
+    // A backup is the way back to a file of one's own.
+    let path = world.dir.path().join("backup.tar.zst");
+    let file = std::fs::File::create(&path).unwrap();
+    backup::backup(&world.config, file, world.now())
+        .await
+        .unwrap();
+    let mut config = world.config.clone();
+    config.database = None;
+    config.data = world.dir.path().join("moved");
+    backup::restore(&config, std::fs::File::open(&path).unwrap())
+        .await
+        .unwrap();
+    let moved = Server::start(config, world.clock.clone()).await.unwrap();
+    assert!(moved.first_start.is_none());
+    moved.stop().await;
+    world.running.stop().await;
+}
