@@ -73,13 +73,20 @@ pub struct ProbationConfig {
 
 impl Default for ReportConfig {
     fn default() -> Self {
-        Self { every: Interval::from_secs(300), sample: Interval::from_secs(60) }
+        Self {
+            every: Interval::from_secs(300),
+            sample: Interval::from_secs(60),
+        }
     }
 }
 
 impl Default for UpdateConfig {
     fn default() -> Self {
-        Self { enabled: true, retry: Interval::from_secs(60), keep: Interval::from_secs(7 * 86_400) }
+        Self {
+            enabled: true,
+            retry: Interval::from_secs(60),
+            keep: Interval::from_secs(7 * 86_400),
+        }
     }
 }
 
@@ -96,7 +103,9 @@ impl Default for ProbationConfig {
             witness_every: interval(rules.witness_every),
             patience: interval(rules.patience),
             // The load of a machine says more about its users than about its agent, so it is no gate by default.
-            gates: ["agent_memory", "disk_usage", "memory_available"].map(String::from).into(),
+            gates: ["agent_memory", "disk_usage", "memory_available"]
+                .map(String::from)
+                .into(),
         }
     }
 }
@@ -119,7 +128,9 @@ impl ProbationConfig {
     /// True if the item must not become worse.
     #[must_use]
     pub fn is_gated(&self, item: &ItemName) -> bool {
-        self.gates.iter().any(|gate| gate == item.as_str() || gate == item.probe())
+        self.gates
+            .iter()
+            .any(|gate| gate == item.as_str() || gate == item.probe())
     }
 }
 
@@ -130,13 +141,19 @@ impl AgentConfig {
     /// Reads the file; one that does not exist is an empty one.
     pub fn load(path: &Path) -> Result<Self, Error> {
         let text = read_text(path)?.unwrap_or_default();
-        Self::parse(&text).map_err(|why| Error::Config { path: path.into(), why })
+        Self::parse(&text).map_err(|why| Error::Config {
+            path: path.into(),
+            why,
+        })
     }
 
     /// The text of the file with `server` in it, or none if it names that server already. What a person wrote,
     /// comments included, stays; a file that names other servers is not touched but refused.
     pub fn naming_server(path: &Path, server: &str) -> Result<Option<String>, Error> {
-        let refuse = |why| Error::Config { path: path.into(), why };
+        let refuse = |why| Error::Config {
+            path: path.into(),
+            why,
+        };
         let text = read_text(path)?.unwrap_or_default();
         let config = Self::parse(&text).map_err(refuse)?;
         if config.servers.iter().any(|known| known == server) {
@@ -144,12 +161,21 @@ impl AgentConfig {
         }
         if !config.servers.is_empty() {
             let known = config.servers.join(", ");
-            return Err(refuse(format!("it names other servers ({known}); put {server} there by hand first")));
+            return Err(refuse(format!(
+                "it names other servers ({known}); put {server} there by hand first"
+            )));
         }
         // A key of the top level must stand before the first table.
         let line = format!("servers = [{server:?}]\n");
-        let without = text.lines().filter(|line| !line.trim_start().starts_with("servers")).collect::<Vec<_>>();
-        let text = line + &without.iter().map(|line| format!("{line}\n")).collect::<String>();
+        let without = text
+            .lines()
+            .filter(|line| !line.trim_start().starts_with("servers"))
+            .collect::<Vec<_>>();
+        let text = line
+            + &without
+                .iter()
+                .map(|line| format!("{line}\n"))
+                .collect::<String>();
         Self::parse(&text).map_err(refuse)?;
         Ok(Some(text))
     }
@@ -160,7 +186,9 @@ impl AgentConfig {
         for server in &config.servers {
             let host = server.strip_prefix("https://").unwrap_or_default();
             if host.is_empty() || host.contains('/') {
-                return Err(format!("servers: {server:?} must look like \"https://HOST:7440\", without a path"));
+                return Err(format!(
+                    "servers: {server:?} must look like \"https://HOST:7440\", without a path"
+                ));
             }
         }
         let probation = &config.probation;
@@ -180,9 +208,14 @@ impl AgentConfig {
 }
 
 fn read_text(path: &Path) -> Result<Option<String>, Error> {
-    let Some(bytes) = fs::read_capped(path, MAX_BYTES)? else { return Ok(None) };
+    let Some(bytes) = fs::read_capped(path, MAX_BYTES)? else {
+        return Ok(None);
+    };
     let text = String::from_utf8(bytes);
-    text.map(Some).map_err(|_| Error::Config { path: path.into(), why: "it is not UTF-8 text".into() })
+    text.map(Some).map_err(|_| Error::Config {
+        path: path.into(),
+        why: "it is not UTF-8 text".into(),
+    })
 }
 
 #[cfg(test)]
@@ -200,7 +233,10 @@ mod tests {
     #[test]
     fn mistakes_are_named_with_their_place() {
         let error = AgentConfig::parse("[update]\nenabeld = false\n").unwrap_err();
-        assert!(error.contains("line 2") && error.contains("enabeld") && error.contains("enabled"), "{error}");
+        assert!(
+            error.contains("line 2") && error.contains("enabeld") && error.contains("enabled"),
+            "{error}"
+        );
         let error = AgentConfig::parse("[report]\nevery = \"5 minutes\"\n").unwrap_err();
         assert!(error.contains("each number needs a unit"), "{error}");
         let error = AgentConfig::parse("servers = [\"http://x\"]").unwrap_err();

@@ -38,7 +38,12 @@ pub async fn enroll(
     let csr = identity::key_and_request(&files, &name)?;
     let roots = Roots::Fingerprint(token.ca_fingerprint());
     let client = HttpClient::new(ClientSettings::new(url, roots), clock)?;
-    let request = EnrollRequest { token: token.to_string(), csr, name, facts: machine::facts() };
+    let request = EnrollRequest {
+        token: token.to_string(),
+        csr,
+        name,
+        facts: machine::facts(),
+    };
     let answer: EnrollAnswer = client.post_json("/agent/v1/enroll", &request).await?;
 
     if let Some(root) = &answer.trusted_root {
@@ -48,13 +53,19 @@ pub async fn enroll(
     if let Some(text) = config {
         fs::write_durable(&layout.config(), text.as_bytes(), Mode::Public)?;
     }
-    fs::write_durable(&files.certificate, answer.certificate.as_bytes(), Mode::Public)?;
+    fs::write_durable(
+        &files.certificate,
+        answer.certificate.as_bytes(),
+        Mode::Public,
+    )?;
     Identity::load(layout)
 }
 
 fn own_name() -> Result<HostName, Error> {
     let hostname = machine::hostname();
     HostName::parse(&hostname.to_lowercase()).map_err(|error| {
-        Error::Refused(format!("this machine's own name cannot be used: {error}; give one with --name"))
+        Error::Refused(format!(
+            "this machine's own name cannot be used: {error}; give one with --name"
+        ))
     })
 }

@@ -8,11 +8,11 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use lockstep_host::Layout;
 use lockstep_host::fs::{self, Mode};
+use lockstep_model::api::{AgentHeaders, RenewAnswer, RenewRequest};
 use lockstep_model::{HostName, Version};
 use lockstep_net::Clock;
-use lockstep_model::api::{AgentHeaders, RenewAnswer, RenewRequest};
 use lockstep_net::client::{ClientSettings, HttpClient, Roots};
-use lockstep_trust::identity::{HostKey, PeerIdentity, renew_at};
+use lockstep_trust::identity::{HostKey, PeerIdentity, csr_for, renew_at};
 use tracing::info;
 
 use crate::Error;
@@ -63,14 +63,34 @@ impl Identity {
         let certificate_pem = read_pem(&files.certificate)?;
         let ca_pem = read_pem(&files.ca)?;
         let peer = PeerIdentity::from_pem(&certificate_pem)?;
-        let PeerIdentity { host, not_before, not_after, .. } = peer;
-        Ok(Self { host, not_before, not_after, files, ca_pem, certificate_pem })
+        let PeerIdentity {
+            host,
+            not_before,
+            not_after,
+            ..
+        } = peer;
+        Ok(Self {
+            host,
+            not_before,
+            not_after,
+            files,
+            ca_pem,
+            certificate_pem,
+        })
     }
 
     /// A client for the agent API of a server, as this host.
-    pub fn client(&self, server: &str, version: &Version, clock: &Clock) -> Result<HttpClient, Error> {
+    pub fn client(
+        &self,
+        server: &str,
+        version: &Version,
+        clock: &Clock,
+    ) -> Result<HttpClient, Error> {
         let key_pem = read_pem(&self.files.key)?;
-        let identity = lockstep_net::client::Identity { cert_pem: self.certificate_pem.clone(), key_pem };
+        let identity = lockstep_net::client::Identity {
+            cert_pem: self.certificate_pem.clone(),
+            key_pem,
+        };
         let settings = ClientSettings {
             identity: Some(identity),
             headers: vec![(AgentHeaders::VERSION.into(), version.to_string())],
@@ -89,10 +109,16 @@ impl Identity {
     /// that one rename is the whole exchange: at every instant key and certificate fit together.
     pub async fn renew(&self, layout: &Layout, client: &HttpClient) -> Result<Self, Error> {
         let key_pem = read_pem(&self.files.key)?;
-        let csr = HostKey::csr_for(&key_pem, &self.host)?;
-        let answer: RenewAnswer = client.post_json("/agent/v1/renew", &RenewRequest { csr }).await?;
+        let csr = csr_for(&key_pem, &self.host)?;
+        let answer: RenewAnswer = client
+            .post_json("/agent/v1/renew", &RenewRequest { csr })
+            .await?;
         fs::write_durable(&self.files.ca, answer.ca.as_bytes(), Mode::Public)?;
-        fs::write_durable(&self.files.certificate, answer.certificate.as_bytes(), Mode::Public)?;
+        fs::write_durable(
+            &self.files.certificate,
+            answer.certificate.as_bytes(),
+            Mode::Public,
+        )?;
         let renewed = Self::load(layout)?;
         info!(until = %renewed.not_after, "the certificate was renewed");
         Ok(renewed)
@@ -103,7 +129,7 @@ impl Identity {
 pub(crate) fn key_and_request(files: &Files, name: &HostName) -> Result<String, Error> {
     if let Some(key) = fs::read_capped(&files.key, MAX_BYTES)? {
         let key = String::from_utf8_lossy(&key);
-        return Ok(HostKey::csr_for(&key, name)?);
+        return Ok(csr_for(&key, name)?);
     }
     let key = HostKey::generate(name)?;
     fs::write_durable(&files.key, key.key_pem.as_bytes(), Mode::Private)?;
@@ -111,6 +137,10 @@ pub(crate) fn key_and_request(files: &Files, name: &HostName) -> Result<String, 
 }
 
 fn read_pem(path: &std::path::Path) -> Result<String, Error> {
-    let bytes = fs::read_capped(path, MAX_BYTES)?.ok_or_else(|| Error::NotEnrolled { path: path.into() })?;
-    String::from_utf8(bytes).map_err(|_| Error::Config { path: path.into(), why: "it is not PEM text".into() })
+    let bytes = fs::read_capped(path, MAX_BYTES)?
+        .ok_or_else(|| Error::NotEnrolled { path: path.into() })?;
+    String::from_utf8(bytes).map_err(|_| Error::Config {
+        path: path.into(),
+        why: "it is not PEM text".into(),
+    })
 }

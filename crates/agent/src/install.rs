@@ -31,10 +31,14 @@ pub struct Installed {
 pub fn install(layout: &Layout, file: &Path, now: Timestamp) -> Result<Installed, Error> {
     let open = || {
         let file = std::fs::File::open(file);
-        file.map_err(|source| Error::System { doing: "open the bundle", source })
+        file.map_err(|source| Error::System {
+            doing: "open the bundle",
+            source,
+        })
     };
     let inspected = bundle::inspect(open()?)?;
-    let manifest = &inspected.manifest;
+    let manifest = inspected.manifest.clone();
+    let release = inspected.into_built().release();
     let (own, platform) = (PackageName::lockstep(), Platform::of_this_program());
     if manifest.package != own || !manifest.platform.runs_on(&platform) {
         return Err(Error::Refused(format!(
@@ -55,15 +59,25 @@ pub fn install(layout: &Layout, file: &Path, now: Timestamp) -> Result<Installed
     for dir in [layout.state_dir(), layout.run_dir(), layout.identity_dir()] {
         fs::create_private_dir(&dir)?;
     }
-    let slot = slots.install(file, &inspected.release(), None, now)?;
+    let slot = slots.install(file, &release, None, now)?;
     if fs::read_capped(&layout.config(), 1024 * 1024)?.is_none() {
-        fs::write_durable(&layout.config(), AgentConfig::default().to_toml().as_bytes(), Mode::Public)?;
+        fs::write_durable(
+            &layout.config(),
+            AgentConfig::default().to_toml().as_bytes(),
+            Mode::Public,
+        )?;
     }
-    let unit = layout.root().join("etc/systemd/system/lockstep-agent.service");
+    let unit = layout
+        .root()
+        .join("etc/systemd/system/lockstep-agent.service");
     fs::write_durable(&unit, unit_text(layout).as_bytes(), Mode::Public)?;
     slots.make_current(&slot)?;
     let program = layout.current().join(Slot::PROGRAM);
-    Ok(Installed { version: slot.manifest.version, program, unit })
+    Ok(Installed {
+        version: slot.manifest.version,
+        program,
+        unit,
+    })
 }
 
 /// The service, as systemd is to run it: ready when the supervisor says so, watched, restarted for ever.

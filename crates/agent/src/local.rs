@@ -197,9 +197,17 @@ where
     match std::fs::remove_file(path) {
         Ok(()) => {}
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Err(source) => return Err(Error::Listen { path: path.into(), source }),
+        Err(source) => {
+            return Err(Error::Listen {
+                path: path.into(),
+                source,
+            });
+        }
     }
-    let listener = UnixListener::bind(path).map_err(|source| Error::Listen { path: path.into(), source })?;
+    let listener = UnixListener::bind(path).map_err(|source| Error::Listen {
+        path: path.into(),
+        source,
+    })?;
     let (asked, requests) = mpsc::channel(MAX_CONNECTIONS);
     tokio::spawn(accept(listener, asked));
     Ok(requests)
@@ -236,7 +244,9 @@ where
     A: Serialize,
 {
     let (reading, mut writing) = stream.into_split();
-    let line = timeout(ARRIVAL, read_line(reading)).await.map_err(|_| std::io::ErrorKind::TimedOut)??;
+    let line = timeout(ARRIVAL, read_line(reading))
+        .await
+        .map_err(|_| std::io::ErrorKind::TimedOut)??;
     let request = match serde_json::from_str::<Q>(&line) {
         Ok(request) => request,
         Err(error) => {
@@ -248,7 +258,9 @@ where
     if asked.send((request, answer)).await.is_err() {
         return Ok(());
     }
-    let Ok(Ok(answer)) = timeout(ANSWER, answered).await else { return Ok(()) };
+    let Ok(Ok(answer)) = timeout(ANSWER, answered).await else {
+        return Ok(());
+    };
     let mut text = serde_json::to_vec(&answer)?;
     text.push(b'\n');
     writing.write_all(&text).await
@@ -256,16 +268,27 @@ where
 
 async fn read_line(reading: impl tokio::io::AsyncRead + Unpin) -> std::io::Result<String> {
     let mut line = String::new();
-    BufReader::new(reading.take(MAX_LINE)).read_line(&mut line).await?;
+    BufReader::new(reading.take(MAX_LINE))
+        .read_line(&mut line)
+        .await?;
     if !line.ends_with('\n') {
-        return Err(std::io::Error::other("the line is cut off or longer than 256 KiB"));
+        return Err(std::io::Error::other(
+            "the line is cut off or longer than 256 KiB",
+        ));
     }
     Ok(line)
 }
 
 /// Asks whoever serves the socket, and waits for the answer for at most `patience`.
-pub async fn ask<Q: Serialize, A: DeserializeOwned>(path: &Path, request: &Q, patience: Duration) -> Result<A, Error> {
-    let no_agent = |source| Error::NoAgent { path: path.into(), source };
+pub async fn ask<Q: Serialize, A: DeserializeOwned>(
+    path: &Path,
+    request: &Q,
+    patience: Duration,
+) -> Result<A, Error> {
+    let no_agent = |source| Error::NoAgent {
+        path: path.into(),
+        source,
+    };
     let exchange = async {
         let stream = UnixStream::connect(path).await?;
         let (reading, mut writing) = stream.into_split();

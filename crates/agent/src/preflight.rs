@@ -21,14 +21,23 @@ pub fn preflight(layout: &Layout, clock: &Clock) -> Result<Vec<String>, Error> {
         identity.client(server, &version, clock)?;
     }
     let state = State::new(layout);
-    let run = state.journal()?.map_or("none".into(), |run| format!("{} ({})", run.id, run.step.phase()));
+    let run = state.journal()?.map_or("none".into(), |run| {
+        format!("{} ({})", run.id, run.step.phase())
+    });
     let memory = state.memory()?;
     let free = fs::free_bytes(&layout.state_dir())?;
     Ok(vec![
         format!("configuration: {} server(s)", config.servers.len()),
-        format!("identity: {}, valid until {:.0}", identity.host, identity.not_after),
+        format!(
+            "identity: {}, valid until {:.0}",
+            identity.host, identity.not_after
+        ),
         format!("run: {run}"),
-        format!("memory: generation {}, {} release(s) not tried again", memory.generation, memory.skipped.len()),
+        format!(
+            "memory: generation {}, {} release(s) not tried again",
+            memory.generation,
+            memory.skipped.len()
+        ),
         format!("free space: {} MB", free / 1_000_000),
     ])
 }

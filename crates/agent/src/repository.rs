@@ -50,26 +50,40 @@ pub(crate) struct Repository {
 impl Repository {
     /// Opens what this host knows of the repository. A host that was enrolled before the publisher had made a root
     /// asks for it once, over the same authenticated connection by which enrolment would have handed it over.
-    pub(crate) async fn open(layout: &Layout, client: &HttpClient, now: Timestamp) -> Result<Self, Error> {
+    pub(crate) async fn open(
+        layout: &Layout,
+        client: &HttpClient,
+        now: Timestamp,
+    ) -> Result<Self, Error> {
         let path = Files::below(layout).trusted_root;
         let root = match fs::read_capped(&path, MAX_ROOT)? {
             Some(root) => root,
             None => {
-                let root = client.get_capped("/agent/v1/root", MAX_ROOT as usize).await.map_err(Error::NoRoot)?;
+                let root = client
+                    .get_capped("/agent/v1/root", MAX_ROOT as usize)
+                    .await
+                    .map_err(Error::NoRoot)?;
                 fs::write_durable(&path, &root, Mode::Public)?;
-                info!("took over the repository's root, which the publisher made after this host was enrolled");
+                info!(
+                    "took over the repository's root, which the publisher made after this host was enrolled"
+                );
                 root
             }
         };
         fs::create_private_dir(&layout.tuf_dir())?;
-        let store = OnDisk { layout: layout.clone() };
+        let store = OnDisk {
+            layout: layout.clone(),
+        };
         let trusted = TrustedRepository::open(Box::new(store), Some(&root))?;
         Ok(Self { trusted, now })
     }
 
     /// Brings the metadata up to date, as the specification orders it.
     pub(crate) async fn refresh(&mut self, client: &HttpClient) -> Result<(), Error> {
-        Ok(self.trusted.refresh(&FromServer { client }, self.now).await?)
+        Ok(self
+            .trusted
+            .refresh(&FromServer { client }, self.now)
+            .await?)
     }
 
     /// The release behind a target path.
@@ -83,10 +97,15 @@ impl Repository {
         let mut releases = self.trusted.releases().iter();
         let fits = |release: &&Release| {
             let details = &release.details;
-            details.package == own && details.version == *version && details.platform.runs_on(&platform)
+            details.package == own
+                && details.version == *version
+                && details.platform.runs_on(&platform)
         };
         let target = releases.find(fits).map(|release| release.target.clone());
-        let target = target.ok_or(Error::NoRelease { version: version.clone(), platform })?;
+        let target = target.ok_or(Error::NoRelease {
+            version: version.clone(),
+            platform,
+        })?;
         // Asked once more by its path, where the floor is applied.
         self.release(&target)
     }
@@ -103,7 +122,8 @@ impl MetadataStore for OnDisk {
     }
 
     fn store(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        fs::write_durable(&self.layout.tuf_dir().join(name), bytes, Mode::Private).map_err(io::Error::other)
+        fs::write_durable(&self.layout.tuf_dir().join(name), bytes, Mode::Private)
+            .map_err(io::Error::other)
     }
 }
 
@@ -112,8 +132,16 @@ struct FromServer<'a> {
 }
 
 impl Fetch for FromServer<'_> {
-    async fn fetch(&self, name: &str, max: usize) -> Result<Option<Vec<u8>>, Box<dyn std::error::Error + Send + Sync>> {
-        match self.client.get_capped(&format!("/repo/metadata/{name}"), max).await {
+    async fn fetch(
+        &self,
+        name: &str,
+        max: usize,
+    ) -> Result<Option<Vec<u8>>, Box<dyn std::error::Error + Send + Sync>> {
+        match self
+            .client
+            .get_capped(&format!("/repo/metadata/{name}"), max)
+            .await
+        {
             Ok(bytes) => Ok(Some(bytes)),
             Err(CallError::Refused { status: 404, .. }) => Ok(None),
             Err(error) => Err(error.into()),

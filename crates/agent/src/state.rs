@@ -33,7 +33,9 @@ impl State {
     /// The state below a root.
     #[must_use]
     pub fn new(layout: &Layout) -> Self {
-        Self { layout: layout.clone() }
+        Self {
+            layout: layout.clone(),
+        }
     }
 
     /// The journal of the run in progress, or of the last one.
@@ -63,10 +65,16 @@ impl State {
     pub fn send_later(&self, record: &RunRecord) -> Result<(), Error> {
         let dir = self.layout.outbox();
         fs::create_private_dir(&dir)?;
-        write(&dir.join(format!("{}-{}.json", record.id, record.phase)), record)?;
+        write(
+            &dir.join(format!("{}-{}.json", record.id, record.phase)),
+            record,
+        )?;
         let names = self.outbox_names()?;
         for name in names.iter().take(names.len().saturating_sub(MAX_OUTBOX)) {
-            error!(record = name, "the outbox is full, its oldest record is dropped");
+            error!(
+                record = name,
+                "the outbox is full, its oldest record is dropped"
+            );
             fs::remove_durable(&dir.join(name))?;
         }
         Ok(())
@@ -93,7 +101,12 @@ impl State {
         let entries = match std::fs::read_dir(self.layout.outbox()) {
             Ok(entries) => entries,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(source) => return Err(Error::System { doing: "list the outbox", source }),
+            Err(source) => {
+                return Err(Error::System {
+                    doing: "list the outbox",
+                    source,
+                });
+            }
         };
         let mut names: Vec<String> = entries
             .filter_map(Result::ok)
@@ -106,7 +119,9 @@ impl State {
 }
 
 fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, Error> {
-    let Some(bytes) = fs::read_capped(path, MAX_BYTES)? else { return Ok(None) };
+    let Some(bytes) = fs::read_capped(path, MAX_BYTES)? else {
+        return Ok(None);
+    };
     match serde_json::from_slice(&bytes) {
         Ok(value) => Ok(Some(value)),
         Err(error) => {
@@ -119,8 +134,10 @@ fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, Error> {
 }
 
 fn write<T: Serialize>(path: &Path, value: &T) -> Result<(), Error> {
-    let mut bytes =
-        serde_json::to_vec_pretty(value).map_err(|source| Error::Encode { path: path.into(), source })?;
+    let mut bytes = serde_json::to_vec_pretty(value).map_err(|source| Error::Encode {
+        path: path.into(),
+        source,
+    })?;
     bytes.push(b'\n');
     Ok(fs::write_durable(path, &bytes, Mode::Private)?)
 }

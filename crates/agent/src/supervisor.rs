@@ -23,7 +23,9 @@ use lockstep_host::{Layout, fault, fs};
 use lockstep_model::{Outcome, RunId, RunReason, Version};
 use lockstep_net::Clock;
 use lockstep_plan::probation::Witness;
-use lockstep_plan::update::{By, Held as HeldVersion, Journal, Order, Recovery, Skipped, Step, recover};
+use lockstep_plan::update::{
+    By, Held as HeldVersion, Journal, Order, Recovery, Skipped, Step, recover,
+};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -159,7 +161,11 @@ impl Supervisor {
                     self.worker = Some(worker);
                     return Ok(None);
                 }
-                Err(error) => warn!(pid, error = words(&error), "the worker that was running is gone"),
+                Err(error) => warn!(
+                    pid,
+                    error = words(&error),
+                    "the worker that was running is gone"
+                ),
             }
         }
         match self.finish_journal() {
@@ -172,7 +178,10 @@ impl Supervisor {
             Ok(Some(times)) => {
                 warn!(times, "this version died again and again after its start");
                 if self.may_return()? {
-                    return Ok(Some(self.return_to_previous(RunReason::CrashLoop { times }).await?));
+                    return Ok(Some(
+                        self.return_to_previous(RunReason::CrashLoop { times })
+                            .await?,
+                    ));
                 }
             }
             Err(error) => warn!(error = words(&error), "this start could not be counted"),
@@ -202,7 +211,10 @@ impl Supervisor {
     /// The journal cannot be finished now, on a full disk for example. That must not keep the current version from
     /// running.
     fn finish_later(&mut self, error: &Error) {
-        error!(error = words(&error), "the last run could not be finished yet; it is tried again");
+        error!(
+            error = words(&error),
+            "the last run could not be finished yet; it is tried again"
+        );
         self.unfinished = true;
     }
 
@@ -216,8 +228,14 @@ impl Supervisor {
         let mut reload = listen(SignalKind::hangup())?;
         let mut reexecute = listen(SignalKind::user_defined1())?;
         loop {
-            let tick = if self.trial.is_some() { TRIAL_TICK } else { IDLE_TICK };
-            let wake = self.restart_at.map_or(tick, |at| at.saturating_duration_since(Instant::now()).min(tick));
+            let tick = if self.trial.is_some() {
+                TRIAL_TICK
+            } else {
+                IDLE_TICK
+            };
+            let wake = self.restart_at.map_or(tick, |at| {
+                at.saturating_duration_since(Instant::now()).min(tick)
+            });
             let event = tokio::select! {
                 status = children::ended(&mut self.worker) => Event::WorkerEnded(status),
                 Some(request) = requests.recv() => Event::Asked(request),
@@ -281,7 +299,9 @@ impl Supervisor {
                 Ok(None)
             }
             SupervisorRequest::Sign(sign) => {
-                let _ = answer.send(SupervisorAnswer::SignTaken { proven: self.trial.is_none() });
+                let _ = answer.send(SupervisorAnswer::SignTaken {
+                    proven: self.trial.is_none(),
+                });
                 self.take_sign(sign).await
             }
             SupervisorRequest::Try { run } => match self.offered(run)? {
@@ -326,7 +346,10 @@ impl Supervisor {
         if let Some(worker) = &self.worker {
             let silent = worker.last_sign.elapsed();
             if silent > WORKER_SILENCE {
-                warn!(silent_s = silent.as_secs(), "the worker gives no sign of life and is started again");
+                warn!(
+                    silent_s = silent.as_secs(),
+                    "the worker gives no sign of life and is started again"
+                );
                 self.stop_worker(RETURN_GRACE).await?;
                 self.restart_at = Some(Instant::now());
             }
@@ -357,7 +380,12 @@ impl Supervisor {
         }
         self.deaths += 1;
         let wait = Duration::from_secs(1 << self.deaths.min(6).saturating_sub(1));
-        error!(status, deaths = self.deaths, wait_s = wait.as_secs(), "the worker ended by itself and is started again");
+        error!(
+            status,
+            deaths = self.deaths,
+            wait_s = wait.as_secs(),
+            "the worker ended by itself and is started again"
+        );
         if self.deaths >= starts::MAX_DEATHS && self.may_return()? {
             let reason = RunReason::CrashLoop { times: self.deaths };
             return Ok(Some(self.return_to_previous(reason).await?));
@@ -366,7 +394,10 @@ impl Supervisor {
         Ok(None)
     }
 
-    async fn take_sign(&mut self, sign: lockstep_plan::probation::Sign) -> Result<Option<Exit>, Error> {
+    async fn take_sign(
+        &mut self,
+        sign: lockstep_plan::probation::Sign,
+    ) -> Result<Option<Exit>, Error> {
         if let Some(worker) = &mut self.worker {
             worker.last_sign = Instant::now();
         }
@@ -397,7 +428,10 @@ impl Supervisor {
                 self.config = config;
                 info!("the configuration was read again");
             }
-            Err(error) => error!(error = words(&error), "the configuration is bad; the old one stays in force"),
+            Err(error) => error!(
+                error = words(&error),
+                "the configuration is bad; the old one stays in force"
+            ),
         }
         if let Some(worker) = &self.worker {
             worker.reload();
@@ -405,9 +439,9 @@ impl Supervisor {
     }
 
     fn current(&self) -> Result<Slot, Error> {
-        self.slots
-            .current()?
-            .ok_or_else(|| Error::Refused(format!("{} names no slot", self.layout.current().display())))
+        self.slots.current()?.ok_or_else(|| {
+            Error::Refused(format!("{} names no slot", self.layout.current().display()))
+        })
     }
 
     /// Moves `current` to the proven slot and ends the run. Entered as often as it takes: each step finds what is
@@ -417,17 +451,29 @@ impl Supervisor {
         let slot = self
             .slots
             .get(&order.package, &order.version)?
-            .ok_or_else(|| Error::Refused(format!("the proven slot of {} is gone", order.version)))?;
+            .ok_or_else(|| {
+                Error::Refused(format!("the proven slot of {} is gone", order.version))
+            })?;
         fault::point("commit");
         self.slots.make_current(&slot)?;
         fault::point("committed");
-        self.slots.purge(&order.package, &slot.manifest.purge.paths)?;
+        self.slots
+            .purge(&order.package, &slot.manifest.purge.paths)?;
         let mut memory = self.state.memory()?;
-        memory.held = (order.by == By::Hand)
-            .then(|| HeldVersion { version: order.version.clone(), generation: memory.generation });
+        memory.held = (order.by == By::Hand).then(|| HeldVersion {
+            version: order.version.clone(),
+            generation: memory.generation,
+        });
         self.state.write_memory(&memory)?;
-        let over = journal.at(Step::Over { outcome: Outcome::Done, reason: None }, self.clock.now());
-        self.state.send_later(&over.record(self.clock.now(), String::new()))?;
+        let over = journal.at(
+            Step::Over {
+                outcome: Outcome::Done,
+                reason: None,
+            },
+            self.clock.now(),
+        );
+        self.state
+            .send_later(&over.record(self.clock.now(), String::new()))?;
         self.state.write_journal(&over)?;
         info!(run = %journal.id, version = %order.version, "committed");
         Ok(())
@@ -435,7 +481,9 @@ impl Supervisor {
 
     /// Remembers why the release failed and ends the run. Entered as often as it takes.
     fn finish_return(&mut self, journal: &Journal) -> Result<(), Error> {
-        let Step::Return { outcome, reason } = &journal.step else { return Ok(()) };
+        let Step::Return { outcome, reason } = &journal.step else {
+            return Ok(());
+        };
         let now = self.clock.now();
         if outcome.blames_release() {
             let mut memory = self.state.memory()?;
@@ -448,7 +496,13 @@ impl Supervisor {
             });
             self.state.write_memory(&memory)?;
         }
-        let over = journal.at(Step::Over { outcome: *outcome, reason: Some(reason.clone()) }, now);
+        let over = journal.at(
+            Step::Over {
+                outcome: *outcome,
+                reason: Some(reason.clone()),
+            },
+            now,
+        );
         let log = trial::end_of_log(&self.layout);
         self.state.send_later(&over.record(now, log))?;
         self.state.write_journal(&over)?;
@@ -458,22 +512,41 @@ impl Supervisor {
 
     /// True if the current version is fresh enough that going back is likely to help.
     fn may_return(&self) -> Result<bool, Error> {
-        let (Some(current), Some(_), Some(journal)) =
-            (self.slots.current()?, self.slots.previous()?, self.state.journal()?)
-        else {
+        let (Some(current), Some(_), Some(journal)) = (
+            self.slots.current()?,
+            self.slots.previous()?,
+            self.state.journal()?,
+        ) else {
             return Ok(false);
         };
-        let committed = matches!(journal.step, Step::Over { outcome: Outcome::Done, .. });
-        let age = self.clock.now().duration_since(journal.changed_at).unsigned_abs();
-        Ok(committed && journal.order.version == current.manifest.version && age < self.config.update.keep.duration())
+        let committed = matches!(
+            journal.step,
+            Step::Over {
+                outcome: Outcome::Done,
+                ..
+            }
+        );
+        let age = self
+            .clock
+            .now()
+            .duration_since(journal.changed_at)
+            .unsigned_abs();
+        Ok(committed
+            && journal.order.version == current.manifest.version
+            && age < self.config.update.keep.duration())
     }
 
     fn rollback_refusal(&self) -> Result<Option<String>, Error> {
         if let Some(trial) = &self.trial {
-            return Ok(Some(format!("{} is on probation; wait for its end", trial.status().version)));
+            return Ok(Some(format!(
+                "{} is on probation; wait for its end",
+                trial.status().version
+            )));
         }
         if self.slots.previous()?.is_none() {
-            return Ok(Some("there is no version before this one on this host".into()));
+            return Ok(Some(
+                "there is no version before this one on this host".into(),
+            ));
         }
         Ok(None)
     }
@@ -482,28 +555,36 @@ impl Supervisor {
     async fn return_to_previous(&mut self, reason: RunReason) -> Result<Exit, Error> {
         let now = self.clock.now();
         let current = self.current()?;
-        let previous = self
-            .slots
-            .previous()?
-            .ok_or_else(|| Error::Refused("there is no version before this one on this host".into()))?;
+        let previous = self.slots.previous()?.ok_or_else(|| {
+            Error::Refused("there is no version before this one on this host".into())
+        })?;
         let mut memory = self.state.memory()?;
         if let Some(hash) = current.hash {
             let version = current.manifest.version.clone();
-            memory.skip(Skipped { hash, version, generation: memory.generation, reason: reason.clone(), at: now });
+            memory.skip(Skipped {
+                hash,
+                version,
+                generation: memory.generation,
+                reason: reason.clone(),
+                at: now,
+            });
             self.state.write_memory(&memory)?;
         }
         let order = Order {
             package: previous.manifest.package.clone(),
             version: previous.manifest.version.clone(),
             target: String::new(),
-            hash: previous.hash.unwrap_or(lockstep_model::ContentHash::from_digest([0; 32])),
+            hash: previous
+                .hash
+                .unwrap_or(lockstep_model::ContentHash::from_digest([0; 32])),
             length: 0,
             generation: memory.generation,
             by: By::Hand,
         };
         warn!(from = %current.manifest.version, to = %order.version, %reason, "going back to the version before");
         let id = RunId::new(now, crate::random());
-        let journal = Journal::begin(id, order, Some(current.manifest.version), now).at(Step::Commit, now);
+        let journal =
+            Journal::begin(id, order, Some(current.manifest.version), now).at(Step::Commit, now);
         self.state.write_journal(&journal)?;
         self.stop_worker(STOP_GRACE).await?;
         self.finish_commit(&journal)?;
@@ -519,12 +600,19 @@ impl Supervisor {
         if let Some(pid) = worker {
             args.extend(["--adopt".into(), pid.to_string().into()]);
         }
-        Ok(Exit::Execute { program, args, worker })
+        Ok(Exit::Execute {
+            program,
+            args,
+            worker,
+        })
     }
 }
 
 fn listen(kind: SignalKind) -> Result<Signal, Error> {
-    signal(kind).map_err(|source| Error::System { doing: "listen for signals", source })
+    signal(kind).map_err(|source| Error::System {
+        doing: "listen for signals",
+        source,
+    })
 }
 
 fn notify_ready() {

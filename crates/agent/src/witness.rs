@@ -19,7 +19,13 @@ pub async fn witness(layout: &Layout, clock: &Clock) -> Result<bool, Error> {
         let client = identity.client(server, &version, clock)?;
         match client.get_capped("/agent/v1/ping", 1024).await {
             Ok(_) => return Ok(true),
-            Err(CallError::Refused { status: 429 | 500.., .. } | CallError::Unreachable { .. }) => {}
+            Err(
+                CallError::Refused {
+                    status: 429 | 500..,
+                    ..
+                }
+                | CallError::Unreachable { .. },
+            ) => {}
             // Any other answer is an answer.
             Err(_) => return Ok(true),
         }

@@ -21,7 +21,9 @@ use jiff::Timestamp;
 use lockstep_host::slots::{Slot, Slots};
 use lockstep_host::{Layout, fault, machine, process};
 use lockstep_model::api::{Desired, Installed, Report, RunStatus, Updates};
-use lockstep_model::{Interval, ItemName, ItemState, Level, Outcome, PackageName, RunId, RunReason, Version};
+use lockstep_model::{
+    Interval, ItemName, ItemState, Level, Outcome, PackageName, RunId, RunReason, Version,
+};
 use lockstep_net::Clock;
 use lockstep_net::client::HttpClient;
 use lockstep_plan::fitness::ItemBook;
@@ -99,7 +101,6 @@ struct Worker {
     /// The client in use, for those that keep one for long.
     client: watch::Sender<HttpClient>,
     events: mpsc::Sender<Event>,
-    supervisor: u32,
     /// True while this worker is on probation.
     on_trial: bool,
     book: ItemBook,
@@ -139,7 +140,7 @@ pub async fn run(options: Options, clock: Clock) -> Result<(), Error> {
     let config = AgentConfig::load(&layout.config())?;
     let identity = Identity::load(&layout)?;
     let slots = Slots::new(layout.clone());
-    let slot = slots.at(&options.slot)?;
+    let slot = slots.open(&options.slot)?;
     let (events, incoming) = mpsc::channel(64);
     let version = slot.manifest.version.clone();
     info!(host = %identity.host, %version, on_trial = options.trial.is_some(), "the worker begins");
@@ -148,12 +149,14 @@ pub async fn run(options: Options, clock: Clock) -> Result<(), Error> {
     let (client, _) = watch::channel(link.client());
     let requests = local::serve(&layout.agent_socket())?;
     let state = State::new(&layout);
-    let sampler = Sampler::new(lockstep_probe::Config::of_this_machine(vec![options.supervisor, std::process::id()]));
+    let sampler = Sampler::new(lockstep_probe::Config::of_this_machine(vec![
+        options.supervisor,
+        std::process::id(),
+    ]));
     let now = Instant::now();
     let mut worker = Worker {
         memory: state.memory()?,
         run: state.journal()?,
-        supervisor: options.supervisor,
         on_trial: options.trial.is_some(),
         book: ItemBook::default(),
         items: None,
@@ -188,7 +191,10 @@ pub async fn run(options: Options, clock: Clock) -> Result<(), Error> {
         boot_id: machine::boot_id()?,
     };
     worker.resume_run();
-    tokio::spawn(hints::follow(worker.client.subscribe(), worker.events.clone()));
+    tokio::spawn(hints::follow(
+        worker.client.subscribe(),
+        worker.events.clone(),
+    ));
     worker.watch(incoming, requests).await
 }
 
@@ -198,7 +204,12 @@ impl Worker {
         mut incoming: mpsc::Receiver<Event>,
         mut requests: mpsc::Receiver<local::Asked<WorkerRequest, WorkerAnswer>>,
     ) -> Result<(), Error> {
-        let listen = |kind| signal(kind).map_err(|source| Error::System { doing: "listen for signals", source });
+        let listen = |kind| {
+            signal(kind).map_err(|source| Error::System {
+                doing: "listen for signals",
+                source,
+            })
+        };
         let mut terminate = listen(SignalKind::terminate())?;
         let mut reload = listen(SignalKind::hangup())?;
         loop {
@@ -248,9 +259,17 @@ impl Worker {
         if now >= self.next_sample && !self.sampling {
             self.sampling = true;
             let every = self.config.report.sample.duration();
-            self.next_sample = now + if self.on_trial { every.min(TRIAL_SAMPLE) } else { every };
-            let (sampler, events, at) = (self.sampler.clone(), self.events.clone(), self.clock.now());
-            tokio::spawn(async move { events.send(Event::Sampled(sampler.sample(at).await)).await });
+            self.next_sample = now
+                + if self.on_trial {
+                    every.min(TRIAL_SAMPLE)
+                } else {
+                    every
+                };
+            let (sampler, events, at) =
+                (self.sampler.clone(), self.events.clone(), self.clock.now());
+            tokio::spawn(
+                async move { events.send(Event::Sampled(sampler.sample(at).await)).await },
+            );
         }
         if now >= self.next_sign && !self.signing {
             self.signing = true;
@@ -268,7 +287,10 @@ impl Worker {
         for (under_way, next) in [
             (self.sampling, &mut self.next_sample),
             (self.signing, &mut self.next_sign),
-            (self.reporting || self.items.is_none(), &mut self.next_report),
+            (
+                self.reporting || self.items.is_none(),
+                &mut self.next_report,
+            ),
         ] {
             if under_way && *next <= now {
                 *next = now + Duration::from_millis(200);
@@ -278,14 +300,23 @@ impl Worker {
 
     fn levels(&self) -> Option<BTreeMap<ItemName, Level>> {
         let items = self.items.as_ref()?;
-        Some(items.iter().map(|state| (state.item.clone(), state.level)).collect())
+        Some(
+            items
+                .iter()
+                .map(|state| (state.item.clone(), state.level))
+                .collect(),
+        )
     }
 
     fn give_sign(&self) {
-        let sign = Sign { link: self.link_state.clone(), levels: self.levels() };
+        let sign = Sign {
+            link: self.link_state.clone(),
+            levels: self.levels(),
+        };
         let (socket, events) = (self.layout.supervisor_socket(), self.events.clone());
         tokio::spawn(async move {
-            let answer = local::ask(&socket, &SupervisorRequest::Sign(sign), SUPERVISOR_PATIENCE).await;
+            let answer =
+                local::ask(&socket, &SupervisorRequest::Sign(sign), SUPERVISOR_PATIENCE).await;
             events.send(Event::SignTaken(answer)).await
         });
     }
@@ -299,19 +330,30 @@ impl Worker {
                 self.memory = self.state.memory().unwrap_or_else(|_| self.memory.clone());
                 info!(version = %self.slot.manifest.version, "this version has proven itself");
                 if let Err(error) = process::stderr_to_stdout() {
-                    warn!(error = words(&error), "the log could not be turned from the trial's file");
+                    warn!(
+                        error = words(&error),
+                        "the log could not be turned from the trial's file"
+                    );
                 }
                 self.next_report = Instant::now();
             }
             Ok(_) => {}
             // It may be executing itself anew; the next sign tells.
-            Err(error) => debug!(error = words(&error), "the supervisor did not take the sign of life"),
+            Err(error) => debug!(
+                error = words(&error),
+                "the supervisor did not take the sign of life"
+            ),
         }
     }
 
     fn report(&self) -> Report {
         let slot = &self.slot;
-        let previous = self.slots.previous().ok().flatten().map(|slot| slot.manifest.version);
+        let previous = self
+            .slots
+            .previous()
+            .ok()
+            .flatten()
+            .map(|slot| slot.manifest.version);
         let previous = previous.filter(|version| *version != slot.manifest.version);
         Report {
             at: self.clock.now(),
@@ -324,15 +366,24 @@ impl Worker {
                 proven: !self.on_trial,
             }],
             items: self.items.clone().unwrap_or_default(),
-            run: self.run.as_ref().filter(|run| !run.is_over()).map(|run| RunStatus {
-                id: run.id,
-                package: run.order.package.clone(),
-                to: run.order.version.clone(),
-                phase: run.step.phase(),
-            }),
+            run: self
+                .run
+                .as_ref()
+                .filter(|run| !run.is_over())
+                .map(|run| RunStatus {
+                    id: run.id,
+                    package: run.order.package.clone(),
+                    to: run.order.version.clone(),
+                    phase: run.step.phase(),
+                }),
             updates_enabled: self.config.update.enabled,
             generation: self.memory.generation,
-            skipped: self.memory.skipped.iter().map(|skipped| skipped.hash).collect(),
+            skipped: self
+                .memory
+                .skipped
+                .iter()
+                .map(|skipped| skipped.hash)
+                .collect(),
             facts: machine::facts(),
         }
     }
@@ -374,7 +425,9 @@ impl Worker {
             (false, _, Some(wait)) => schedule::spread_retry(wait, seed ^ self.reports),
             (false, true, None) => schedule::next_report(every, seed, self.reports),
             // After a failure it is tried soon, but never all hosts at one time.
-            (false, false, None) => schedule::spread_retry(every.min(Duration::from_secs(15)), seed ^ self.reports),
+            (false, false, None) => {
+                schedule::spread_retry(every.min(Duration::from_secs(15)), seed ^ self.reports)
+            }
         };
         self.next_report = Instant::now() + wait;
     }
@@ -384,7 +437,9 @@ impl Worker {
         self.desired = desired;
         let Some(wanted) = self.wanted().cloned() else {
             self.hold = None;
-            self.answer_waiting(|_| WorkerAnswer::Nothing { hold: Hold::UpToDate });
+            self.answer_waiting(|_| WorkerAnswer::Nothing {
+                hold: Hold::UpToDate,
+            });
             return;
         };
         self.abandon_if_superseded(&wanted);
@@ -392,7 +447,10 @@ impl Worker {
         if wanted.generation > self.memory.generation {
             self.memory.generation = wanted.generation;
             if let Err(error) = self.state.write_memory(&self.memory) {
-                error!(error = words(&error), "the order's generation could not be written down");
+                error!(
+                    error = words(&error),
+                    "the order's generation could not be written down"
+                );
             }
         }
         match verdict {
@@ -409,12 +467,21 @@ impl Worker {
         let version = order.version.clone();
         match self.begin_run(order) {
             Ok(run) => self.answer_waiting(|ask| match ask {
-                Ask::Check => WorkerAnswer::Wanted { version: version.clone(), hold: None },
-                Ask::Update => WorkerAnswer::Begun { run, version: version.clone() },
+                Ask::Check => WorkerAnswer::Wanted {
+                    version: version.clone(),
+                    hold: None,
+                },
+                Ask::Update => WorkerAnswer::Begun {
+                    run,
+                    version: version.clone(),
+                },
             }),
             Err(error) => {
                 let why = words(&error);
-                error!(why, "the run could not be begun; it is tried with the next report");
+                error!(
+                    why,
+                    "the run could not be begun; it is tried with the next report"
+                );
                 self.answer_waiting(|_| WorkerAnswer::Refused { why: why.clone() });
             }
         }
@@ -426,7 +493,10 @@ impl Worker {
         }
         self.answer_waiting(|_| match &hold {
             Hold::UpToDate => WorkerAnswer::Nothing { hold: hold.clone() },
-            _ => WorkerAnswer::Wanted { version: wanted.clone(), hold: Some(hold.clone()) },
+            _ => WorkerAnswer::Wanted {
+                version: wanted.clone(),
+                hold: Some(hold.clone()),
+            },
         });
         self.hold = Some(hold);
     }
@@ -450,7 +520,8 @@ impl Worker {
             memory: &self.memory,
             run: self.run.as_ref(),
             // A person on the host who orders the update means it.
-            enabled_here: self.config.update.enabled || self.waiting.iter().any(|(ask, _)| *ask == Ask::Update),
+            enabled_here: self.config.update.enabled
+                || self.waiting.iter().any(|(ask, _)| *ask == Ask::Update),
             updates: self.updates,
             retry_at: self.postponed_until,
         }
@@ -484,12 +555,21 @@ impl Worker {
     /// After a start: goes on with a run that is the worker's, and leaves time after one that was postponed.
     fn resume_run(&mut self) {
         if let Some(run) = &self.run
-            && let Step::Over { outcome: Outcome::Postponed, .. } = run.step
+            && let Step::Over {
+                outcome: Outcome::Postponed,
+                ..
+            } = run.step
         {
             let retry = self.config.update.retry.duration();
             self.postponed_until = Some(run.changed_at + retry);
         }
-        let Some(run) = self.run.as_ref().filter(|run| run.step.is_the_workers() && !self.on_trial) else { return };
+        let Some(run) = self
+            .run
+            .as_ref()
+            .filter(|run| run.step.is_the_workers() && !self.on_trial)
+        else {
+            return;
+        };
         info!(run = %run.id, to = %run.order.version, "going on with the run");
         self.fetch();
     }
@@ -503,22 +583,42 @@ impl Worker {
             clock: self.clock.clone(),
             retry: self.config.update.retry.duration(),
         };
-        self.fetching = Some(Fetching::start(run.clone(), place, self.link.client(), self.events.clone()));
+        self.fetching = Some(Fetching::start(
+            run.clone(),
+            place,
+            self.link.client(),
+            self.events.clone(),
+        ));
     }
 
     fn retry_in(&self) -> Duration {
-        let Some((_, at)) = &self.retry else { return Duration::from_secs(3600) };
-        at.duration_since(self.clock.now()).try_into().unwrap_or(Duration::ZERO)
+        let Some((_, at)) = &self.retry else {
+            return Duration::from_secs(3600);
+        };
+        at.duration_since(self.clock.now())
+            .try_into()
+            .unwrap_or(Duration::ZERO)
     }
 
     fn retry_run(&mut self) {
-        if self.retry.is_some() && self.run.as_ref().is_some_and(|run| run.step.is_the_workers()) {
+        if self.retry.is_some()
+            && self
+                .run
+                .as_ref()
+                .is_some_and(|run| run.step.is_the_workers())
+        {
             self.fetch();
         }
     }
 
     fn fetched(&mut self, id: RunId, fetched: Fetched) {
-        let Some(run) = self.run.clone().filter(|run| run.id == id && run.step.is_the_workers()) else { return };
+        let Some(run) = self
+            .run
+            .clone()
+            .filter(|run| run.id == id && run.step.is_the_workers())
+        else {
+            return;
+        };
         match fetched {
             Fetched::Enter(step, journaled) => {
                 let entered = run.at(step, self.clock.now());
@@ -528,7 +628,9 @@ impl Worker {
                         // The fetch may have been given up.
                         let _ = journaled.send(());
                     }
-                    Err(error) => self.retry_later(words(&error), self.config.update.retry.duration()),
+                    Err(error) => {
+                        self.retry_later(words(&error), self.config.update.retry.duration())
+                    }
                 }
             }
             Fetched::Ready => {
@@ -553,20 +655,38 @@ impl Worker {
     /// Asks the supervisor to try the slot. If it agrees, this worker is about to be stopped.
     fn offer(&mut self, run: Journal) {
         let Some(levels) = self.levels() else {
-            return self.retry_later("the first samples are not there yet".into(), Duration::from_secs(1));
+            return self.retry_later(
+                "the first samples are not there yet".into(),
+                Duration::from_secs(1),
+            );
         };
         let gates = &self.config.probation;
-        let baseline = levels.into_iter().filter(|(item, _)| gates.is_gated(item)).collect();
-        let offered = Journal { baseline, ..run.at(Step::Offered, self.clock.now()) };
+        let baseline = levels
+            .into_iter()
+            .filter(|(item, _)| gates.is_gated(item))
+            .collect();
+        let offered = Journal {
+            baseline,
+            ..run.at(Step::Offered, self.clock.now())
+        };
         let retry = self.config.update.retry.duration();
         if let Err(error) = self.state.write_journal(&offered) {
             return self.retry_later(words(&error), retry);
         }
         fault::point("offered");
-        let (socket, events, id) = (self.layout.supervisor_socket(), self.events.clone(), offered.id);
+        let (socket, events, id) = (
+            self.layout.supervisor_socket(),
+            self.events.clone(),
+            offered.id,
+        );
         self.run = Some(offered);
         tokio::spawn(async move {
-            let answer = local::ask(&socket, &SupervisorRequest::Try { run: id }, SUPERVISOR_PATIENCE).await;
+            let answer = local::ask(
+                &socket,
+                &SupervisorRequest::Try { run: id },
+                SUPERVISOR_PATIENCE,
+            )
+            .await;
             let why = match answer {
                 Ok(SupervisorAnswer::Accepted) => return,
                 Ok(SupervisorAnswer::Refused { why }) => why,
@@ -574,7 +694,12 @@ impl Worker {
                 Err(error) => words(&error),
             };
             // The worker may be stopping.
-            let _ = events.send(Event::Fetched(id, Box::new(Fetched::Again { why, after: retry }))).await;
+            let _ = events
+                .send(Event::Fetched(
+                    id,
+                    Box::new(Fetched::Again { why, after: retry }),
+                ))
+                .await;
         });
     }
 
@@ -586,7 +711,13 @@ impl Worker {
         if outcome == Outcome::Postponed && reason.is_some() {
             self.postponed_until = Some(now + self.config.update.retry.duration());
         }
-        let over = run.at(Step::Over { outcome, reason: reason.clone() }, now);
+        let over = run.at(
+            Step::Over {
+                outcome,
+                reason: reason.clone(),
+            },
+            now,
+        );
         if let Some(reason) = reason.filter(|_| outcome.blames_release()) {
             self.memory.skip(lockstep_plan::update::Skipped {
                 hash: run.order.hash,
@@ -603,7 +734,10 @@ impl Worker {
             .and_then(|()| self.state.write_journal(&over));
         if let Err(error) = written {
             // The journal still holds the run: the next start enters it again.
-            error!(error = words(&error), "the end of the run could not be written down");
+            error!(
+                error = words(&error),
+                "the end of the run could not be written down"
+            );
         }
         self.run = Some(over);
         self.next_report = Instant::now();
@@ -619,7 +753,8 @@ impl Worker {
     fn send_records(&mut self) {
         if !self.sending_records {
             self.sending_records = true;
-            self.link.send_records(self.state.clone(), self.events.clone());
+            self.link
+                .send_records(self.state.clone(), self.events.clone());
         }
     }
 
@@ -641,7 +776,10 @@ impl Worker {
                 self.link = link;
                 self.identity = identity;
             }
-            Err(error) => error!(error = words(&error), "the renewed certificate cannot be used; the old one stays in use"),
+            Err(error) => error!(
+                error = words(&error),
+                "the renewed certificate cannot be used; the old one stays in use"
+            ),
         }
     }
 
@@ -654,7 +792,10 @@ impl Worker {
                 self.next_report = Instant::now();
                 self.next_sample = Instant::now();
             }
-            Err(error) => error!(error = words(&error), "the configuration is bad; the old one stays in force"),
+            Err(error) => error!(
+                error = words(&error),
+                "the configuration is bad; the old one stays in force"
+            ),
         }
     }
 

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use tracing::{error, info};
 
 use super::Supervisor;
-use crate::Error;
+use crate::{Error, words};
 
 /// A worker process and the slot it runs from.
 pub(crate) struct Worker {
@@ -27,7 +27,10 @@ impl Worker {
 
     pub(super) fn reload(&self) {
         if let Err(error) = self.process.signal(Signal::HUP) {
-            error!(error = words(&error), "the worker could not be told to read its configuration again");
+            error!(
+                error = words(&error),
+                "the worker could not be told to read its configuration again"
+            );
         }
     }
 }
@@ -35,7 +38,11 @@ impl Worker {
 /// Takes over a worker that an earlier image of this process started.
 pub(crate) fn adopt(pid: u32, slot: &Slot) -> Result<Worker, Error> {
     let process = Process::adopt(pid)?;
-    Ok(Worker { process, slot: slot.clone(), last_sign: Instant::now() })
+    Ok(Worker {
+        process,
+        slot: slot.clone(),
+        last_sign: Instant::now(),
+    })
 }
 
 /// Waits for the end of the worker; without one, for ever.
@@ -52,22 +59,28 @@ pub(super) async fn ended(worker: &mut Option<Worker>) -> String {
 impl Supervisor {
     /// Starts the worker of the current version; if that fails it is tried again, with growing pauses.
     pub(super) fn start_current(&mut self) {
-        let started = self.current().and_then(|slot| self.start_worker(&slot, None));
+        let started = self
+            .current()
+            .and_then(|slot| self.start_worker(&slot, None));
         if let Err(error) = started {
             self.deaths += 1;
             let wait = Duration::from_secs(1 << self.deaths.min(6).saturating_sub(1));
-            error!(error = words(&error), wait_s = wait.as_secs(), "the worker could not be started; it is tried again");
+            error!(
+                error = words(&error),
+                wait_s = wait.as_secs(),
+                "the worker could not be started; it is tried again"
+            );
             self.restart_at = Some(Instant::now() + wait);
         }
     }
 
     /// Starts a worker from a slot: the current one, or for a trial the candidate.
     pub(super) fn start_worker(&mut self, slot: &Slot, trial: Option<RunId>) -> Result<(), Error> {
-        let mut spawn = Spawn::new(slot.program())
+        let spawn = Spawn::new(slot.program())
             .args(["agent", "worker", "--root"])
             .args([self.layout.root(), "--slot".as_ref(), slot.dir.as_ref()])
             .args(["--supervisor".into(), std::process::id().to_string()]);
-        spawn = match trial {
+        let spawn = match trial {
             // What a worker says goes where the supervisor's own words go.
             None => spawn,
             Some(run) => {
@@ -76,17 +89,29 @@ impl Supervisor {
                     .create(true)
                     .append(true)
                     .open(self.layout.candidate_log())
-                    .map_err(|source| Error::System { doing: "open the candidate's log", source })?;
-                log.set_len(0).map_err(|source| Error::System { doing: "empty the candidate's log", source })?;
+                    .map_err(|source| Error::System {
+                        doing: "open the candidate's log",
+                        source,
+                    })?;
+                log.set_len(0).map_err(|source| Error::System {
+                    doing: "empty the candidate's log",
+                    source,
+                })?;
                 // Its standard output stays the way to the supervisor's log: once proven, the worker turns its
                 // standard error there.
-                spawn.args(["--trial".into(), run.to_string()]).output(Output::ErrorsInto(log))
+                spawn
+                    .args(["--trial".into(), run.to_string()])
+                    .output(Output::ErrorsInto(log))
             }
         };
         let process = Process::spawn(spawn)?;
         info!(pid = process.pid(), version = %slot.manifest.version, on_trial = trial.is_some(), "started the worker");
         lockstep_host::fault::set_partner(process.pid());
-        self.worker = Some(Worker { process, slot: slot.clone(), last_sign: Instant::now() });
+        self.worker = Some(Worker {
+            process,
+            slot: slot.clone(),
+            last_sign: Instant::now(),
+        });
         Ok(())
     }
 

@@ -24,7 +24,10 @@ pub(super) struct Starts {
 
 impl Starts {
     pub(super) fn new(layout: &Layout) -> Self {
-        Self { path: layout.state_dir().join("starts"), is_clear: false }
+        Self {
+            path: layout.state_dir().join("starts"),
+            is_clear: false,
+        }
     }
 
     /// Counts this start; returns the number if it is one too many.
@@ -37,7 +40,11 @@ impl Starts {
             _ => 0,
         };
         let starts: u32 = before + 1;
-        fs::write_durable(&self.path, format!("{version} {starts}\n").as_bytes(), Mode::Private)?;
+        fs::write_durable(
+            &self.path,
+            format!("{version} {starts}\n").as_bytes(),
+            Mode::Private,
+        )?;
         self.is_clear = false;
         Ok((starts > MAX_DEATHS).then_some(starts))
     }

@@ -12,8 +12,8 @@ use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 use super::{Exit, RETURN_GRACE, STOP_GRACE, Supervisor};
-use crate::{Error, words};
 use crate::local::TrialStatus;
+use crate::{Error, words};
 
 /// A probation under way.
 pub(super) struct Trial {
@@ -68,15 +68,25 @@ impl Supervisor {
         let order = &journal.order;
         let slot = self.slots.get(&order.package, &order.version)?;
         let started = match slot {
-            Some(slot) => self.start_worker(&slot, Some(journal.id)).map_err(|error| words(&error)),
+            Some(slot) => self
+                .start_worker(&slot, Some(journal.id))
+                .map_err(|error| words(&error)),
             None => Err(format!("its slot for {} is gone", order.version)),
         };
         fault::point("candidate started");
         let probation = Probation::begin(self.config.probation.rules(), journal.baseline.clone());
-        self.trial = Some(Trial { journal, probation, began: Instant::now(), why: None });
+        self.trial = Some(Trial {
+            journal,
+            probation,
+            began: Instant::now(),
+            why: None,
+        });
         match started {
             Ok(()) => Ok(None),
-            Err(why) => self.return_old(Outcome::RolledBack, RunReason::CannotStart { why }).await,
+            Err(why) => {
+                self.return_old(Outcome::RolledBack, RunReason::CannotStart { why })
+                    .await
+            }
         }
     }
 
@@ -89,7 +99,10 @@ impl Supervisor {
     }
 
     pub(super) async fn witness_spoke(&mut self, witness: Witness) -> Result<Option<Exit>, Error> {
-        info!(?witness, "the version before was asked whether it reaches the server");
+        info!(
+            ?witness,
+            "the version before was asked whether it reaches the server"
+        );
         self.observe(Observation::Witness(witness)).await
     }
 
@@ -99,11 +112,15 @@ impl Supervisor {
     }
 
     async fn observe(&mut self, observation: Observation) -> Result<Option<Exit>, Error> {
-        let Some(trial) = &mut self.trial else { return Ok(None) };
+        let Some(trial) = &mut self.trial else {
+            return Ok(None);
+        };
         let verdict = trial.probation.observe(trial.began.elapsed(), observation);
         match verdict {
             Verdict::Wait(why) => {
-                if trial.why.as_ref().map(std::mem::discriminant) != Some(std::mem::discriminant(&why)) {
+                if trial.why.as_ref().map(std::mem::discriminant)
+                    != Some(std::mem::discriminant(&why))
+                {
                     info!(version = %trial.version(), %why, "probation");
                 }
                 trial.why = Some(why);
@@ -130,7 +147,10 @@ impl Supervisor {
                 Ok(_) => Witness::NotReached,
                 Err(error) => {
                     // Nobody is blamed on the word of a witness that could not be called.
-                    warn!(error = words(&error), "the version before could not be asked");
+                    warn!(
+                        error = words(&error),
+                        "the version before could not be asked"
+                    );
                     Witness::NotReached
                 }
             };
@@ -140,7 +160,9 @@ impl Supervisor {
     }
 
     async fn commit(&mut self) -> Result<Option<Exit>, Error> {
-        let Some(trial) = &self.trial else { return Ok(None) };
+        let Some(trial) = &self.trial else {
+            return Ok(None);
+        };
         let journal = trial.journal.at(Step::Commit, self.clock.now());
         self.state.write_journal(&journal)?;
         self.finish_commit(&journal)?;
@@ -152,10 +174,18 @@ impl Supervisor {
 
     /// Ends the candidate and starts the old version. The journal says so first, so that a cut in between does not
     /// try the candidate again.
-    async fn return_old(&mut self, outcome: Outcome, reason: RunReason) -> Result<Option<Exit>, Error> {
-        let Some(trial) = &self.trial else { return Ok(None) };
+    async fn return_old(
+        &mut self,
+        outcome: Outcome,
+        reason: RunReason,
+    ) -> Result<Option<Exit>, Error> {
+        let Some(trial) = &self.trial else {
+            return Ok(None);
+        };
         warn!(version = %trial.version(), %outcome, %reason, "the new version has not proven itself");
-        let journal = trial.journal.at(Step::Return { outcome, reason }, self.clock.now());
+        let journal = trial
+            .journal
+            .at(Step::Return { outcome, reason }, self.clock.now());
         let journaled = self.state.write_journal(&journal);
         // From here on the old version's return comes before everything else, a full disk included.
         self.trial = None;
@@ -170,10 +200,11 @@ impl Supervisor {
     }
 
     fn collect_slots(&self) {
-        let keep = self.config.update.keep.duration();
-        let now = self.clock.now();
+        let (keep, now) = (self.config.update.keep.duration(), self.clock.now());
         let collected = self.slots.list().and_then(|slots| {
-            let young = slots.iter().filter(|slot| now.duration_since(slot.installed_at).unsigned_abs() < keep);
+            let young = slots
+                .iter()
+                .filter(|slot| now.duration_since(slot.installed_at).unsigned_abs() < keep);
             let young: Vec<Version> = young.map(|slot| slot.version().clone()).collect();
             self.slots.collect(&PackageName::lockstep(), &young)
         });
@@ -187,10 +218,16 @@ impl Supervisor {
     fn bound_log(&self) {
         let path = self.layout.candidate_log();
         if std::fs::metadata(&path).is_ok_and(|metadata| metadata.len() > MAX_LOG) {
-            let emptied = std::fs::OpenOptions::new().write(true).open(&path).and_then(|file| file.set_len(0));
+            let emptied = std::fs::OpenOptions::new()
+                .write(true)
+                .open(&path)
+                .and_then(|file| file.set_len(0));
             match emptied {
                 Ok(()) => warn!("the candidate's log grew beyond 8 MiB and was emptied"),
-                Err(error) => error!(error = words(&error), "the candidate's log could not be emptied"),
+                Err(error) => error!(
+                    error = words(&error),
+                    "the candidate's log could not be emptied"
+                ),
             }
         }
     }

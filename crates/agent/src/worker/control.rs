@@ -6,8 +6,8 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::{Ask, Event, Worker, fetch};
-use crate::words;
 use crate::local::{Asked, WorkerAnswer, WorkerRequest, WorkerStatus};
+use crate::words;
 
 /// Most local requests that wait for the server at once.
 const MAX_WAITING: usize = 16;
@@ -29,7 +29,9 @@ impl Worker {
     /// means it: nothing is held against it any more.
     fn ask_server(&mut self, ask: Ask, answer: oneshot::Sender<WorkerAnswer>) {
         if self.waiting.len() >= MAX_WAITING {
-            let _ = answer.send(WorkerAnswer::Refused { why: "too many requests wait for the server already".into() });
+            let _ = answer.send(WorkerAnswer::Refused {
+                why: "too many requests wait for the server already".into(),
+            });
             return;
         }
         if ask == Ask::Update {
@@ -45,7 +47,9 @@ impl Worker {
     /// comes back as an order.
     fn update_to(&mut self, version: Version, answer: oneshot::Sender<WorkerAnswer>) {
         if version == *self.version() {
-            let _ = answer.send(WorkerAnswer::Nothing { hold: Hold::UpToDate });
+            let _ = answer.send(WorkerAnswer::Nothing {
+                hold: Hold::UpToDate,
+            });
             return;
         }
         if let Some(run) = self.run.as_ref().filter(|run| !run.is_over()) {
@@ -103,7 +107,10 @@ impl Worker {
             certificate_until: self.identity.not_after,
             desired: self.wanted().map(|desired| desired.version.clone()),
             hold: self.hold.clone(),
-            waits: self.retry.as_ref().map(|(why, at)| format!("{why}; tried again at {at:.0}")),
+            waits: self
+                .retry
+                .as_ref()
+                .map(|(why, at)| format!("{why}; tried again at {at:.0}")),
             items: self.items.clone().unwrap_or_default(),
         }
     }

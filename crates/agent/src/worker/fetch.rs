@@ -22,6 +22,7 @@ use tracing::info;
 
 use super::Event;
 use crate::repository::{self, Repository};
+use crate::words;
 
 /// How a fetch goes on, or how it ended.
 pub(super) enum Fetched {
@@ -58,17 +59,34 @@ impl Drop for Fetching {
 
 impl Fetching {
     /// Starts a fetch; what becomes of it arrives as events.
-    pub(super) fn start(run: Journal, place: Place, client: HttpClient, events: mpsc::Sender<Event>) -> Self {
+    pub(super) fn start(
+        run: Journal,
+        place: Place,
+        client: HttpClient,
+        events: mpsc::Sender<Event>,
+    ) -> Self {
         let id = run.id;
         let task = tokio::spawn(async move {
-            let end = match prepare(&run.order, &place, &client, &Steps { run: &run, events: &events }).await {
+            let end = match prepare(
+                &run.order,
+                &place,
+                &client,
+                &Steps {
+                    run: &run,
+                    events: &events,
+                },
+            )
+            .await
+            {
                 Ok(()) => Fetched::Ready,
                 Err(end) => end,
             };
             // The worker may be stopping.
             let _ = events.send(Event::Fetched(id, Box::new(end))).await;
         });
-        Self { task: task.abort_handle() }
+        Self {
+            task: task.abort_handle(),
+        }
     }
 }
 
@@ -96,15 +114,25 @@ impl Steps<'_> {
         }
         let (journaled, waits) = oneshot::channel();
         let enter = Event::Fetched(self.run.id, Box::new(Fetched::Enter(step, journaled)));
-        let gone = || Fetched::Again { why: "the run was given up".into(), after: Duration::ZERO };
+        let gone = || Fetched::Again {
+            why: "the run was given up".into(),
+            after: Duration::ZERO,
+        };
         self.events.send(enter).await.map_err(|_| gone())?;
         waits.await.map_err(|_| gone())
     }
 }
 
-async fn prepare(order: &Order, place: &Place, client: &HttpClient, steps: &Steps<'_>) -> Result<(), Fetched> {
+async fn prepare(
+    order: &Order,
+    place: &Place,
+    client: &HttpClient,
+    steps: &Steps<'_>,
+) -> Result<(), Fetched> {
     let slots = Slots::new(place.layout.clone());
-    let complete = slots.get(&order.package, &order.version).map_err(|error| place.host_failed(&error))?;
+    let complete = slots
+        .get(&order.package, &order.version)
+        .map_err(|error| place.host_failed(&error))?;
     let slot = match complete.filter(|slot| slot.hash == Some(order.hash)) {
         Some(slot) => slot,
         None => bring(order, place, client, steps, slots).await?,
@@ -130,7 +158,9 @@ async fn bring(
     steps.enter(Step::Unpack).await?;
     let (current, now) = (place.current.clone(), place.clock.now());
     let (unpacked, file) = (release.clone(), bundle.clone());
-    let installed = tokio::task::spawn_blocking(move || slots.install(&file, &unpacked, Some(&current), now)).await;
+    let installed =
+        tokio::task::spawn_blocking(move || slots.install(&file, &unpacked, Some(&current), now))
+            .await;
     let slot = match installed {
         Ok(Ok(slot)) => slot,
         Ok(Err(error)) => return Err(place.refused(error)),
@@ -145,7 +175,9 @@ async fn bring(
 /// The release, as the publisher signed it. The order must agree with it to the byte.
 async fn listed(order: &Order, place: &Place, client: &HttpClient) -> Result<Release, Fetched> {
     let now = place.clock.now();
-    let mut repository = Repository::open(&place.layout, client, now).await.map_err(|error| place.again(words(&error)))?;
+    let mut repository = Repository::open(&place.layout, client, now)
+        .await
+        .map_err(|error| place.again(words(&error)))?;
     repository.refresh(client).await.map_err(|error| {
         let reason = RunReason::NotVerified { why: words(&error) };
         place.again(reason.to_string())
@@ -157,7 +189,10 @@ async fn listed(order: &Order, place: &Place, client: &HttpClient) -> Result<Rel
     let platform = Platform::of_this_program();
     let details = &release.details;
     let contradiction = if details.package != order.package || details.version != order.version {
-        Some(format!("{} is {} {}", order.target, details.package, details.version))
+        Some(format!(
+            "{} is {} {}",
+            order.target, details.package, details.version
+        ))
     } else if release.hash != order.hash || release.length != order.length {
         Some(format!(
             "the order says {} with {} bytes, the publisher signed {} with {}",
@@ -167,7 +202,10 @@ async fn listed(order: &Order, place: &Place, client: &HttpClient) -> Result<Rel
             release.length
         ))
     } else if !details.platform.runs_on(&platform) {
-        Some(format!("it is made for {}, this host is {platform}", details.platform))
+        Some(format!(
+            "it is made for {}, this host is {platform}",
+            details.platform
+        ))
     } else {
         None
     };
@@ -181,11 +219,16 @@ async fn listed(order: &Order, place: &Place, client: &HttpClient) -> Result<Rel
 /// The command that must succeed in the new slot: the bundle's own, or the agent's preflight.
 async fn check(slot: &Slot, place: &Place) -> Result<(), Fetched> {
     let own = || Check {
-        command: [Slot::PROGRAM, "agent", "preflight"].map(String::from).into(),
+        command: [Slot::PROGRAM, "agent", "preflight"]
+            .map(String::from)
+            .into(),
         timeout: Interval::from_secs(30),
     };
     let check = slot.manifest.check.clone().unwrap_or_else(own);
-    let (program, args) = check.command.split_first().expect("a manifest without a program is not read");
+    let (program, args) = check
+        .command
+        .split_first()
+        .expect("a manifest without a program is not read");
     let exec = Exec::new(slot.dir.join(program), check.timeout.duration())
         .args(args)
         .cwd(&slot.dir)
@@ -195,17 +238,28 @@ async fn check(slot: &Slot, place: &Place) -> Result<(), Fetched> {
         Ok(finished) => format!("{}: {}", finished.how(), end_of(&finished.output)),
         Err(error) => words(&error),
     };
-    Err(Fetched::Failed { outcome: Outcome::Failed, reason: RunReason::PreflightFailed { why } })
+    Err(Fetched::Failed {
+        outcome: Outcome::Failed,
+        reason: RunReason::PreflightFailed { why },
+    })
 }
 
 /// The last line that says something, for a reason that is read on one line.
 fn end_of(output: &str) -> &str {
-    output.lines().rev().map(str::trim).find(|line| !line.is_empty()).unwrap_or("it said nothing")
+    output
+        .lines()
+        .rev()
+        .map(str::trim)
+        .find(|line| !line.is_empty())
+        .unwrap_or("it said nothing")
 }
 
 impl Place {
     pub(super) fn again(&self, why: impl Into<String>) -> Fetched {
-        Fetched::Again { why: why.into(), after: self.retry }
+        Fetched::Again {
+            why: why.into(),
+            after: self.retry,
+        }
     }
 
     fn host_failed(&self, error: &lockstep_host::Error) -> Fetched {
@@ -216,7 +270,10 @@ impl Place {
     fn refused(&self, error: lockstep_host::Error) -> Fetched {
         if error.blames_bundle() {
             let reason = RunReason::BundleRefused { why: words(&error) };
-            return Fetched::Failed { outcome: Outcome::Failed, reason };
+            return Fetched::Failed {
+                outcome: Outcome::Failed,
+                reason,
+            };
         }
         self.host_failed(&error)
     }
@@ -227,7 +284,10 @@ impl Place {
             CallError::Refused { retry_after, .. } => *retry_after,
             _ => None,
         };
-        Fetched::Again { why: words(&error), after: asked.unwrap_or(self.retry) }
+        Fetched::Again {
+            why: words(&error),
+            after: asked.unwrap_or(self.retry),
+        }
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use lockstep_net::client::{CallError, HttpClient};
 use lockstep_net::Backoff;
+use lockstep_net::client::{CallError, HttpClient};
 use tokio::sync::{mpsc, watch};
 use tracing::debug;
 
@@ -26,16 +26,20 @@ pub(super) async fn follow(client: watch::Receiver<HttpClient>, events: mpsc::Se
         if events.is_closed() {
             return;
         }
-        tokio::time::sleep(backoff.next()).await;
+        tokio::time::sleep(backoff.next_wait()).await;
     }
 }
 
-async fn listen(client: &HttpClient, events: &mpsc::Sender<Event>, backoff: &mut Backoff) -> Result<(), CallError> {
+async fn listen(
+    client: &HttpClient,
+    events: &mpsc::Sender<Event>,
+    backoff: &mut Backoff,
+) -> Result<(), CallError> {
     let mut stream = client.events("/agent/v1/stream").await?;
-    while let Some((name, _)) = stream.next().await? {
+    while let Some(event) = stream.next().await? {
         backoff.reset();
         // A full channel means that the worker has enough to do; the next report brings the news as well.
-        if name == "report" && events.try_send(Event::Hint).is_err() && events.is_closed() {
+        if event.name == "report" && events.try_send(Event::Hint).is_err() && events.is_closed() {
             return Ok(());
         }
     }

@@ -13,7 +13,7 @@ use tracing::{debug, info, warn};
 use super::Event;
 use crate::config::AgentConfig;
 use crate::state::State;
-use crate::{Error, Identity};
+use crate::{Error, Identity, words};
 
 /// Clients for all servers that this host knows, one of them in use.
 pub(super) struct Link {
@@ -31,13 +31,27 @@ pub(super) struct Reported {
 }
 
 impl Link {
-    pub(super) fn new(config: &AgentConfig, identity: &Identity, version: &Version, clock: &Clock) -> Result<Self, Error> {
+    pub(super) fn new(
+        config: &AgentConfig,
+        identity: &Identity,
+        version: &Version,
+        clock: &Clock,
+    ) -> Result<Self, Error> {
         let servers = config.servers.clone();
-        let clients = servers.iter().map(|server| identity.client(server, version, clock)).collect::<Result<Vec<_>, _>>()?;
+        let clients = servers
+            .iter()
+            .map(|server| identity.client(server, version, clock))
+            .collect::<Result<Vec<_>, _>>()?;
         if clients.is_empty() {
-            return Err(Error::Refused("agent.toml names no server: add servers = [\"https://HOST:7440\"]".into()));
+            return Err(Error::Refused(
+                "agent.toml names no server: add servers = [\"https://HOST:7440\"]".into(),
+            ));
         }
-        Ok(Self { clients, servers, in_use: 0 })
+        Ok(Self {
+            clients,
+            servers,
+            in_use: 0,
+        })
     }
 
     pub(super) fn client(&self) -> HttpClient {
@@ -67,7 +81,10 @@ impl Link {
         let client = self.client();
         tokio::spawn(async move {
             if let Err(error) = send_records(&client, &state).await {
-                debug!(error = words(&error), "records wait in the outbox for the next report");
+                debug!(
+                    error = words(&error),
+                    "records wait in the outbox for the next report"
+                );
             }
             events.send(Event::RecordsSent).await
         });
@@ -76,11 +93,22 @@ impl Link {
 
 async fn send_records(client: &HttpClient, state: &State) -> Result<(), Error> {
     for (name, record) in state.outbox()? {
-        match client.post_json::<_, serde_json::Value>("/agent/v1/runs", &record).await {
+        match client
+            .post_json::<_, serde_json::Value>("/agent/v1/runs", &record)
+            .await
+        {
             Ok(_) => state.acknowledge(&name)?,
             // What the server does not understand it will not understand later either.
-            Err(CallError::Refused { status: 400 | 413 | 422, problem, .. }) => {
-                warn!(record = name, ?problem, "the server refuses a record for good; it is dropped");
+            Err(CallError::Refused {
+                status: 400 | 413 | 422,
+                problem,
+                ..
+            }) => {
+                warn!(
+                    record = name,
+                    ?problem,
+                    "the server refuses a record for good; it is dropped"
+                );
                 state.acknowledge(&name)?;
             }
             Err(error) => return Err(error.into()),
@@ -92,12 +120,23 @@ async fn send_records(client: &HttpClient, state: &State) -> Result<(), Error> {
 impl From<Result<ReportAnswer, CallError>> for Reported {
     fn from(result: Result<ReportAnswer, CallError>) -> Self {
         let error = match result {
-            Ok(answer) => return Self { state: LinkState::Up, answer: Ok(answer), retry_after: None },
+            Ok(answer) => {
+                return Self {
+                    state: LinkState::Up,
+                    answer: Ok(answer),
+                    retry_after: None,
+                };
+            }
             Err(error) => error,
         };
         warn!(error = words(&error), "the report was not accepted");
         match error {
-            CallError::Refused { status, retry_after, problem, .. } => {
+            CallError::Refused {
+                status,
+                retry_after,
+                problem,
+                ..
+            } => {
                 let state = match status {
                     429 | 503 => LinkState::Busy { status },
                     _ => LinkState::Refused { status },
@@ -107,11 +146,19 @@ impl From<Result<ReportAnswer, CallError>> for Reported {
                 if let Some(wanted) = &wanted {
                     info!(wanted = %wanted.version, "the server does not talk to this version, only updates");
                 }
-                Self { state, answer: Err(wanted), retry_after }
+                Self {
+                    state,
+                    answer: Err(wanted),
+                    retry_after,
+                }
             }
             error => {
                 let state = LinkState::Unreachable { why: words(&error) };
-                Self { state, answer: Err(None), retry_after: None }
+                Self {
+                    state,
+                    answer: Err(None),
+                    retry_after: None,
+                }
             }
         }
     }

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use lockstep_host::fault;
 use lockstep_host::fs;
 use lockstep_host::slots::Slots;
-use lockstep_host::fault;
 use lockstep_model::{ContentHash, Outcome, Release, RunReason};
 use lockstep_net::client::{CallError, HttpClient};
 use lockstep_trust::consistent_target_path;
@@ -12,13 +12,18 @@ use tokio::io::{AsyncSeekExt, AsyncWriteExt};
 use tracing::{info, warn};
 
 use super::{Fetched, Place};
+use crate::words;
 
 /// A bundle whose bytes are wrong is fetched anew this often in all, because a broken proxy is no reason to hold
 /// anything against a release; after that it is.
 const ATTEMPTS: u32 = 3;
 
 /// Downloads the release's bundle and returns where it lies, complete and verified.
-pub(super) async fn download(release: &Release, place: &Place, client: &HttpClient) -> Result<PathBuf, Fetched> {
+pub(super) async fn download(
+    release: &Release,
+    place: &Place,
+    client: &HttpClient,
+) -> Result<PathBuf, Fetched> {
     let dir = place.layout.downloads();
     let host_failed = |error: lockstep_host::Error| place.host_failed(&error);
     fs::create_private_dir(&dir).map_err(host_failed)?;
@@ -42,13 +47,22 @@ pub(super) async fn download(release: &Release, place: &Place, client: &HttpClie
             }
             found => {
                 let found = found.map_or("nothing".into(), |hash| hash.short());
-                why = format!("its bytes hash to {found}, the publisher signed {}", release.hash.short());
-                warn!(attempt, why, "the downloaded bundle is not the signed one and was thrown away");
+                why = format!(
+                    "its bytes hash to {found}, the publisher signed {}",
+                    release.hash.short()
+                );
+                warn!(
+                    attempt,
+                    why, "the downloaded bundle is not the signed one and was thrown away"
+                );
                 fs::remove_durable(&part).map_err(host_failed)?;
             }
         }
     }
-    Err(Fetched::Failed { outcome: Outcome::Failed, reason: RunReason::NotVerified { why } })
+    Err(Fetched::Failed {
+        outcome: Outcome::Failed,
+        reason: RunReason::NotVerified { why },
+    })
 }
 
 /// Space for the download and for the unpacked slot, before the first byte is asked for.
@@ -61,11 +75,27 @@ fn check_space(release: &Release, place: &Place, part: &Path) -> Result<(), Fetc
 }
 
 /// Brings the part file to the signed length, beginning at what is there.
-async fn transfer(release: &Release, place: &Place, client: &HttpClient, part: &Path) -> Result<(), Fetched> {
-    let io_failed = |error: std::io::Error| place.again(format!("failed to write {}: {error}", part.display()));
+async fn transfer(
+    release: &Release,
+    place: &Place,
+    client: &HttpClient,
+    part: &Path,
+) -> Result<(), Fetched> {
+    let io_failed =
+        |error: std::io::Error| place.again(format!("failed to write {}: {error}", part.display()));
     let mut options = tokio::fs::OpenOptions::new();
-    let mut file = options.create(true).read(true).write(true).truncate(false).open(part).await.map_err(io_failed)?;
-    let mut have = file.seek(std::io::SeekFrom::End(0)).await.map_err(io_failed)?;
+    let mut file = options
+        .create(true)
+        .read(true)
+        .write(true)
+        .truncate(false)
+        .open(part)
+        .await
+        .map_err(io_failed)?;
+    let mut have = file
+        .seek(std::io::SeekFrom::End(0))
+        .await
+        .map_err(io_failed)?;
     if have > release.length {
         file.set_len(0).await.map_err(io_failed)?;
         have = 0;
@@ -76,13 +106,18 @@ async fn transfer(release: &Release, place: &Place, client: &HttpClient, part: &
     if have > 0 {
         info!(have, of = release.length, "going on with the download");
     }
-    let path = format!("/repo/targets/{}", consistent_target_path(&release.target, &release.hash));
-    let mut download = client.download_from(&path, have, release.length).await.map_err(|error| place.call_failed(&error))?;
+    let path = format!("/repo/targets/{}", consistent_target_path(release));
+    let mut download = client
+        .download_from(&path, have, release.length)
+        .await
+        .map_err(|error| place.call_failed(&error))?;
     if !download.resumed() {
         file.set_len(0).await.map_err(io_failed)?;
         have = 0;
     }
-    file.seek(std::io::SeekFrom::Start(have)).await.map_err(io_failed)?;
+    file.seek(std::io::SeekFrom::Start(have))
+        .await
+        .map_err(io_failed)?;
     let end = loop {
         match download.chunk().await {
             Ok(Some(chunk)) => {
@@ -91,7 +126,10 @@ async fn transfer(release: &Release, place: &Place, client: &HttpClient, part: &
                     // More than was signed: the rest is not even looked at, and what came is not trusted either.
                     file.set_len(0).await.map_err(io_failed)?;
                     file.flush().await.map_err(io_failed)?;
-                    let why = format!("the server sends more than the signed {} bytes", release.length);
+                    let why = format!(
+                        "the server sends more than the signed {} bytes",
+                        release.length
+                    );
                     return Err(place.again(RunReason::NotVerified { why }.to_string()));
                 }
                 file.write_all(&chunk).await.map_err(io_failed)?;
@@ -106,7 +144,10 @@ async fn transfer(release: &Release, place: &Place, client: &HttpClient, part: &
     file.flush().await.map_err(io_failed)?;
     end.map_err(|error: CallError| place.call_failed(&error))?;
     if have < release.length {
-        return Err(place.again(format!("the download ended after {have} of {} bytes", release.length)));
+        return Err(place.again(format!(
+            "the download ended after {have} of {} bytes",
+            release.length
+        )));
     }
     Ok(())
 }
@@ -114,18 +155,26 @@ async fn transfer(release: &Release, place: &Place, client: &HttpClient, part: &
 /// The hash of a file; none if it cannot be read.
 async fn hash_of(path: &Path) -> Option<ContentHash> {
     let path = path.to_owned();
-    tokio::task::spawn_blocking(move || fs::hash_file(&path).ok()).await.ok().flatten()
+    tokio::task::spawn_blocking(move || fs::hash_file(&path).ok())
+        .await
+        .ok()
+        .flatten()
 }
 
 /// Removes what is left of downloads that nobody wants any more.
 fn keep_only(dir: &Path, hash: &ContentHash) {
-    let Ok(entries) = std::fs::read_dir(dir) else { return };
+    let Ok(entries) = std::fs::read_dir(dir) else {
+        return;
+    };
     for entry in entries.filter_map(Result::ok) {
         let name = entry.file_name();
         if !name.to_string_lossy().starts_with(&hash.to_string())
             && let Err(error) = fs::remove_durable(&entry.path())
         {
-            warn!(error = words(&error), "an old download could not be removed");
+            warn!(
+                error = words(&error),
+                "an old download could not be removed"
+            );
         }
     }
 }
