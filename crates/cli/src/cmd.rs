@@ -22,7 +22,7 @@ use crate::exit::Exit;
 
 /// What the program can do.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// A whole fleet on this machine: see releases rolled out, and bad ones caught
     Demo(demo::Args),
     /// The server: run it, look at it, back it up
@@ -60,17 +60,16 @@ pub enum Command {
 impl Command {
     /// What is logged unless the environment says otherwise: all of a day's story for what stays, only what is wrong
     /// for what a person waits for.
-    pub fn log_level(&self) -> &'static str {
+    pub(crate) fn log_level(&self) -> &'static str {
         match self {
-            Self::Server(server::Command::Run(_)) | Self::Agent(agent::Command::Run(_) | agent::Command::Worker(_)) => {
-                "info"
-            }
+            Self::Server(server::Command::Run(_))
+            | Self::Agent(agent::Command::Run(_) | agent::Command::Worker(_)) => "info",
             _ => "error",
         }
     }
 
     /// Runs the command to its end.
-    pub fn run(self) -> anyhow::Result<Exit> {
+    pub(crate) fn run(self) -> anyhow::Result<Exit> {
         match self {
             Self::Demo(args) => block_on(demo::run(args)),
             Self::Server(command) => command.run(),
@@ -90,6 +89,10 @@ impl Command {
 
 /// Runs a command on this one thread: an agent and a command line have no use for more.
 fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.context("failed to start the runtime")?.block_on(work)
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    runtime
+        .context("failed to start the runtime")?
+        .block_on(work)
 }

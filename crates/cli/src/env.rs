@@ -1,10 +1,10 @@
 //! Every environment variable that the command looks at.
 
 /// The root below which an agent keeps everything, as `--root` does.
-pub const ROOT: &str = "LOCKSTEP_ROOT";
+pub(crate) const ROOT: &str = "LOCKSTEP_ROOT";
 /// The file that lets the command line work as an operator, as `--operator` does.
-pub const OPERATOR: &str = "LOCKSTEP_OPERATOR";
+pub(crate) const OPERATOR: &str = "LOCKSTEP_OPERATOR";
 /// A file with the passphrase of the publisher's keys, as `--passphrase-file` does.
-pub const PASSPHRASE_FILE: &str = "LOCKSTEP_PASSPHRASE_FILE";
+pub(crate) const PASSPHRASE_FILE: &str = "LOCKSTEP_PASSPHRASE_FILE";
 /// What is logged, in the syntax of `tracing_subscriber::EnvFilter`: `debug`, or `info,lockstep_agent=debug`.
-pub const LOG: &str = "LOCKSTEP_LOG";
+pub(crate) const LOG: &str = "LOCKSTEP_LOG";

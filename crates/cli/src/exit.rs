@@ -2,11 +2,12 @@
 
 use std::process::ExitCode;
 
+use lockstep_host::Error as HostError;
 use lockstep_net::client::CallError;
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Exit {
+pub(crate) enum Exit {
     /// 0: it was done.
     Done,
     /// 1: it failed.
@@ -30,13 +31,21 @@ impl From<Exit> for ExitCode {
 
 impl Exit {
     /// The code for an error: refused where somebody said no, failed otherwise.
-    pub fn of(error: &anyhow::Error) -> Self {
+    pub(crate) fn of(error: &anyhow::Error) -> Self {
         use lockstep_agent::Error as Agent;
         let refused = error.chain().any(|cause| {
             let agent = cause.downcast_ref::<Agent>();
+            let host = cause.downcast_ref::<HostError>();
             let call = cause.downcast_ref::<CallError>();
-            matches!(agent, Some(Agent::Refused(_) | Agent::AlreadyRunning { .. }))
-                || matches!(call, Some(CallError::Refused { status: 401 | 403 | 409 | 423, .. }))
+            matches!(agent, Some(Agent::Refused(_)))
+                || matches!(host, Some(HostError::LockHeld { .. }))
+                || matches!(
+                    call,
+                    Some(CallError::Refused {
+                        status: 401 | 403 | 409 | 423,
+                        ..
+                    })
+                )
         });
         if refused { Self::Refused } else { Self::Failed }
     }

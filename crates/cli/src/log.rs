@@ -12,11 +12,18 @@ use tracing_subscriber::registry::LookupSpan;
 use crate::env;
 
 /// Begins to log what `default` lets through, unless the environment says otherwise.
-pub fn begin(default: &str) {
+pub(crate) fn begin(default: &str) {
     let filter = EnvFilter::try_from_env(env::LOG).unwrap_or_else(|_| EnvFilter::new(default));
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false);
     if std::env::var_os("JOURNAL_STREAM").is_some() {
-        logs.with_ansi(false).event_format(WithPriority(Format::default().without_time().with_target(false))).init();
+        logs.with_ansi(false)
+            .event_format(WithPriority(
+                Format::default().without_time().with_target(false),
+            ))
+            .init();
     } else {
         logs.with_ansi(std::io::stderr().is_terminal()).init();
     }
@@ -30,7 +37,12 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
 {
-    fn format_event(&self, ctx: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+    fn format_event(
+        &self,
+        ctx: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
         let priority = match *event.metadata().level() {
             Level::ERROR => 3,
             Level::WARN => 4,

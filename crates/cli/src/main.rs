@@ -21,9 +21,14 @@ use crate::exit::Exit;
 
 /// Keeps every machine of a fleet on the right version, and knows whether it is healthy there.
 #[derive(Debug, Parser)]
-#[command(name = "lockstep", version, arg_required_else_help = true, infer_subcommands = false)]
+#[command(
+    name = "lockstep",
+    version,
+    arg_required_else_help = true,
+    infer_subcommands = false
+)]
 #[command(after_help = "To see it all work on this machine: lockstep demo")]
-pub struct Cli {
+pub(crate) struct Cli {
     #[command(subcommand)]
     command: Command,
 }

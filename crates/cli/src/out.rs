@@ -8,50 +8,58 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 /// Prints one line on standard output. A reader that has gone away (`| head`) ends the program in peace.
-pub fn line(text: impl Display) {
+pub(crate) fn line(text: impl Display) {
     if let Err(error) = writeln!(std::io::stdout().lock(), "{text}") {
         end_on(&error);
     }
 }
 
 /// Prints one line on standard error: progress, and what a person should know beside the result.
-pub fn note(text: impl Display) {
+pub(crate) fn note(text: impl Display) {
     // Nobody is left to be told.
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
 /// Prints a value as JSON.
-pub fn json(value: &impl Serialize) -> anyhow::Result<()> {
+pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<()> {
     line(serde_json::to_string_pretty(value)?);
     Ok(())
 }
 
 /// Prints aligned columns under a header; without rows it prints `empty`, which says what to do next.
-pub fn table(header: &[&str], rows: Vec<Vec<String>>, empty: &str) {
+pub(crate) fn table(header: &[&str], rows: Vec<Vec<String>>, empty: &str) {
     if rows.is_empty() {
         line(empty);
         return;
     }
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(header.iter().map(|name| name.to_uppercase()));
     for row in rows {
         table.add_row(row);
     }
-    let width = table.column_iter().count();
+    let width = header.len();
     for (index, column) in table.column_iter_mut().enumerate() {
         column.set_padding((0, if index + 1 == width { 0 } else { 2 }));
     }
-    line(table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n"));
+    line(
+        table
+            .lines()
+            .map(|line| line.trim_end().to_owned())
+            .collect::<Vec<_>>()
+            .join("\n"),
+    );
 }
 
 /// A dash for what is not there.
-pub fn or_dash(value: Option<impl Display>) -> String {
+pub(crate) fn or_dash(value: Option<impl Display>) -> String {
     value.map_or_else(|| "-".into(), |value| value.to_string())
 }
 
 /// How long ago something was, for people: `12 s`, `3 min`, `5 h`, `9 d`.
-pub fn ago(then: Timestamp, now: Timestamp) -> String {
+pub(crate) fn ago(then: Timestamp, now: Timestamp) -> String {
     let seconds = now.duration_since(then).as_secs().max(0);
     match seconds {
         0..120 => format!("{seconds} s ago"),
@@ -62,7 +70,7 @@ pub fn ago(then: Timestamp, now: Timestamp) -> String {
 }
 
 /// True if a person looks at standard output.
-pub fn is_terminal() -> bool {
+pub(crate) fn is_terminal() -> bool {
     std::io::stdout().is_terminal()
 }
 

@@ -12,64 +12,86 @@ use lockstep_host::fs::{self, Mode};
 use lockstep_model::api::operator::SignedMetadata;
 use lockstep_net::client::CallError;
 use lockstep_trust::author::{RootPlan, TargetsEdit, next_targets};
-use lockstep_trust::{PublicKey, SigningKey, check_next_roots, check_next_targets};
+use lockstep_trust::{PublicKey, SigningKey, check_next_roots, check_targets};
 use serde_json::Value;
 
 use crate::operator::Operator;
 
 /// The publisher's keys at hand, opened.
-pub struct Publisher {
+pub(crate) struct Publisher {
     dirs: Vec<PathBuf>,
     keys: Vec<NamedKey>,
 }
 
 /// A key with the file that it lies in.
-pub struct NamedKey {
+pub(crate) struct NamedKey {
     /// The file.
-    pub path: PathBuf,
+    pub(crate) path: PathBuf,
     /// The key.
-    pub key: SigningKey,
+    pub(crate) key: SigningKey,
 }
 
 /// Largest key or metadata file that is read, in bytes.
-const MAX_BYTES: usize = 16 * 1024 * 1024;
+const MAX_BYTES: u64 = 16 * 1024 * 1024;
+/// The same for what a server hands out.
+const MAX_ANSWER: usize = 16 * 1024 * 1024;
 
 /// Name of the newest root that the publisher knows.
 const ROOT: &str = "root.json";
 
 impl Publisher {
     /// Opens all keys of the directories.
-    pub fn open(dirs: &[PathBuf], passphrase: &str) -> anyhow::Result<Self> {
+    pub(crate) fn open(dirs: &[PathBuf], passphrase: &str) -> anyhow::Result<Self> {
         let mut keys = Vec::new();
-        for path in dirs.iter().map(|dir| key_files(dir)).collect::<Result<Vec<_>, _>>()?.into_iter().flatten() {
+        for path in dirs
+            .iter()
+            .map(|dir| key_files(dir))
+            .collect::<Result<Vec<_>, _>>()?
+            .into_iter()
+            .flatten()
+        {
             let pem = read(&path)?.with_context(|| format!("{} is gone", path.display()))?;
             let key = SigningKey::from_encrypted_pem(&String::from_utf8_lossy(&pem), passphrase)
                 .with_context(|| format!("failed to open {}", path.display()))?;
             keys.push(NamedKey { path, key });
         }
-        ensure!(!keys.is_empty(), "no key in {}; \"lockstep keys init DIR\" makes them", shown(dirs));
-        Ok(Self { dirs: dirs.to_vec(), keys })
+        ensure!(
+            !keys.is_empty(),
+            "no key in {}; \"lockstep keys init DIR\" makes them",
+            shown(dirs)
+        );
+        Ok(Self {
+            dirs: dirs.to_vec(),
+            keys,
+        })
     }
 
     /// The root that these keys belong to.
-    pub fn root(&self) -> anyhow::Result<Vec<u8>> {
+    pub(crate) fn root(&self) -> anyhow::Result<Vec<u8>> {
         for dir in &self.dirs {
             if let Some(root) = read(&dir.join(ROOT))? {
                 return Ok(root);
             }
         }
-        bail!("no {ROOT} in {}; \"lockstep keys init DIR\" makes it", shown(&self.dirs))
+        bail!(
+            "no {ROOT} in {}; \"lockstep keys init DIR\" makes it",
+            shown(&self.dirs)
+        )
     }
 
     /// The newest root: the one at hand, and every later one that the server hands out and that follows from it.
     /// Another holder may have rotated keys, or this one was cut off before it kept the root that it published.
-    pub async fn newest_root(&self, operator: &Operator, now: Timestamp) -> anyhow::Result<Vec<u8>> {
+    pub(crate) async fn newest_root(
+        &self,
+        operator: &Operator,
+        now: Timestamp,
+    ) -> anyhow::Result<Vec<u8>> {
         let mut root = self.root()?;
         loop {
             let next = format!("/api/v1/repo/metadata/{}.root.json", version_of(&root)? + 1);
-            match operator.client().get_capped(&next, MAX_BYTES).await {
+            match operator.client().get_capped(&next, MAX_ANSWER).await {
                 Ok(newer) => {
-                    check_roots(Some(&root), std::slice::from_ref(&newer), now)?;
+                    check_root(Some(&root), &newer, now)?;
                     self.keep_root(&newer)?;
                     root = newer;
                 }
@@ -80,23 +102,27 @@ impl Publisher {
     }
 
     /// Keeps the newest root.
-    pub fn keep_root(&self, root: &[u8]) -> anyhow::Result<()> {
+    pub(crate) fn keep_root(&self, root: &[u8]) -> anyhow::Result<()> {
         keep_root(&self.dirs[0], root)
     }
 
     /// The keys at hand that are among `wanted`.
-    pub fn among(&self, wanted: &[PublicKey]) -> Vec<&SigningKey> {
+    pub(crate) fn among(&self, wanted: &[PublicKey]) -> Vec<&SigningKey> {
         let ids: Vec<&str> = wanted.iter().map(PublicKey::id).collect();
-        self.keys.iter().map(|named| &named.key).filter(|key| ids.contains(&key.id())).collect()
+        self.keys
+            .iter()
+            .map(|named| &named.key)
+            .filter(|key| ids.contains(&key.id()))
+            .collect()
     }
 
     /// All keys at hand.
-    pub fn keys(&self) -> impl Iterator<Item = &NamedKey> {
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &NamedKey> {
         self.keys.iter()
     }
 
     /// The first directory, where new keys go.
-    pub fn dir(&self) -> &Path {
+    pub(crate) fn dir(&self) -> &Path {
         &self.dirs[0]
     }
 
@@ -104,7 +130,7 @@ impl Publisher {
     ///
     /// What the server hands out is checked against the publisher's own root first: a server that was taken must
     /// not get a signature under a list that the publisher never made.
-    pub async fn edit_targets(
+    pub(crate) async fn edit_targets(
         &self,
         operator: &Operator,
         edit: &TargetsEdit,
@@ -121,53 +147,77 @@ impl Publisher {
             plan.targets_threshold,
             shown(&self.dirs)
         );
-        let old = operator.client().get_capped("/api/v1/repo/metadata/targets.json", MAX_BYTES).await?;
-        check_next_targets(&root, None, &old, now).context("the server's list of releases does not verify")?;
+        let old = operator
+            .client()
+            .get_capped("/api/v1/repo/metadata/targets.json", MAX_ANSWER)
+            .await?;
+        check_targets(&root, &old, now).context("the server's list of releases does not verify")?;
         let new = next_targets(&old, edit, expires, &signers)?;
         let targets = String::from_utf8(new).context("metadata is text")?;
-        let metadata = SignedMetadata { roots: Vec::new(), targets: Some(targets) };
+        let metadata = SignedMetadata {
+            roots: Vec::new(),
+            targets: Some(targets),
+        };
         operator.post::<Value>("repo/metadata", &metadata).await?;
         Ok(())
     }
 }
 
 /// Makes a key and keeps it encrypted in `dir` as `NAME.key`; a file that exists is never overwritten.
-pub fn make_key(dir: &Path, name: &str, passphrase: &str) -> anyhow::Result<NamedKey> {
+pub(crate) fn make_key(dir: &Path, name: &str, passphrase: &str) -> anyhow::Result<NamedKey> {
     let path = dir.join(format!("{name}.key"));
-    ensure!(!path.exists(), "{} exists; keys are never overwritten", path.display());
+    ensure!(
+        !path.exists(),
+        "{} exists; keys are never overwritten",
+        path.display()
+    );
     let key = SigningKey::generate()?;
-    fs::write_durable(&path, key.to_encrypted_pem(passphrase)?.as_bytes(), Mode::Private)?;
+    fs::write_durable(
+        &path,
+        key.to_encrypted_pem(passphrase)?.as_bytes(),
+        Mode::Private,
+    )?;
     Ok(NamedKey { path, key })
 }
 
 /// Keeps the newest root in a key directory.
-pub fn keep_root(dir: &Path, root: &[u8]) -> anyhow::Result<()> {
+pub(crate) fn keep_root(dir: &Path, root: &[u8]) -> anyhow::Result<()> {
     Ok(fs::write_durable(&dir.join(ROOT), root, Mode::Public)?)
 }
 
 /// The root in a key directory, if there is one.
-pub fn root_in(dir: &Path) -> anyhow::Result<Option<Vec<u8>>> {
+pub(crate) fn root_in(dir: &Path) -> anyhow::Result<Option<Vec<u8>>> {
     read(&dir.join(ROOT))
 }
 
 /// The files of a directory that hold keys, in the order of their names.
-pub fn key_files(dir: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let entries = std::fs::read_dir(dir).with_context(|| format!("failed to list {}", dir.display()))?;
-    let mut files = entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>()?;
+pub(crate) fn key_files(dir: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let entries =
+        std::fs::read_dir(dir).with_context(|| format!("failed to list {}", dir.display()))?;
+    let mut files = entries
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<Result<Vec<_>, _>>()?;
     files.retain(|path| path.extension().is_some_and(|extension| extension == "key"));
     files.sort();
     Ok(files)
 }
 
-/// Checks new roots as every agent will.
-pub fn check_roots(current: Option<&[u8]>, roots: &[Vec<u8>], now: Timestamp) -> anyhow::Result<()> {
-    check_next_roots(current, roots, now).context("the new root would not be accepted")?;
+/// Checks a new root as every agent will.
+pub(crate) fn check_root(
+    current: Option<&[u8]>,
+    root: &[u8],
+    now: Timestamp,
+) -> anyhow::Result<()> {
+    let text = String::from_utf8(root.into()).context("the root is not text")?;
+    check_next_roots(current, &[text], now).context("the new root would not be accepted")?;
     Ok(())
 }
 
 fn version_of(root: &[u8]) -> anyhow::Result<u64> {
     let root: Value = serde_json::from_slice(root).context("the root is not JSON")?;
-    root["signed"]["version"].as_u64().context("the root has no version")
+    root["signed"]["version"]
+        .as_u64()
+        .context("the root has no version")
 }
 
 fn read(path: &Path) -> anyhow::Result<Option<Vec<u8>>> {
@@ -175,5 +225,8 @@ fn read(path: &Path) -> anyhow::Result<Option<Vec<u8>>> {
 }
 
 fn shown(dirs: &[PathBuf]) -> String {
-    dirs.iter().map(|dir| dir.display().to_string()).collect::<Vec<_>>().join(", ")
+    dirs.iter()
+        .map(|dir| dir.display().to_string())
+        .collect::<Vec<_>>()
+        .join(", ")
 }

@@ -86,14 +86,20 @@ impl Postgres {
     pub fn fresh_database(&self) -> anyhow::Result<String> {
         let number = self.databases.fetch_add(1, Ordering::Relaxed);
         let name = format!("test{number}");
-        self.tool("createdb", ["--host".as_ref(), self.socket().as_os_str(), name.as_ref()])?;
+        self.tool(
+            "createdb",
+            ["--host".as_ref(), self.socket().as_os_str(), name.as_ref()],
+        )?;
         Ok(self.url(&name))
     }
 
     /// The url of a database of this name, whether there is one or not.
     #[must_use]
     pub fn url(&self, name: &str) -> String {
-        format!("postgres:///{name}?host={}&user=postgres", self.socket().display())
+        format!(
+            "postgres:///{name}?host={}&user=postgres",
+            self.socket().display()
+        )
     }
 
     /// Kills PostgreSQL as a crash would, and starts it again: it recovers from its log.
@@ -182,7 +188,8 @@ impl Postgres {
         let server = Server::spawn(command).context("starting postgres")?;
         let patience = Instant::now() + PATIENCE;
         // The last line of the status file becomes "ready" (PostgreSQL's miscadmin.h).
-        while !std::fs::read_to_string(&status).is_ok_and(|text| text.trim_end().ends_with("ready")) {
+        while !std::fs::read_to_string(&status).is_ok_and(|text| text.trim_end().ends_with("ready"))
+        {
             if server.has_ended() || Instant::now() > patience {
                 let log = std::fs::read_to_string(self.log()).unwrap_or_default();
                 bail!("PostgreSQL did not start; its log says:\n{log}");
@@ -328,9 +335,8 @@ impl User {
 
 /// The directory with PostgreSQL's programs: Debian's newest, or the first in PATH.
 fn programs() -> anyhow::Result<PathBuf> {
-    let version = |path: &Path| -> Option<u32> {
-        path.parent()?.file_name()?.to_str()?.parse().ok()
-    };
+    let version =
+        |path: &Path| -> Option<u32> { path.parent()?.file_name()?.to_str()?.parse().ok() };
     let debian = std::fs::read_dir("/usr/lib/postgresql")
         .into_iter()
         .flatten()

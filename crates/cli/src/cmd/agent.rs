@@ -24,7 +24,7 @@ use crate::exit::Exit;
 
 /// Commands about the agent of this host.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Run the agent: the supervisor, which starts the worker
     Run(run::Args),
     /// Enrol this host with a server
@@ -55,15 +55,15 @@ pub enum Command {
 
 /// The root of all of the agent's paths.
 #[derive(Debug, Clone, clap::Args)]
-pub struct RootArgs {
+pub(crate) struct RootArgs {
     /// The root below which the agent keeps everything
     #[arg(long, value_name = "DIR", env = env::ROOT, default_value = "/")]
-    pub root: PathBuf,
+    pub(crate) root: PathBuf,
 }
 
 impl RootArgs {
     /// The agent's paths.
-    pub fn layout(&self) -> anyhow::Result<Layout> {
+    pub(crate) fn layout(&self) -> anyhow::Result<Layout> {
         // A relative root must mean the same to the supervisor, its worker and whoever asks them.
         Ok(Layout::below(std::path::absolute(&self.root)?))
     }

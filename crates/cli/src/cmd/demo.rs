@@ -28,12 +28,11 @@ use self::releases::Releases;
 use self::stage::Stage;
 use self::watch::Watch;
 use crate::exit::Exit;
-use crate::out;
 
 /// Options.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: lockstep demo --agents 5 --exit")]
-pub struct Args {
+pub(crate) struct Args {
     /// How many hosts
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(2..=200))]
     agents: u16,
@@ -47,17 +46,24 @@ pub struct Args {
 }
 
 /// Plays the story. However it ends, by a signal too, every process is ended and the directory is removed.
-pub async fn run(args: Args) -> anyhow::Result<Exit> {
+pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     let (dir, _temporary) = match &args.dir {
         Some(dir) => {
-            std::fs::create_dir_all(dir).with_context(|| format!("failed to create {}", dir.display()))?;
+            std::fs::create_dir_all(dir)
+                .with_context(|| format!("failed to create {}", dir.display()))?;
             let dir = std::path::absolute(dir)?;
             let empty = std::fs::read_dir(&dir)?.next().is_none();
-            ensure!(empty, "{} is not empty; the demo needs a directory of its own", dir.display());
+            ensure!(
+                empty,
+                "{} is not empty; the demo needs a directory of its own",
+                dir.display()
+            );
             (dir, None)
         }
         None => {
-            let temporary = tempfile::Builder::new().prefix("lockstep-demo-").tempdir()?;
+            let temporary = tempfile::Builder::new()
+                .prefix("lockstep-demo-")
+                .tempdir()?;
             (temporary.path().to_owned(), Some(temporary))
         }
     };
@@ -82,7 +88,11 @@ pub async fn run(args: Args) -> anyhow::Result<Exit> {
         }
     }
     stage.end().await;
-    Ok(if played.is_ok() && facts.all_seen() { Exit::Done } else { Exit::Failed })
+    Ok(if played.is_ok() && facts.all_seen() {
+        Exit::Done
+    } else {
+        Exit::Failed
+    })
 }
 
 /// A rollout on this machine is over within this time, or something is wrong.
@@ -97,51 +107,128 @@ async fn play(args: &Args, stage: &mut Stage, facts: &mut Facts) -> anyhow::Resu
     let releases = Releases::build(stage).await?;
     facts.saw("the server started with no configuration but its addresses and pace, and the publisher's keys are made");
 
-    facts.chapter(format_args!("{hosts} hosts, provisioned from a bundle and enrolled"));
+    facts.chapter(format_args!(
+        "{hosts} hosts, provisioned from a bundle and enrolled"
+    ));
     stage.publish(&releases.v1).await?;
     for number in 1..=hosts {
         stage.start_host(number, &releases.v1).await?;
     }
     let mut watch = Watch::new(stage.operator()?, facts);
-    watch.until("every host reports version 1.0.0", PATIENCE, |view| view.all_proven(hosts, "1.0.0")).await?;
+    watch
+        .until("every host reports version 1.0.0", PATIENCE, |view| {
+            view.all_proven(hosts, "1.0.0")
+        })
+        .await?;
     let supervisors = stage.supervisors().await?;
 
-    watch.facts.chapter("2.0.0: the same program under another version");
+    watch
+        .facts
+        .chapter("2.0.0: the same program under another version");
     stage.publish(&releases.v2).await?;
-    stage.command(&["release", "promote", "lockstep", "2.0.0", "--to", "stable"]).await?;
-    watch.until("the rollout is done", PATIENCE, |view| view.rollout_is("2.0.0", RolloutState::Done)).await?;
+    stage
+        .command(&["release", "promote", "lockstep", "2.0.0", "--to", "stable"])
+        .await?;
+    watch
+        .until("the rollout is done", PATIENCE, |view| {
+            view.rollout_is("2.0.0", RolloutState::Done)
+        })
+        .await?;
     let canary_first = watch.canary_was_alone("2.0.0");
-    watch.facts.check(canary_first, "one canary proved 2.0.0 before any other host was let go");
-    watch.until("every host runs 2.0.0, proven", PATIENCE, |view| view.all_proven(hosts, "2.0.0")).await?;
+    watch.facts.check(
+        canary_first,
+        "one canary proved 2.0.0 before any other host was let go",
+    );
+    watch
+        .until("every host runs 2.0.0, proven", PATIENCE, |view| {
+            view.all_proven(hosts, "2.0.0")
+        })
+        .await?;
     let same = stage.supervisors().await? == supervisors;
-    watch.facts.check(same, "every supervisor executed itself anew in place: no process id changed");
+    watch.facts.check(
+        same,
+        "every supervisor executed itself anew in place: no process id changed",
+    );
 
-    watch.facts.chapter("3.0.0: its worker dies after its start");
+    watch
+        .facts
+        .chapter("3.0.0: its worker dies after its start");
     stage.publish(&releases.v3).await?;
-    stage.command(&["release", "promote", "lockstep", "3.0.0", "--to", "stable"]).await?;
-    watch.until("the rollout is halted", PATIENCE, |view| view.rollout_is("3.0.0", RolloutState::Halted)).await?;
+    stage
+        .command(&["release", "promote", "lockstep", "3.0.0", "--to", "stable"])
+        .await?;
+    watch
+        .until("the rollout is halted", PATIENCE, |view| {
+            view.rollout_is("3.0.0", RolloutState::Halted)
+        })
+        .await?;
     let died = |reason: &RunReason| matches!(reason, RunReason::WorkerExited { .. });
-    watch.until_failed("3.0.0", "its worker died, and the canary went back by itself", PATIENCE, died).await?;
-    watch.until("every host runs 2.0.0", PATIENCE, |view| view.all_proven(hosts, "2.0.0")).await?;
+    watch
+        .until_failed(
+            "3.0.0",
+            "its worker died, and the canary went back by itself",
+            PATIENCE,
+            died,
+        )
+        .await?;
+    watch
+        .until("every host runs 2.0.0", PATIENCE, |view| {
+            view.all_proven(hosts, "2.0.0")
+        })
+        .await?;
 
-    watch.facts.chapter("4.0.0: it runs, but makes a gated item worse");
+    watch
+        .facts
+        .chapter("4.0.0: it runs, but makes a gated item worse");
     stage.publish(&releases.v4).await?;
-    stage.command(&["release", "promote", "lockstep", "4.0.0", "--to", "stable"]).await?;
-    watch.until("the rollout is halted", PATIENCE, |view| view.rollout_is("4.0.0", RolloutState::Halted)).await?;
+    stage
+        .command(&["release", "promote", "lockstep", "4.0.0", "--to", "stable"])
+        .await?;
+    watch
+        .until("the rollout is halted", PATIENCE, |view| {
+            view.rollout_is("4.0.0", RolloutState::Halted)
+        })
+        .await?;
     let worse = |reason: &RunReason| matches!(reason, RunReason::ItemWorse { item, .. } if item.as_str() == "agent_memory");
-    watch.until_failed("4.0.0", "agent_memory became worse, and the canary went back by itself", PATIENCE, worse).await?;
-    watch.until("every host runs 2.0.0", PATIENCE, |view| view.all_proven(hosts, "2.0.0")).await?;
+    watch
+        .until_failed(
+            "4.0.0",
+            "agent_memory became worse, and the canary went back by itself",
+            PATIENCE,
+            worse,
+        )
+        .await?;
+    watch
+        .until("every host runs 2.0.0", PATIENCE, |view| {
+            view.all_proven(hosts, "2.0.0")
+        })
+        .await?;
 
     let runs = watch.view().await?.runs;
-    let tried = |version: &str| runs.iter().filter(|run| run.record.to.to_string() == version).count();
-    let failed = runs.iter().filter(|run| run.record.outcome.is_some_and(Outcome::blames_release)).count();
+    let tried = |version: &str| {
+        runs.iter()
+            .filter(|run| run.record.to.to_string() == version)
+            .count()
+    };
+    let failed = runs
+        .iter()
+        .filter(|run| run.record.outcome.is_some_and(Outcome::blames_release))
+        .count();
     watch.facts.check(
         tried("3.0.0") == 1 && tried("4.0.0") == 1 && failed == 2,
         "each bad release ran on one host, once",
     );
-    let linked = stage.current_versions()?.iter().all(|version| version == "2.0.0");
-    watch.facts.check(linked, "on disk, \"current\" of every host points at 2.0.0");
+    let linked = stage
+        .current_versions()?
+        .iter()
+        .all(|version| version == "2.0.0");
+    watch
+        .facts
+        .check(linked, "on disk, \"current\" of every host points at 2.0.0");
     let same = stage.supervisors().await? == supervisors;
-    watch.facts.check(same, "every supervisor is the process that it was at the beginning");
+    watch.facts.check(
+        same,
+        "every supervisor is the process that it was at the beginning",
+    );
     Ok(())
 }

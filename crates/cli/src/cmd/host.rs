@@ -10,7 +10,7 @@ use crate::exit::Exit;
 
 /// Commands about hosts.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Show all hosts
     List(list::Args),
     /// Show one host with its items

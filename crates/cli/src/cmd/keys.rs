@@ -10,7 +10,7 @@ use crate::exit::Exit;
 
 /// Commands about the publisher's keys.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Make the publisher's keys and the repository's first root
     Init(init::Args),
     /// Show keys and what they may sign

@@ -14,7 +14,7 @@ use crate::exit::Exit;
 
 /// Commands about releases.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Make a bundle from a directory
     Build(build::Args),
     /// Show what is in a bundle

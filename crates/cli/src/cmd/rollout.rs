@@ -10,7 +10,7 @@ use crate::exit::Exit;
 
 /// Commands about rollouts.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Show all rollouts, newest first
     List(list::Args),
     /// Show one rollout: its waves, hosts and every decision

@@ -9,7 +9,7 @@ use crate::exit::Exit;
 
 /// Commands about runs.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Show runs, newest first
     List(list::Args),
     /// Show one run with its output

@@ -18,7 +18,7 @@ use crate::out;
 
 /// Commands about the server.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Run the server; the first start makes all that it needs and prints the command that enrols a host
     Run(run::Args),
     /// Make all that a server needs, without running it
@@ -48,7 +48,7 @@ impl Command {
 
 /// Which server of this machine is meant.
 #[derive(Debug, Clone, clap::Args)]
-pub struct ConfigArgs {
+pub(crate) struct ConfigArgs {
     /// The configuration; without it every setting has its default
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -59,7 +59,7 @@ pub struct ConfigArgs {
 
 /// Where the server listens, in place of the configuration's addresses.
 #[derive(Debug, Clone, Default, clap::Args)]
-pub struct ListenArgs {
+pub(crate) struct ListenArgs {
     /// Address for agents; port 0 takes any free one
     #[arg(long, value_name = "ADDRESS")]
     listen_agents: Option<SocketAddr>,
@@ -95,10 +95,17 @@ fn show_first_start(first: &FirstStart) {
     out::line("");
     out::line(format_args!("  {}", first.enrolment.command));
     out::line("");
-    out::line(format_args!("The token works once, until {:.0}. \"lockstep token create\" makes more.", first.enrolment.expires_at));
+    out::line(format_args!(
+        "The token works once, until {:.0}. \"lockstep token create\" makes more.",
+        first.enrolment.expires_at
+    ));
     show_operator_file(&first.operator_file);
 }
 
 fn show_operator_file(path: &Path) {
-    out::line(format_args!("To work as an operator: export {}={}", crate::env::OPERATOR, path.display()));
+    out::line(format_args!(
+        "To work as an operator: export {}={}",
+        crate::env::OPERATOR,
+        path.display()
+    ));
 }

@@ -8,7 +8,7 @@ use crate::exit::Exit;
 
 /// Commands about enrolment tokens.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Make a token, and print the command that enrols a host with it
     Create(create::Args),
 }

@@ -34,7 +34,7 @@ pub struct Facts {
 /// `POST /agent/v1/enroll`: the one request without a certificate.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct EnrollRequest {
-    /// The secret part of the enrolment token.
+    /// The enrolment token, whole.
     pub token: String,
     /// A PKCS #10 request in PEM, signed with the host's own key. Only its public key counts; the server decides
     /// the name.

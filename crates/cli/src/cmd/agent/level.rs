@@ -10,7 +10,7 @@ use crate::out;
 /// Options.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: lockstep agent level")]
-pub struct Args {
+pub(crate) struct Args {
     #[command(flatten)]
     root: RootArgs,
     /// Print JSON
@@ -19,8 +19,8 @@ pub struct Args {
 }
 
 /// Prints every slot, and which one is current.
-pub fn run(args: &Args) -> anyhow::Result<Exit> {
-    let slots = Slots::new(&args.root.layout()?);
+pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
+    let slots = Slots::new(args.root.layout()?);
     let current = slots.current()?.map(|slot| slot.dir);
     let previous = slots.previous()?.map(|slot| slot.dir);
     let mut rows = Vec::new();
@@ -46,9 +46,18 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     }
     let rows = rows.iter().map(|(slot, place)| {
         let hash = slot.hash.map(|hash| hash.short());
-        vec![slot.manifest.package.to_string(), slot.manifest.version.to_string(), (*place).into(), out::or_dash(hash)]
+        vec![
+            slot.manifest.package.to_string(),
+            slot.manifest.version.to_string(),
+            (*place).into(),
+            out::or_dash(hash),
+        ]
     });
     let empty = "nothing is installed; \"lockstep agent install --bundle FILE\" installs the agent";
-    out::table(&["package", "version", "place", "hash"], rows.collect(), empty);
+    out::table(
+        &["package", "version", "place", "hash"],
+        rows.collect(),
+        empty,
+    );
     Ok(Exit::Done)
 }

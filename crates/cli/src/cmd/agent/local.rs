@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use lockstep_agent::local::{self, SupervisorAnswer, SupervisorRequest, WorkerAnswer, WorkerRequest};
+use lockstep_agent::local::{
+    self, SupervisorAnswer, SupervisorRequest, WorkerAnswer, WorkerRequest,
+};
 use lockstep_host::Layout;
 
 /// The supervisor answers at once or never.
@@ -11,7 +13,10 @@ const SUPERVISOR: Duration = Duration::from_secs(10);
 const WORKER: Duration = Duration::from_secs(90);
 
 /// Asks the supervisor.
-pub async fn ask_supervisor(layout: &Layout, request: &SupervisorRequest) -> anyhow::Result<SupervisorAnswer> {
+pub(crate) async fn ask_supervisor(
+    layout: &Layout,
+    request: &SupervisorRequest,
+) -> anyhow::Result<SupervisorAnswer> {
     let answer = local::ask(&layout.supervisor_socket(), request, SUPERVISOR).await?;
     refuse(match answer {
         SupervisorAnswer::Refused { why } => Err(why),
@@ -20,7 +25,10 @@ pub async fn ask_supervisor(layout: &Layout, request: &SupervisorRequest) -> any
 }
 
 /// Asks the worker.
-pub async fn ask_worker(layout: &Layout, request: &WorkerRequest) -> anyhow::Result<WorkerAnswer> {
+pub(crate) async fn ask_worker(
+    layout: &Layout,
+    request: &WorkerRequest,
+) -> anyhow::Result<WorkerAnswer> {
     let answer = local::ask(&layout.agent_socket(), request, WORKER).await?;
     refuse(match answer {
         WorkerAnswer::Refused { why } => Err(why),

@@ -10,13 +10,13 @@ use crate::out;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: lockstep agent rollback\n\
     The version that is left is not tried again until the server gives a newer order.")]
-pub struct Args {
+pub(crate) struct Args {
     #[command(flatten)]
     root: RootArgs,
 }
 
 /// Asks the supervisor to go back.
-pub async fn run(args: Args) -> anyhow::Result<Exit> {
+pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     let layout = args.root.layout()?;
     local::ask_supervisor(&layout, &SupervisorRequest::Rollback).await?;
     out::line("going back to the version before; \"lockstep agent status\" shows how it went");

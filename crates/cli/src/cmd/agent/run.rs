@@ -14,7 +14,7 @@ use crate::exit::Exit;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: lockstep agent run --root /\n\
     Signals: HUP reads the configuration again, USR1 executes the current version anew, TERM stops.")]
-pub struct Args {
+pub(crate) struct Args {
     #[command(flatten)]
     root: RootArgs,
     /// The worker to take over, after the supervisor executed itself anew
@@ -26,19 +26,29 @@ pub struct Args {
 }
 
 /// Runs the supervisor; where it asks for it, executes another program in its place.
-pub fn run(args: &Args) -> anyhow::Result<Exit> {
+pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
     if let Some(parent) = args.parent {
         lock_to_parent(parent)?;
     }
     let program = std::env::current_exe().context("failed to find the running program")?;
     let root = args.root.layout()?.root().to_owned();
-    let mut options = Options { root, adopt: args.adopt, program };
+    let mut options = Options {
+        root,
+        adopt: args.adopt,
+        program,
+    };
     loop {
-        let (program, args) = match block_on(async { Ok(supervisor::run(options.clone(), Clock::system()).await?) })? {
-            supervisor::Exit::Stopped => return Ok(Exit::Done),
-            supervisor::Exit::Execute { program, args } => (program, args),
-        };
-        options.adopt = args.iter().skip_while(|arg| *arg != "--adopt").nth(1).and_then(|pid| pid.parse().ok());
+        let (program, args, worker) =
+            match block_on(async { Ok(supervisor::run(options.clone(), Clock::system()).await?) })?
+            {
+                supervisor::Exit::Stopped => return Ok(Exit::Done),
+                supervisor::Exit::Execute {
+                    program,
+                    args,
+                    worker,
+                } => (program, args, worker),
+            };
+        options.adopt = worker;
         // Only a failure returns. This image still works, so it goes on.
         let error = lock::exec_in_place(&program, &args);
         error!(program = %program.display(), %error, "the new version's supervisor could not be executed; this one goes on");

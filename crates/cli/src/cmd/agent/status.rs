@@ -2,7 +2,10 @@
 
 use anyhow::bail;
 use jiff::Timestamp;
-use lockstep_agent::local::{SupervisorAnswer, SupervisorRequest, SupervisorStatus, WorkerAnswer, WorkerRequest, WorkerStatus};
+use lockstep_agent::local::{
+    SupervisorAnswer, SupervisorRequest, SupervisorStatus, WorkerAnswer, WorkerRequest,
+    WorkerStatus,
+};
 use lockstep_net::Clock;
 use serde_json::json;
 
@@ -13,7 +16,7 @@ use crate::out;
 /// Options.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: lockstep agent status --json | jq .worker.hold")]
-pub struct Args {
+pub(crate) struct Args {
     #[command(flatten)]
     root: RootArgs,
     /// Print JSON
@@ -22,9 +25,11 @@ pub struct Args {
 }
 
 /// Shows how this host stands. Without a worker it shows what the supervisor knows.
-pub async fn run(args: Args) -> anyhow::Result<Exit> {
+pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     let layout = args.root.layout()?;
-    let SupervisorAnswer::Status(supervisor) = local::ask_supervisor(&layout, &SupervisorRequest::Status).await? else {
+    let SupervisorAnswer::Status(supervisor) =
+        local::ask_supervisor(&layout, &SupervisorRequest::Status).await?
+    else {
         bail!("the supervisor's answer is not understood");
     };
     let worker = match local::ask_worker(&layout, &WorkerRequest::Status).await {
@@ -39,7 +44,9 @@ pub async fn run(args: Args) -> anyhow::Result<Exit> {
     show_supervisor(&supervisor);
     match worker {
         Some(worker) => show_worker(&worker, Clock::system().now()),
-        None => out::line("worker       does not answer; it is being started, or fails: see the agent's log"),
+        None => out::line(
+            "worker       does not answer; it is being started, or fails: see the agent's log",
+        ),
     }
     Ok(Exit::Done)
 }
@@ -47,7 +54,9 @@ pub async fn run(args: Args) -> anyhow::Result<Exit> {
 fn show_supervisor(status: &SupervisorStatus) {
     let current = out::or_dash(status.current.as_ref());
     match &status.previous {
-        Some(previous) => out::line(format_args!("version      {current} (before it {previous})")),
+        Some(previous) => out::line(format_args!(
+            "version      {current} (before it {previous})"
+        )),
         None => out::line(format_args!("version      {current}")),
     }
     out::line(format_args!("supervisor   pid {}", status.pid));
@@ -56,25 +65,48 @@ fn show_supervisor(status: &SupervisorStatus) {
     }
     if let Some(trial) = &status.trial {
         let why = out::or_dash(trial.why.as_ref());
-        out::line(format_args!("on probation {} for {} s: {why}", trial.version, trial.for_s));
+        out::line(format_args!(
+            "on probation {} for {} s: {why}",
+            trial.version, trial.for_s
+        ));
     }
     if let Some(run) = &status.run {
         let record = run.record(run.changed_at, String::new());
-        let end = record.outcome.map_or(format!("in phase {}", record.phase), |outcome| outcome.to_string());
-        let why = record.reason.map(|reason| format!(": {reason}")).unwrap_or_default();
-        out::line(format_args!("last run     to {} at {:.0}, {end}{why}", record.to, run.changed_at));
+        let end = record
+            .outcome
+            .map_or(format!("in phase {}", record.phase), |outcome| {
+                outcome.to_string()
+            });
+        let why = record
+            .reason
+            .map(|reason| format!(": {reason}"))
+            .unwrap_or_default();
+        out::line(format_args!(
+            "last run     to {} at {:.0}, {end}{why}",
+            record.to, run.changed_at
+        ));
     }
 }
 
 fn show_worker(status: &WorkerStatus, now: Timestamp) {
     out::line(format_args!("host         {}", status.host));
-    out::line(format_args!("server       {}: {}", status.server, status.link));
+    out::line(format_args!(
+        "server       {}: {}",
+        status.server, status.link
+    ));
     if let Some(at) = status.reported_at {
         out::line(format_args!("reported     {}", out::ago(at, now)));
     }
-    out::line(format_args!("certificate  valid until {:.0}", status.certificate_until));
+    out::line(format_args!(
+        "certificate  valid until {:.0}",
+        status.certificate_until
+    ));
     if let Some(desired) = &status.desired {
-        let hold = status.hold.as_ref().map(|hold| format!(": {hold}")).unwrap_or_default();
+        let hold = status
+            .hold
+            .as_ref()
+            .map(|hold| format!(": {hold}"))
+            .unwrap_or_default();
         out::line(format_args!("wanted       {desired}{hold}"));
     }
     if let Some(waits) = &status.waits {
@@ -82,7 +114,16 @@ fn show_worker(status: &WorkerStatus, now: Timestamp) {
     }
     out::line("");
     let rows = status.items.iter().map(|state| {
-        vec![state.level.to_string(), state.item.to_string(), state.value.to_string(), state.why.clone()]
+        vec![
+            state.level.to_string(),
+            state.item.to_string(),
+            state.value.to_string(),
+            state.why.clone(),
+        ]
     });
-    out::table(&["level", "item", "value", "why"], rows.collect(), "no samples yet");
+    out::table(
+        &["level", "item", "value", "why"],
+        rows.collect(),
+        "no samples yet",
+    );
 }

@@ -12,8 +12,10 @@ use crate::out;
 
 /// Options of `stop`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: lockstep agent stop\nUnder systemd use \"systemctl stop lockstep-agent\", or it will be started again.")]
-pub struct Args {
+#[command(
+    after_help = "Example: lockstep agent stop\nUnder systemd use \"systemctl stop lockstep-agent\", or it will be started again."
+)]
+pub(crate) struct Args {
     #[command(flatten)]
     root: RootArgs,
 }
@@ -21,7 +23,7 @@ pub struct Args {
 /// Options of `reload`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: lockstep agent reload")]
-pub struct ReloadArgs {
+pub(crate) struct ReloadArgs {
     #[command(flatten)]
     root: RootArgs,
 }
@@ -30,23 +32,26 @@ pub struct ReloadArgs {
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Stops the agent and waits until it is gone.
-pub async fn run(args: Args) -> anyhow::Result<Exit> {
+pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     let layout = args.root.layout()?;
     let pid = supervisor(&layout).await?;
     local::ask_supervisor(&layout, &SupervisorRequest::Stop).await?;
     if !process::wait_gone(pid, PATIENCE).await? {
-        bail!("the agent (pid {pid}) has not ended within {} s", PATIENCE.as_secs());
+        bail!(
+            "the agent (pid {pid}) has not ended within {} s",
+            PATIENCE.as_secs()
+        );
     }
     out::line("stopped");
     Ok(Exit::Done)
 }
 
 /// Has the agent read its configuration again.
-pub async fn reload(args: ReloadArgs) -> anyhow::Result<Exit> {
+pub(crate) async fn reload(args: ReloadArgs) -> anyhow::Result<Exit> {
     let layout = args.root.layout()?;
     // Checked here first: a mistake is best told to the one who made it.
     lockstep_agent::config::AgentConfig::load(&layout.config())?;
-    process::signal(supervisor(&layout).await?, process::Signal::Hangup)?;
+    process::signal(supervisor(&layout).await?, process::Signal::HUP)?;
     out::line("the agent reads its configuration again");
     Ok(Exit::Done)
 }

@@ -15,10 +15,12 @@ use crate::out;
 
 /// Options.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  lockstep agent update --check   exit 4 if nothing is to be done\n  \
+#[command(
+    after_help = "Examples:\n  lockstep agent update --check   exit 4 if nothing is to be done\n  \
     lockstep agent update --to 1.4.0\n\
-    A version that is chosen by hand stays until the server gives a newer order.")]
-pub struct Args {
+    A version that is chosen by hand stays until the server gives a newer order."
+)]
+pub(crate) struct Args {
     /// Only say whether another version is wanted
     #[arg(long, conflicts_with = "to")]
     check: bool,
@@ -36,7 +38,7 @@ pub struct Args {
 const LOOK: Duration = Duration::from_millis(200);
 
 /// Orders the update and waits for its end.
-pub async fn run(args: Args) -> anyhow::Result<Exit> {
+pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     let layout = args.root.layout()?;
     let request = match (args.check, args.to) {
         (true, _) => WorkerRequest::CheckUpdate,
@@ -47,17 +49,31 @@ pub async fn run(args: Args) -> anyhow::Result<Exit> {
             out::line(format_args!("nothing to do: {hold}"));
             Ok(Exit::Nothing)
         }
-        WorkerAnswer::Wanted { version, hold: None } => {
+        WorkerAnswer::Wanted {
+            version,
+            hold: None,
+        } => {
             out::line(format_args!("version {version} is wanted"));
             Ok(Exit::Done)
         }
-        WorkerAnswer::Wanted { version, hold: Some(hold) } => {
+        WorkerAnswer::Wanted {
+            version,
+            hold: Some(hold),
+        } => {
             out::line(format_args!("version {version} is wanted, but: {hold}"));
-            Ok(if args.check { Exit::Done } else { Exit::Refused })
+            Ok(if args.check {
+                Exit::Done
+            } else {
+                Exit::Refused
+            })
         }
         WorkerAnswer::Begun { run, version } => {
             out::line(format_args!("run {run} to version {version} has begun"));
-            if args.no_wait { Ok(Exit::Done) } else { wait(&layout, run).await }
+            if args.no_wait {
+                Ok(Exit::Done)
+            } else {
+                wait(&layout, run).await
+            }
         }
         _ => bail!("the worker's answer is not understood"),
     }
@@ -72,9 +88,15 @@ async fn wait(layout: &Layout, run: RunId) -> anyhow::Result<Exit> {
             bail!("run {run} gave way to another one; \"lockstep agent status\" shows it");
         };
         if let Step::Over { outcome, reason } = journal.step {
-            let why = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+            let why = reason
+                .map(|reason| format!(": {reason}"))
+                .unwrap_or_default();
             out::line(format_args!("{outcome}{why}"));
-            return Ok(if outcome == Outcome::Done { Exit::Done } else { Exit::Failed });
+            return Ok(if outcome == Outcome::Done {
+                Exit::Done
+            } else {
+                Exit::Failed
+            });
         }
         let phase = journal.step.phase();
         if shown != Some(phase) {

@@ -11,7 +11,7 @@ use crate::exit::Exit;
 
 /// Options.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(flatten)]
     root: RootArgs,
     /// The slot that this program lies in
@@ -26,9 +26,14 @@ pub struct Args {
 }
 
 /// Runs the worker.
-pub async fn run(args: Args) -> anyhow::Result<Exit> {
+pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     let root = args.root.layout()?.root().to_owned();
-    let options = Options { root, slot: args.slot, supervisor: args.supervisor, trial: args.trial };
+    let options = Options {
+        root,
+        slot: args.slot,
+        supervisor: args.supervisor,
+        trial: args.trial,
+    };
     worker::run(options, Clock::system()).await?;
     Ok(Exit::Done)
 }

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use crate::out;
 
 /// The facts of the story so far.
-pub struct Facts {
+pub(crate) struct Facts {
     began: Instant,
     chapter_began: Instant,
     rows: Vec<Row>,
@@ -23,13 +23,17 @@ struct Row {
 
 impl Facts {
     /// Starts the watch.
-    pub fn begin() -> Self {
+    pub(crate) fn begin() -> Self {
         let now = Instant::now();
-        Self { began: now, chapter_began: now, rows: Vec::new() }
+        Self {
+            began: now,
+            chapter_began: now,
+            rows: Vec::new(),
+        }
     }
 
     /// Begins a part of the story.
-    pub fn chapter(&mut self, title: impl Display) {
+    pub(crate) fn chapter(&mut self, title: impl Display) {
         self.chapter_began = Instant::now();
         out::line("");
         if out::is_terminal() {
@@ -40,30 +44,38 @@ impl Facts {
     }
 
     /// Shows something that happened.
-    pub fn note(&self, what: impl Display) {
-        out::line(format_args!("{:>6.1} s  {what}", self.began.elapsed().as_secs_f64()));
+    pub(crate) fn note(&self, what: impl Display) {
+        out::line(format_args!(
+            "{:>6.1} s  {what}",
+            self.began.elapsed().as_secs_f64()
+        ));
     }
 
     /// A fact was observed.
-    pub fn saw(&mut self, what: impl Display) {
+    pub(crate) fn saw(&mut self, what: impl Display) {
         self.check(true, what);
     }
 
     /// A fact was observed, or its contrary.
-    pub fn check(&mut self, seen: bool, what: impl Display) {
+    pub(crate) fn check(&mut self, seen: bool, what: impl Display) {
         let what = what.to_string();
         self.note(format_args!("{} {what}", mark(seen)));
         let (at, took) = (self.began.elapsed(), self.chapter_began.elapsed());
-        self.rows.push(Row { seen, what, at, took });
+        self.rows.push(Row {
+            seen,
+            what,
+            at,
+            took,
+        });
     }
 
     /// True if there are facts, and every one was observed.
-    pub fn all_seen(&self) -> bool {
+    pub(crate) fn all_seen(&self) -> bool {
         !self.rows.is_empty() && self.rows.iter().all(|row| row.seen)
     }
 
     /// Prints the table.
-    pub fn summary(&self) {
+    pub(crate) fn summary(&self) {
         out::line("");
         let rows = self.rows.iter().map(|row| {
             vec![
@@ -73,11 +85,18 @@ impl Facts {
                 format!("{:.1} s", row.took.as_secs_f64()),
             ]
         });
-        out::table(&["", "fact", "at", "into its part"], rows.collect(), "nothing was observed");
+        out::table(
+            &["", "fact", "at", "into its part"],
+            rows.collect(),
+            "nothing was observed",
+        );
         out::line("");
         let seen = self.rows.iter().filter(|row| row.seen).count();
         let total = self.began.elapsed().as_secs_f64();
-        out::line(format_args!("{seen} of {} facts observed in {total:.1} s", self.rows.len()));
+        out::line(format_args!(
+            "{seen} of {} facts observed in {total:.1} s",
+            self.rows.len()
+        ));
     }
 }
 

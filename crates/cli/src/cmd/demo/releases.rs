@@ -8,15 +8,15 @@ use anyhow::Context;
 use super::stage::Stage;
 
 /// The bundles.
-pub struct Releases {
+pub(crate) struct Releases {
     /// This very program.
-    pub v1: PathBuf,
+    pub(crate) v1: PathBuf,
     /// The same bytes under another version.
-    pub v2: PathBuf,
+    pub(crate) v2: PathBuf,
     /// Its worker dies after its start.
-    pub v3: PathBuf,
+    pub(crate) v3: PathBuf,
     /// It runs, but takes 300 MB of memory that it does not need.
-    pub v4: PathBuf,
+    pub(crate) v4: PathBuf,
 }
 
 /// Stands in the place of the program and lets it do everything but work.
@@ -44,21 +44,33 @@ exec "$here/lockstep-program" "$@"
 
 impl Releases {
     /// Builds them with the commands that a publisher would use.
-    pub async fn build(stage: &mut Stage) -> anyhow::Result<Self> {
+    pub(crate) async fn build(stage: &mut Stage) -> anyhow::Result<Self> {
         let program = std::env::current_exe().context("failed to find the running program")?;
         let tree = stage.path("trees/good");
         put_program(&tree.join("bin"), "lockstep", &program)?;
         let v1 = stage.path("lockstep-1.0.0.tar.zst");
         stage.build("trees/good", "1.0.0", &v1).await?;
         let v2 = stage.path("lockstep-2.0.0.tar.zst");
-        stage.command(&["release", "stamp", &text(&v1), "--version", "2.0.0", "-o", &text(&v2)]).await?;
+        stage
+            .command(&[
+                "release",
+                "stamp",
+                &text(&v1),
+                "--version",
+                "2.0.0",
+                "-o",
+                &text(&v2),
+            ])
+            .await?;
         let mut bad = Vec::new();
         for (name, version, script) in [("dies", "3.0.0", DIES), ("bloated", "4.0.0", BLOATED)] {
             let bin = stage.path(&format!("trees/{name}/bin"));
             put_program(&bin, "lockstep-program", &program)?;
             put_script(&bin.join("lockstep"), script)?;
             let bundle = stage.path(&format!("lockstep-{version}.tar.zst"));
-            stage.build(&format!("trees/{name}"), version, &bundle).await?;
+            stage
+                .build(&format!("trees/{name}"), version, &bundle)
+                .await?;
             bad.push(bundle);
         }
         let [v3, v4] = bad.try_into().expect("two bad releases were built");
@@ -69,7 +81,8 @@ impl Releases {
 fn put_program(dir: &Path, name: &str, program: &Path) -> anyhow::Result<()> {
     std::fs::create_dir_all(dir)?;
     let place = dir.join(name);
-    std::fs::copy(program, &place).with_context(|| format!("failed to copy the program to {}", place.display()))?;
+    std::fs::copy(program, &place)
+        .with_context(|| format!("failed to copy the program to {}", place.display()))?;
     Ok(())
 }
 
@@ -80,6 +93,6 @@ fn put_script(path: &Path, script: &str) -> anyhow::Result<()> {
 }
 
 /// The paths of the demo are below a directory that it made or was given as text.
-pub fn text(path: &Path) -> String {
+pub(crate) fn text(path: &Path) -> String {
     path.display().to_string()
 }

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
+use lockstep_host::Layout;
 use lockstep_host::exec::Exec;
 use lockstep_host::fs::{self, Mode};
 use lockstep_host::process::{Output, Process, Spawn};
 use lockstep_host::slots::Slots;
-use lockstep_host::Layout;
 use lockstep_model::api::operator::CreatedToken;
 use tokio::time::{Instant, sleep};
 
@@ -18,7 +18,7 @@ use crate::operator::{Operator, OperatorArgs};
 use crate::{env, out};
 
 /// Everything that runs.
-pub struct Stage {
+pub(crate) struct Stage {
     dir: PathBuf,
     program: PathBuf,
     server: Option<Process>,
@@ -67,21 +67,30 @@ const END: Duration = Duration::from_secs(5);
 
 impl Stage {
     /// An empty stage in an empty directory.
-    pub fn new(dir: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn new(dir: &Path) -> anyhow::Result<Self> {
         let program = std::env::current_exe().context("failed to find the running program")?;
         // The keys of a demo protect nothing; a real passphrase is asked for on the terminal.
-        fs::write_durable(&dir.join("passphrase"), b"a passphrase for a demo\n", Mode::Private)?;
+        fs::write_durable(
+            &dir.join("passphrase"),
+            b"a passphrase for a demo\n",
+            Mode::Private,
+        )?;
         fs::write_durable(&dir.join("server.toml"), SERVER.as_bytes(), Mode::Public)?;
-        Ok(Self { dir: dir.into(), program, server: None, hosts: Vec::new() })
+        Ok(Self {
+            dir: dir.into(),
+            program,
+            server: None,
+            hosts: Vec::new(),
+        })
     }
 
     /// A path on the stage.
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.join(name)
     }
 
     /// Starts the server and waits until it answers.
-    pub async fn start_server(&mut self) -> anyhow::Result<()> {
+    pub(crate) async fn start_server(&mut self) -> anyhow::Result<()> {
         let (config, data) = (text(&self.path("server.toml")), text(&self.path("server")));
         let args = ["server", "run", "--config", &config, "--data", &data];
         out::line(format_args!("  $ lockstep {}", args.join(" ")));
@@ -92,7 +101,10 @@ impl Stage {
             match answer.await {
                 Ok(_) => return Ok(()),
                 Err(error) if began.elapsed() > START => {
-                    return Err(error.context(format!("the server does not answer; see {}", text(&self.path("server.log")))));
+                    return Err(error.context(format!(
+                        "the server does not answer; see {}",
+                        text(&self.path("server.log"))
+                    )));
                 }
                 Err(_) => sleep(Duration::from_millis(50)).await,
             }
@@ -100,8 +112,11 @@ impl Stage {
     }
 
     /// A connection as the operator that the server made at its first start.
-    pub fn operator(&self) -> anyhow::Result<Operator> {
-        Operator::open(&OperatorArgs { operator: Some(self.operator_file()), server: None })
+    pub(crate) fn operator(&self) -> anyhow::Result<Operator> {
+        Operator::open(&OperatorArgs {
+            operator: Some(self.operator_file()),
+            server: None,
+        })
     }
 
     fn operator_file(&self) -> PathBuf {
@@ -109,34 +124,72 @@ impl Stage {
     }
 
     /// Builds a bundle from a tree.
-    pub async fn build(&mut self, tree: &str, version: &str, bundle: &Path) -> anyhow::Result<()> {
+    pub(crate) async fn build(
+        &mut self,
+        tree: &str,
+        version: &str,
+        bundle: &Path,
+    ) -> anyhow::Result<()> {
         let (tree, bundle) = (text(&self.path(tree)), text(bundle));
-        let args = ["release", "build", &tree, "--package", "lockstep", "--version", version, "-o", &bundle];
+        let args = [
+            "release",
+            "build",
+            &tree,
+            "--package",
+            "lockstep",
+            "--version",
+            version,
+            "-o",
+            &bundle,
+        ];
         self.command(&args).await?;
         Ok(())
     }
 
     /// Signs and uploads a bundle.
-    pub async fn publish(&mut self, bundle: &Path) -> anyhow::Result<()> {
+    pub(crate) async fn publish(&mut self, bundle: &Path) -> anyhow::Result<()> {
         let (bundle, keys) = (text(bundle), text(&self.path("keys")));
-        self.command(&["release", "publish", &bundle, "--keys", &keys]).await?;
+        self.command(&["release", "publish", &bundle, "--keys", &keys])
+            .await?;
         Ok(())
     }
 
     /// Provisions a host, enrols it, and starts its agent.
-    pub async fn start_host(&mut self, number: usize, bundle: &Path) -> anyhow::Result<()> {
+    pub(crate) async fn start_host(&mut self, number: usize, bundle: &Path) -> anyhow::Result<()> {
         let name = format!("host{number}");
         let root = text(&self.path(&name));
         let layout = Layout::below(&root);
-        self.quiet(&["agent", "install", "--bundle", &text(bundle), "--prefix", &root]).await?;
+        self.quiet(&[
+            "agent",
+            "install",
+            "--bundle",
+            &text(bundle),
+            "--prefix",
+            &root,
+        ])
+        .await?;
         fs::write_durable(&layout.config(), AGENT.as_bytes(), Mode::Public)?;
         let token = self.quiet(&["token", "create", "--json"]).await?;
-        let token: CreatedToken = serde_json::from_str(&token).context("the token is not understood")?;
+        let token: CreatedToken =
+            serde_json::from_str(&token).context("the token is not understood")?;
         let file = text(&self.path(&format!("{name}.token")));
         fs::write_durable(Path::new(&file), token.token.as_bytes(), Mode::Private)?;
-        let url = token.command.split(' ').find(|word| word.starts_with("https://"));
+        let url = token
+            .command
+            .split(' ')
+            .find(|word| word.starts_with("https://"));
         let url = url.context("the enrolment command names no server")?;
-        let args = ["agent", "enroll", url, "--token-file", &file, "--name", &name, "--root", &root];
+        let args = [
+            "agent",
+            "enroll",
+            url,
+            "--token-file",
+            &file,
+            "--name",
+            &name,
+            "--root",
+            &root,
+        ];
         if number == 1 {
             self.command(&args).await?;
         } else {
@@ -148,7 +201,7 @@ impl Stage {
     }
 
     /// Runs a command as an operator would, shows it, and returns what it printed.
-    pub async fn command(&mut self, args: &[&str]) -> anyhow::Result<String> {
+    pub(crate) async fn command(&mut self, args: &[&str]) -> anyhow::Result<String> {
         out::line(format_args!("  $ lockstep {}", args.join(" ")));
         self.quiet(args).await
     }
@@ -160,20 +213,33 @@ impl Stage {
             .env(env::PASSPHRASE_FILE, self.path("passphrase"))
             .cwd(&self.dir);
         let finished = exec.run().await?;
-        ensure!(finished.succeeded(), "lockstep {}: {}: {}", args.join(" "), finished.how(), finished.output.trim());
+        ensure!(
+            finished.succeeded(),
+            "lockstep {}: {}: {}",
+            args.join(" "),
+            finished.how(),
+            finished.output.trim()
+        );
         Ok(finished.output)
     }
 
     /// The process ids of all supervisors, each asked through its own socket; an agent that has ended is an error.
-    pub async fn supervisors(&self) -> anyhow::Result<Vec<u32>> {
+    pub(crate) async fn supervisors(&self) -> anyhow::Result<Vec<u32>> {
         let mut pids = Vec::new();
         for host in &self.hosts {
             let root = text(host.layout.root());
-            let status = self.quiet(&["agent", "status", "--json", "--root", &root]).await?;
+            let status = self
+                .quiet(&["agent", "status", "--json", "--root", &root])
+                .await?;
             let status: serde_json::Value = serde_json::from_str(&status)?;
-            let pid = status["supervisor"]["pid"].as_u64().context("the agent names no process")?;
+            let pid = status["supervisor"]["pid"]
+                .as_u64()
+                .context("the agent names no process")?;
             if pid != u64::from(host.agent.pid()) {
-                bail!("the agent of {root} is process {pid}, it was started as {}", host.agent.pid());
+                bail!(
+                    "the agent of {root} is process {pid}, it was started as {}",
+                    host.agent.pid()
+                );
             }
             pids.push(host.agent.pid());
         }
@@ -181,42 +247,64 @@ impl Stage {
     }
 
     /// What `current` names on each host's disk.
-    pub fn current_versions(&self) -> anyhow::Result<Vec<String>> {
+    pub(crate) fn current_versions(&self) -> anyhow::Result<Vec<String>> {
         let current = |host: &Host| {
-            let slot = Slots::new(host.layout.clone()).current()?.context("a host has no current version")?;
+            let slot = Slots::new(host.layout.clone())
+                .current()?
+                .context("a host has no current version")?;
             Ok(slot.version().to_string())
         };
         self.hosts.iter().map(current).collect()
     }
 
     /// Tells how to look around.
-    pub fn invite(&self, temporary: bool) {
+    pub(crate) fn invite(&self, temporary: bool) {
         out::line("");
         out::line("The fleet goes on. In another terminal:");
-        out::line(format_args!("  export {}={}", env::OPERATOR, text(&self.operator_file())));
+        out::line(format_args!(
+            "  export {}={}",
+            env::OPERATOR,
+            text(&self.operator_file())
+        ));
         out::line("  lockstep host list");
         out::line("  lockstep rollout show 3");
         out::line("  lockstep run list");
-        out::line(format_args!("  lockstep agent status --root {}", text(&self.path("host1"))));
-        let end = if temporary { " and removes everything" } else { "" };
+        out::line(format_args!(
+            "  lockstep agent status --root {}",
+            text(&self.path("host1"))
+        ));
+        let end = if temporary {
+            " and removes everything"
+        } else {
+            ""
+        };
         out::line(format_args!("Ctrl-C ends it{end}."));
     }
 
     /// Ends every process: agents first, so that they end in order.
-    pub async fn end(mut self) {
+    pub(crate) async fn end(mut self) {
         let agents = self.hosts.drain(..).map(|host| host.agent);
         for mut process in agents.chain(self.server.take()) {
             if let Err(error) = process.terminate(END).await {
-                out::note(format_args!("process {} could not be ended: {error}", process.pid()));
+                out::note(format_args!(
+                    "process {} could not be ended: {error}",
+                    process.pid()
+                ));
             }
         }
     }
 
     fn spawn(&self, args: &[&str], log: &str) -> anyhow::Result<Process> {
-        let log = OpenOptions::new().create(true).append(true).open(self.path(log))?;
+        let log = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.path(log))?;
         let parent = std::process::id().to_string();
         // A demo that is killed takes its fleet along.
-        let spawn = Spawn::new(&self.program).args(args).args(["--parent", &parent]).output(Output::File(log));
+        let spawn = Spawn::new(&self.program)
+            .args(args)
+            .args(["--parent", &parent])
+            .output(Output::File(log));
         Ok(Process::spawn(spawn)?)
     }
 }

@@ -12,21 +12,21 @@ use super::facts::Facts;
 use crate::operator::Operator;
 
 /// Watches the fleet, tells what changes, and notes facts.
-pub struct Watch<'a> {
+pub(crate) struct Watch<'a> {
     operator: Operator,
     /// What was observed.
-    pub facts: &'a mut Facts,
+    pub(crate) facts: &'a mut Facts,
     told: BTreeMap<String, String>,
     /// For each version: true while no host beyond the canary was seen to move before the canary had proven it.
     canary_alone: BTreeMap<String, bool>,
 }
 
 /// The fleet at one moment.
-pub struct View {
+pub(crate) struct View {
     hosts: Vec<HostView>,
     rollouts: Vec<RolloutView>,
     /// All runs.
-    pub runs: Vec<RunView>,
+    pub(crate) runs: Vec<RunView>,
 }
 
 /// How often is looked.
@@ -34,37 +34,60 @@ const LOOK: Duration = Duration::from_millis(150);
 
 impl View {
     /// True if there are so many hosts and every one runs the version, proven, and has reported it.
-    pub fn all_proven(&self, hosts: usize, version: &str) -> bool {
-        let proven = |host: &&HostView| host.proven && host.version.as_ref().is_some_and(|have| have.to_string() == version);
+    pub(crate) fn all_proven(&self, hosts: usize, version: &str) -> bool {
+        let proven = |host: &&HostView| {
+            host.proven
+                && host
+                    .version
+                    .as_ref()
+                    .is_some_and(|have| have.to_string() == version)
+        };
         self.hosts.len() == hosts && self.hosts.iter().filter(proven).count() == hosts
     }
 
     /// True if the rollout of the version is in the state.
-    pub fn rollout_is(&self, version: &str, state: RolloutState) -> bool {
-        self.rollout(version).is_some_and(|rollout| rollout.state == state)
+    pub(crate) fn rollout_is(&self, version: &str, state: RolloutState) -> bool {
+        self.rollout(version)
+            .is_some_and(|rollout| rollout.state == state)
     }
 
     fn rollout(&self, version: &str) -> Option<&RolloutView> {
-        self.rollouts.iter().find(|rollout| rollout.version.to_string() == version)
+        self.rollouts
+            .iter()
+            .find(|rollout| rollout.version.to_string() == version)
     }
 }
 
 impl<'a> Watch<'a> {
     /// Begins to watch.
-    pub fn new(operator: Operator, facts: &'a mut Facts) -> Self {
-        Self { operator, facts, told: BTreeMap::new(), canary_alone: BTreeMap::new() }
+    pub(crate) fn new(operator: Operator, facts: &'a mut Facts) -> Self {
+        Self {
+            operator,
+            facts,
+            told: BTreeMap::new(),
+            canary_alone: BTreeMap::new(),
+        }
     }
 
     /// The fleet now.
-    pub async fn view(&self) -> anyhow::Result<View> {
+    pub(crate) async fn view(&self) -> anyhow::Result<View> {
         let hosts = self.operator.get("hosts").await?;
         let rollouts = self.operator.get("rollouts").await?;
         let runs = self.operator.get("runs").await?;
-        Ok(View { hosts, rollouts, runs })
+        Ok(View {
+            hosts,
+            rollouts,
+            runs,
+        })
     }
 
     /// Watches until a condition holds, which is then a fact; after `patience` its contrary is.
-    pub async fn until(&mut self, what: &str, patience: Duration, holds: impl Fn(&View) -> bool) -> anyhow::Result<()> {
+    pub(crate) async fn until(
+        &mut self,
+        what: &str,
+        patience: Duration,
+        holds: impl Fn(&View) -> bool,
+    ) -> anyhow::Result<()> {
         let began = Instant::now();
         loop {
             let view = self.view().await?;
@@ -82,7 +105,7 @@ impl<'a> Watch<'a> {
     }
 
     /// Watches until the run of a bad release is reported as rolled back, for the expected reason.
-    pub async fn until_failed(
+    pub(crate) async fn until_failed(
         &mut self,
         version: &str,
         what: &str,
@@ -94,34 +117,56 @@ impl<'a> Watch<'a> {
                 && run.record.outcome == Some(Outcome::RolledBack)
                 && run.record.reason.as_ref().is_some_and(&expected)
         };
-        self.until(what, patience, |view| view.runs.iter().any(rolled_back)).await
+        self.until(what, patience, |view| view.runs.iter().any(rolled_back))
+            .await
     }
 
     /// True if, as long as was watched, the hosts beyond the canary were let go only when it had proven the version.
-    pub fn canary_was_alone(&self, version: &str) -> bool {
+    pub(crate) fn canary_was_alone(&self, version: &str) -> bool {
         self.canary_alone.get(version).copied().unwrap_or(false)
     }
 
     /// Tells what has changed since it was looked last.
     fn tell(&mut self, view: &View) {
         for host in &view.hosts {
-            let version = host.version.as_ref().map_or("no version yet".into(), ToString::to_string);
+            let version = host
+                .version
+                .as_ref()
+                .map_or("no version yet".into(), ToString::to_string);
             let probation = if host.proven { "" } else { " on probation" };
-            self.tell_once(format!("host {}", host.name), format!("{} runs {version}{probation}", host.name));
+            self.tell_once(
+                format!("host {}", host.name),
+                format!("{} runs {version}{probation}", host.name),
+            );
         }
         for run in &view.runs {
             let record = &run.record;
-            let how = record.outcome.map_or(record.phase.to_string(), |outcome| outcome.to_string());
-            let why = record.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
-            self.tell_once(format!("run {}", record.id), format!("{} → {}: {how}{why}", run.host, record.to));
+            let how = record
+                .outcome
+                .map_or(record.phase.to_string(), |outcome| outcome.to_string());
+            let why = record
+                .reason
+                .as_ref()
+                .map(|reason| format!(": {reason}"))
+                .unwrap_or_default();
+            self.tell_once(
+                format!("run {}", record.id),
+                format!("{} → {}: {how}{why}", run.host, record.to),
+            );
         }
         for rollout in &view.rollouts {
-            let words = format!("rollout of {} is {}: {}", rollout.version, rollout.state, rollout.why);
+            let words = format!(
+                "rollout of {} is {}: {}",
+                rollout.version, rollout.state, rollout.why
+            );
             self.tell_once(format!("rollout {}", rollout.id), words);
             if let [first, rest @ ..] = rollout.waves.as_slice() {
                 let canary_proven = first.state == WaveState::Proven;
                 let rest_waits = rest.iter().all(|wave| wave.state == WaveState::Waiting);
-                let alone = self.canary_alone.entry(rollout.version.to_string()).or_insert(first.hosts.len() == 1);
+                let alone = self
+                    .canary_alone
+                    .entry(rollout.version.to_string())
+                    .or_insert(first.hosts.len() == 1);
                 *alone &= canary_proven || rest_waits;
             }
         }

@@ -10,7 +10,7 @@ use crate::out;
 /// Options.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: lockstep host list")]
-pub struct Args {
+pub(crate) struct Args {
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -19,7 +19,7 @@ pub struct Args {
 }
 
 /// Shows all hosts.
-pub async fn run(args: Args) -> anyhow::Result<Exit> {
+pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     let hosts: Vec<HostView> = Operator::open(&args.operator)?.get("hosts").await?;
     if args.json {
         out::json(&hosts)?;
@@ -31,12 +31,21 @@ pub async fn run(args: Args) -> anyhow::Result<Exit> {
         vec![
             host.level.to_string(),
             host.name.to_string(),
-            if host.proven { version } else { format!("{version} (on probation)") },
+            if host.proven {
+                version
+            } else {
+                format!("{version} (on probation)")
+            },
             out::or_dash(host.desired.as_ref()),
-            host.last_seen.map_or("never".into(), |at| out::ago(at, now)),
+            host.last_seen
+                .map_or("never".into(), |at| out::ago(at, now)),
         ]
     });
     let empty = "no hosts; \"lockstep token create\" prints the command that enrols one";
-    out::table(&["level", "host", "version", "wanted", "last seen"], rows.collect(), empty);
+    out::table(
+        &["level", "host", "version", "wanted", "last seen"],
+        rows.collect(),
+        empty,
+    );
     Ok(Exit::Done)
 }

@@ -11,7 +11,7 @@ use crate::out;
 /// Options.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: lockstep host show web1.example.org")]
-pub struct Args {
+pub(crate) struct Args {
     /// The host
     name: HostName,
     /// Print JSON
@@ -22,24 +22,43 @@ pub struct Args {
 }
 
 /// Shows one host.
-pub async fn run(args: Args) -> anyhow::Result<Exit> {
-    let host: HostView = Operator::open(&args.operator)?.get(&format!("hosts/{}", args.name)).await?;
+pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
+    let host: HostView = Operator::open(&args.operator)?
+        .get(&format!("hosts/{}", args.name))
+        .await?;
     if args.json {
         out::json(&host)?;
         return Ok(Exit::Done);
     }
-    let seen = host.last_seen.map_or("never".into(), |at| out::ago(at, Clock::system().now()));
+    let seen = host
+        .last_seen
+        .map_or("never".into(), |at| out::ago(at, Clock::system().now()));
     let probation = if host.proven { "" } else { ", on probation" };
     out::line(format_args!("host       {} ({})", host.name, host.level));
     out::line(format_args!("system     {}", host.os));
-    out::line(format_args!("version    {}{probation}", out::or_dash(host.version.as_ref())));
-    out::line(format_args!("wanted     {}", out::or_dash(host.desired.as_ref())));
+    out::line(format_args!(
+        "version    {}{probation}",
+        out::or_dash(host.version.as_ref())
+    ));
+    out::line(format_args!(
+        "wanted     {}",
+        out::or_dash(host.desired.as_ref())
+    ));
     out::line(format_args!("enrolled   {:.0}", host.enrolled_at));
     out::line(format_args!("last seen  {seen}"));
     out::line("");
     let rows = host.items.iter().map(|state| {
-        vec![state.level.to_string(), state.item.to_string(), state.value.to_string(), state.why.clone()]
+        vec![
+            state.level.to_string(),
+            state.item.to_string(),
+            state.value.to_string(),
+            state.why.clone(),
+        ]
     });
-    out::table(&["level", "item", "value", "why"], rows.collect(), "it has not reported yet");
+    out::table(
+        &["level", "item", "value", "why"],
+        rows.collect(),
+        "it has not reported yet",
+    );
     Ok(Exit::Done)
 }

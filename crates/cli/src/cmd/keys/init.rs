@@ -18,9 +18,11 @@ use crate::publisher::{self, NamedKey, Publisher};
 
 /// Options.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: lockstep keys init ~/lockstep-keys --root-keys 3 --root-threshold 2\n\
-    The directory is the only place where these keys exist: keep a copy where no server reaches it.")]
-pub struct Args {
+#[command(
+    after_help = "Example: lockstep keys init ~/lockstep-keys --root-keys 3 --root-threshold 2\n\
+    The directory is the only place where these keys exist: keep a copy where no server reaches it."
+)]
+pub(crate) struct Args {
     /// Where the keys go; it is created
     dir: PathBuf,
     /// How many keys may sign roots
@@ -49,9 +51,10 @@ pub struct Args {
 
 /// Makes keys, root and an empty list of releases, and has the server publish them. A command that was cut off may
 /// be repeated: keys that are there are used.
-pub async fn run(args: Args) -> anyhow::Result<Exit> {
+pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     ensure!(
-        (1..=args.root_keys).contains(&args.root_threshold) && (1..=args.targets_keys).contains(&args.targets_threshold),
+        (1..=args.root_keys).contains(&args.root_threshold)
+            && (1..=args.targets_keys).contains(&args.targets_threshold),
         "a threshold must be at least 1 and at most the number of keys"
     );
     let operator = Operator::open(&args.operator)?;
@@ -60,7 +63,8 @@ pub async fn run(args: Args) -> anyhow::Result<Exit> {
     lockstep_host::fs::create_private_dir(&args.dir)?;
     let (root, keys) = match publisher::root_in(&args.dir)? {
         Some(root) => {
-            let publisher = Publisher::open(std::slice::from_ref(&args.dir), &args.passphrase.of_keys()?)?;
+            let publisher =
+                Publisher::open(std::slice::from_ref(&args.dir), &args.passphrase.of_keys()?)?;
             (root, Keys::Opened(publisher))
         }
         None => {
@@ -71,7 +75,9 @@ pub async fn run(args: Args) -> anyhow::Result<Exit> {
             );
             let passphrase = args.passphrase.of_new_keys()?;
             let make = |role: &str, count: usize| {
-                (1..=count).map(|n| publisher::make_key(&args.dir, &format!("{role}-{n}"), &passphrase)).collect::<anyhow::Result<Vec<_>>>()
+                (1..=count)
+                    .map(|n| publisher::make_key(&args.dir, &format!("{role}-{n}"), &passphrase))
+                    .collect::<anyhow::Result<Vec<_>>>()
             };
             let roots: Vec<NamedKey> = make("root", args.root_keys)?;
             let targets: Vec<NamedKey> = make("targets", args.targets_keys)?;
@@ -84,8 +90,11 @@ pub async fn run(args: Args) -> anyhow::Result<Exit> {
                 timestamp_key: PublicKey::from_json(&online.timestamp)?,
                 expires: now + args.root_valid.duration(),
             };
-            let root = new_root(&plan, &roots.iter().map(|named| &named.key).collect::<Vec<_>>())?;
-            publisher::check_roots(None, std::slice::from_ref(&root), now)?;
+            let root = new_root(
+                &plan,
+                &roots.iter().map(|named| &named.key).collect::<Vec<_>>(),
+            )?;
+            publisher::check_root(None, &root, now)?;
             publisher::keep_root(&args.dir, &root)?;
             (root, Keys::Made(targets))
         }
@@ -97,7 +106,10 @@ pub async fn run(args: Args) -> anyhow::Result<Exit> {
     };
     let targets = new_targets(now + args.targets_valid.duration(), &signers)?;
     let text = |bytes| String::from_utf8(bytes).context("metadata is text");
-    let metadata = SignedMetadata { roots: vec![text(root)?], targets: Some(text(targets)?) };
+    let metadata = SignedMetadata {
+        roots: vec![text(root)?],
+        targets: Some(text(targets)?),
+    };
     operator.post::<Value>("repo/metadata", &metadata).await?;
     out::line(format_args!(
         "made {} root and {} targets key(s) in {}; {} and {} must sign",
@@ -117,5 +129,7 @@ enum Keys {
 }
 
 fn public(keys: &[NamedKey]) -> Vec<PublicKey> {
-    keys.iter().map(|named| named.key.public_key().clone()).collect()
+    keys.iter()
+        .map(|named| named.key.public_key().clone())
+        .collect()
 }

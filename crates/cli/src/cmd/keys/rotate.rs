@@ -19,11 +19,13 @@ use crate::publisher::{self, NamedKey, Publisher};
 
 /// Options.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  lockstep keys rotate --keys ~/lockstep-keys targets\n  \
+#[command(
+    after_help = "Examples:\n  lockstep keys rotate --keys ~/lockstep-keys targets\n  \
     lockstep keys rotate --keys holder1 --keys holder2 root\n\
     Agents follow by themselves, also those that were away for several rotations. Without a change of keys the\n\
-    command renews the root's expiry: lockstep keys rotate --keys DIR expiry")]
-pub struct Args {
+    command renews the root's expiry: lockstep keys rotate --keys DIR expiry"
+)]
+pub(crate) struct Args {
     /// Whose keys are replaced
     role: Rotated,
     /// Directories with the keys at hand; new keys go into the first
@@ -43,7 +45,7 @@ pub struct Args {
 
 /// Whose keys are replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Rotated {
+pub(crate) enum Rotated {
     /// The keys that sign roots
     Root,
     /// The keys that sign releases; the list of releases is signed anew
@@ -54,17 +56,20 @@ pub enum Rotated {
     Expiry,
 }
 
-const MAX_BYTES: usize = 16 * 1024 * 1024;
+const MAX_ANSWER: usize = 16 * 1024 * 1024;
 
 /// Makes the next root, signed by a threshold of the old keys and of the new ones.
-pub async fn run(args: Args) -> anyhow::Result<Exit> {
+pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     let operator = Operator::open(&args.operator)?;
     let passphrase = args.passphrase.of_keys()?;
     let publisher = Publisher::open(&args.keys, &passphrase)?;
     let now = Clock::system().now();
     let old_root = publisher.newest_root(&operator, now).await?;
     let old_plan = RootPlan::of(&old_root)?;
-    let mut plan = RootPlan { expires: now + args.root_valid.duration(), ..old_plan.clone() };
+    let mut plan = RootPlan {
+        expires: now + args.root_valid.duration(),
+        ..old_plan.clone()
+    };
     let mut signers = publisher.among(&old_plan.root_keys);
     ensure!(
         signers.len() >= old_plan.root_threshold,
@@ -74,10 +79,18 @@ pub async fn run(args: Args) -> anyhow::Result<Exit> {
     );
     let made = match args.role {
         Rotated::Root => make(&publisher, "root", old_plan.root_keys.len(), &passphrase)?,
-        Rotated::Targets => make(&publisher, "targets", old_plan.targets_keys.len(), &passphrase)?,
+        Rotated::Targets => make(
+            &publisher,
+            "targets",
+            old_plan.targets_keys.len(),
+            &passphrase,
+        )?,
         Rotated::Online | Rotated::Expiry => Vec::new(),
     };
-    let new_keys: Vec<PublicKey> = made.iter().map(|named| named.key.public_key().clone()).collect();
+    let new_keys: Vec<PublicKey> = made
+        .iter()
+        .map(|named| named.key.public_key().clone())
+        .collect();
     match args.role {
         Rotated::Root => {
             plan.root_keys = new_keys;
@@ -92,31 +105,58 @@ pub async fn run(args: Args) -> anyhow::Result<Exit> {
         Rotated::Expiry => {}
     }
     let root = next_root(&old_root, &plan, &signers)?;
-    publisher::check_roots(Some(&old_root), std::slice::from_ref(&root), now)?;
+    publisher::check_root(Some(&old_root), &root, now)?;
 
     let targets = if args.role == Rotated::Targets {
-        let old = operator.client().get_capped("/api/v1/repo/metadata/targets.json", MAX_BYTES).await?;
-        lockstep_trust::check_next_targets(&old_root, None, &old, now)
+        let old = operator
+            .client()
+            .get_capped("/api/v1/repo/metadata/targets.json", MAX_ANSWER)
+            .await?;
+        lockstep_trust::check_targets(&old_root, &old, now)
             .context("the server's list of releases does not verify")?;
         let signers: Vec<&SigningKey> = made.iter().map(|named| &named.key).collect();
-        Some(text(next_targets(&old, &TargetsEdit::new(), now + args.targets_valid.duration(), &signers)?)?)
+        Some(text(next_targets(
+            &old,
+            &TargetsEdit::new(),
+            now + args.targets_valid.duration(),
+            &signers,
+        )?)?)
     } else {
         None
     };
-    let metadata = SignedMetadata { roots: vec![text(root.clone())?], targets };
+    let metadata = SignedMetadata {
+        roots: vec![text(root.clone())?],
+        targets,
+    };
     operator.post::<Value>("repo/metadata", &metadata).await?;
     publisher.keep_root(&root)?;
     for named in &made {
         out::line(format_args!("made {}", named.path.display()));
     }
-    out::line(format_args!("the new root is published and valid until {:.0}", plan.expires));
+    out::line(format_args!(
+        "the new root is published and valid until {:.0}",
+        plan.expires
+    ));
     Ok(Exit::Done)
 }
 
 /// New keys beside the old ones, numbered on.
-fn make(publisher: &Publisher, role: &str, count: usize, passphrase: &str) -> anyhow::Result<Vec<NamedKey>> {
+fn make(
+    publisher: &Publisher,
+    role: &str,
+    count: usize,
+    passphrase: &str,
+) -> anyhow::Result<Vec<NamedKey>> {
     let taken = publisher::key_files(publisher.dir())?.len();
-    (1..=count).map(|n| publisher::make_key(publisher.dir(), &format!("{role}-{}", taken + n), passphrase)).collect()
+    (1..=count)
+        .map(|n| {
+            publisher::make_key(
+                publisher.dir(),
+                &format!("{role}-{}", taken + n),
+                passphrase,
+            )
+        })
+        .collect()
 }
 
 fn text(bytes: Vec<u8>) -> anyhow::Result<String> {

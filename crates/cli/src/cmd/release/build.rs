@@ -13,10 +13,12 @@ use crate::out;
 
 /// Options.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: lockstep release build tree --package lockstep --version 1.4.0 -o lockstep-1.4.0.tar.zst\n\
+#[command(
+    after_help = "Example: lockstep release build tree --package lockstep --version 1.4.0 -o lockstep-1.4.0.tar.zst\n\
     The same tree gives the same bytes, whoever builds it and when. A bundle.toml in the tree may say more than the\n\
-    options (requires, preserve, purge, service, check); options win over it.")]
-pub struct Args {
+    options (requires, preserve, purge, service, check); options win over it."
+)]
+pub(crate) struct Args {
     /// The tree to pack
     dir: PathBuf,
     /// The package
@@ -37,7 +39,7 @@ pub struct Args {
 }
 
 /// Makes the bundle.
-pub fn run(args: &Args) -> anyhow::Result<Exit> {
+pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
     let manifest = manifest(args)?;
     let mut output = Replacement::begin(&args.output)?;
     let built = bundle::build(&args.dir, &manifest, output.file())?;
@@ -65,19 +67,32 @@ fn manifest(args: &Args) -> anyhow::Result<BundleManifest> {
     let path = args.dir.join(BundleManifest::FILE);
     let mut table = match File::open(&path) {
         Ok(file) => {
-            let text = std::io::read_to_string(std::io::Read::take(file, BundleManifest::MAX_BYTES))?;
-            text.parse::<toml::Table>().with_context(|| format!("failed to read {}", path.display()))?
+            let text =
+                std::io::read_to_string(std::io::Read::take(file, BundleManifest::MAX_BYTES))?;
+            text.parse::<toml::Table>()
+                .with_context(|| format!("failed to read {}", path.display()))?
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => toml::Table::new(),
-        Err(error) => return Err(error).with_context(|| format!("failed to read {}", path.display())),
+        Err(error) => {
+            return Err(error).with_context(|| format!("failed to read {}", path.display()));
+        }
     };
-    let mut set = |key: &str, value: Option<String>| value.map(|value| table.insert(key.into(), value.into()));
+    let mut set = |key: &str, value: Option<String>| {
+        value.map(|value| table.insert(key.into(), value.into()))
+    };
     set("package", args.package.as_ref().map(ToString::to_string));
     set("version", args.version.as_ref().map(ToString::to_string));
     set("platform", args.platform.as_ref().map(ToString::to_string));
     for key in ["package", "version"] {
-        ensure!(table.contains_key(key), "the bundle needs a {key}: give --{key}, or write it into {}", path.display());
+        ensure!(
+            table.contains_key(key),
+            "the bundle needs a {key}: give --{key}, or write it into {}",
+            path.display()
+        );
     }
-    table.entry("platform").or_insert_with(|| Platform::of_this_program().to_string().into());
-    BundleManifest::parse(&table.to_string()).map_err(|why| anyhow::anyhow!("{}: {why}", path.display()))
+    table
+        .entry("platform")
+        .or_insert_with(|| Platform::of_this_program().to_string().into());
+    BundleManifest::parse(&table.to_string())
+        .map_err(|why| anyhow::anyhow!("{}: {why}", path.display()))
 }

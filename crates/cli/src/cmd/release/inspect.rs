@@ -13,7 +13,7 @@ use crate::out;
 /// Options.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: lockstep release inspect lockstep-1.4.0.tar.zst")]
-pub struct Args {
+pub(crate) struct Args {
     /// The bundle
     file: PathBuf,
     /// Print JSON
@@ -21,9 +21,10 @@ pub struct Args {
     json: bool,
 }
 
-/// Shows the manifest and every entry.
-pub fn run(args: &Args) -> anyhow::Result<Exit> {
-    let file = File::open(&args.file).with_context(|| format!("failed to open {}", args.file.display()))?;
+/// Checks the whole bundle, and shows its manifest and its figures.
+pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
+    let file = File::open(&args.file)
+        .with_context(|| format!("failed to open {}", args.file.display()))?;
     let inspected = bundle::inspect(file)?;
     if args.json {
         out::json(&json!({
@@ -31,7 +32,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
             "length": inspected.length,
             "hash": inspected.hash,
             "unpacked_bytes": inspected.unpacked_bytes,
-            "entries": inspected.entries.iter().map(|entry| entry.path.clone()).collect::<Vec<_>>(),
+            "entries": inspected.entries,
         }))?;
         return Ok(Exit::Done);
     }
@@ -39,9 +40,10 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     out::line(manifest.trim_end());
     out::line("");
     out::line(format_args!("sha256   {}", inspected.hash));
-    out::line(format_args!("length   {} bytes, {} unpacked", inspected.length, inspected.unpacked_bytes));
-    out::line("");
-    let rows = inspected.entries.iter().map(|entry| vec![entry.kind(), entry.length.to_string(), entry.path.clone()]);
-    out::table(&["kind", "bytes", "path"], rows.collect(), "no entries");
+    out::line(format_args!("length   {} bytes", inspected.length));
+    out::line(format_args!(
+        "holds    {} bytes in {} entries",
+        inspected.unpacked_bytes, inspected.entries
+    ));
     Ok(Exit::Done)
 }

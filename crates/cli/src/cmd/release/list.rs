@@ -9,7 +9,7 @@ use crate::out;
 /// Options.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: lockstep release list --json")]
-pub struct Args {
+pub(crate) struct Args {
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -18,7 +18,7 @@ pub struct Args {
 }
 
 /// Shows releases, who runs them, and on how many hosts they failed.
-pub async fn run(args: Args) -> anyhow::Result<Exit> {
+pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     let releases: Vec<ReleaseView> = Operator::open(&args.operator)?.get("releases").await?;
     if args.json {
         out::json(&releases)?;
@@ -26,12 +26,21 @@ pub async fn run(args: Args) -> anyhow::Result<Exit> {
     }
     let rows = releases.iter().map(|view| {
         let (release, details) = (&view.release, &view.release.details);
-        let channels = view.channels.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        let channels = view
+            .channels
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(" ");
         vec![
             details.package.to_string(),
             details.version.to_string(),
             details.platform.to_string(),
-            if channels.is_empty() { "-".into() } else { channels },
+            if channels.is_empty() {
+                "-".into()
+            } else {
+                channels
+            },
             view.hosts.to_string(),
             view.failed.to_string(),
             release.length.to_string(),
@@ -39,6 +48,12 @@ pub async fn run(args: Args) -> anyhow::Result<Exit> {
         ]
     });
     let empty = "no releases; \"lockstep release publish FILE --keys DIR\" publishes one";
-    out::table(&["package", "version", "platform", "channels", "hosts", "failed", "bytes", "hash"], rows.collect(), empty);
+    out::table(
+        &[
+            "package", "version", "platform", "channels", "hosts", "failed", "bytes", "hash",
+        ],
+        rows.collect(),
+        empty,
+    );
     Ok(Exit::Done)
 }

@@ -10,7 +10,7 @@ use crate::out;
 /// Options.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: lockstep release promote lockstep 1.4.0 --to stable")]
-pub struct Args {
+pub(crate) struct Args {
     /// The package
     package: PackageName,
     /// The version
@@ -26,9 +26,13 @@ pub struct Args {
 }
 
 /// Starts the rollout.
-pub async fn run(args: Args) -> anyhow::Result<Exit> {
+pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     let operator = Operator::open(&args.operator)?;
-    let promote = Promote { package: args.package, version: args.version, channel: args.to };
+    let promote = Promote {
+        package: args.package,
+        version: args.version,
+        channel: args.to,
+    };
     let rollout: RolloutView = operator.post("promote", &promote).await?;
     if args.json {
         out::json(&rollout)?;

@@ -4,8 +4,9 @@ use std::fs::File;
 use std::path::PathBuf;
 
 use anyhow::Context;
+use indicatif::{ProgressBar, ProgressStyle};
 use lockstep_model::api::operator::StoredArtifact;
-use lockstep_model::{Interval, Release, Version, target_path};
+use lockstep_model::{Interval, Version};
 use lockstep_net::Clock;
 use lockstep_trust::author::TargetsEdit;
 use lockstep_trust::bundle;
@@ -18,9 +19,11 @@ use crate::publisher::Publisher;
 
 /// Options.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: lockstep release publish lockstep-1.4.0.tar.zst --keys ~/lockstep-keys\n\
-    The server gets the bundle and a signed list that names it. Nothing moves before \"release promote\".")]
-pub struct Args {
+#[command(
+    after_help = "Example: lockstep release publish lockstep-1.4.0.tar.zst --keys ~/lockstep-keys\n\
+    The server gets the bundle and a signed list that names it. Nothing moves before \"release promote\"."
+)]
+pub(crate) struct Args {
     /// The bundle
     file: PathBuf,
     /// Directories with the keys that sign
@@ -38,26 +41,49 @@ pub struct Args {
     operator: OperatorArgs,
 }
 
+/// Shows how far a long upload is; on anything but a terminal it stays silent.
+fn upload_bar(length: u64) -> ProgressBar {
+    let bar = ProgressBar::new(length);
+    let style = ProgressStyle::with_template("uploading {bar:40} {bytes}/{total_bytes} {eta}");
+    bar.set_style(style.expect("the template is a constant that a test has shown"));
+    bar
+}
+
 /// Uploads the bundle, then publishes a list that names it. A command that was cut off may be repeated.
-pub async fn run(args: Args) -> anyhow::Result<Exit> {
+pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     let operator = Operator::open(&args.operator)?;
     let publisher = Publisher::open(&args.keys, &args.passphrase.of_keys()?)?;
-    let file = File::open(&args.file).with_context(|| format!("failed to open {}", args.file.display()))?;
+    let file = File::open(&args.file)
+        .with_context(|| format!("failed to open {}", args.file.display()))?;
     let inspected = bundle::inspect(file)?;
-    let details = inspected.details();
-    let target = target_path(&details.package, &details.version, &details.platform);
-    let release = Release { details, target, length: inspected.length, hash: inspected.hash };
+    let release = inspected.into_built().release();
 
     let path = format!("/api/v1/artifacts/{}", release.hash);
-    operator.client().put_file::<StoredArtifact>(&path, &args.file).await?;
+    let bar = upload_bar(release.length);
+    let shown = bar.clone();
+    let file = tokio::fs::File::open(&args.file).await?;
+    let stored = operator
+        .client()
+        .put_file::<StoredArtifact>(&path, file, move |sent| shown.set_position(sent))
+        .await;
+    bar.finish_and_clear();
+    stored?;
     let mut edit = TargetsEdit::new().add(release.clone());
     if let Some(floor) = args.floor {
         edit = edit.set_floor(release.details.package.clone(), floor);
     }
     let now = Clock::system().now();
-    publisher.edit_targets(&operator, &edit, now, now + args.valid.duration()).await?;
+    publisher
+        .edit_targets(&operator, &edit, now, now + args.valid.duration())
+        .await?;
     let details = &release.details;
-    out::line(format_args!("published {} {} for {}", details.package, details.version, details.platform));
-    out::line(format_args!("next: lockstep release promote {} {} --to stable", details.package, details.version));
+    out::line(format_args!(
+        "published {} {} for {}",
+        details.package, details.version, details.platform
+    ));
+    out::line(format_args!(
+        "next: lockstep release promote {} {} --to stable",
+        details.package, details.version
+    ));
     Ok(Exit::Done)
 }

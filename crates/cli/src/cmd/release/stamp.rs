@@ -13,9 +13,11 @@ use crate::out;
 
 /// Options.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: lockstep release stamp lockstep-1.4.0.tar.zst --version 1.4.1-test -o test.tar.zst\n\
-    Only the version in bundle.toml changes; an update to it and back shows whether updating works.")]
-pub struct Args {
+#[command(
+    after_help = "Example: lockstep release stamp lockstep-1.4.0.tar.zst --version 1.4.1-test -o test.tar.zst\n\
+    Only the version in bundle.toml changes; an update to it and back shows whether updating works."
+)]
+pub(crate) struct Args {
     /// The bundle to copy
     file: PathBuf,
     /// The version of the copy
@@ -27,8 +29,9 @@ pub struct Args {
 }
 
 /// Copies the bundle.
-pub fn run(args: &Args) -> anyhow::Result<Exit> {
-    let file = File::open(&args.file).with_context(|| format!("failed to open {}", args.file.display()))?;
+pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
+    let file = File::open(&args.file)
+        .with_context(|| format!("failed to open {}", args.file.display()))?;
     let mut output = Replacement::begin(&args.output)?;
     let built = bundle::stamp(file, &args.version, output.file())?;
     output.finish()?;

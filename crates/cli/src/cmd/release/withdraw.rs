@@ -14,9 +14,11 @@ use crate::publisher::Publisher;
 
 /// Options.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: lockstep release withdraw lockstep 1.4.0 --keys ~/lockstep-keys\n\
-    No host installs it any more. Hosts that run it keep it until another version is promoted.")]
-pub struct Args {
+#[command(
+    after_help = "Example: lockstep release withdraw lockstep 1.4.0 --keys ~/lockstep-keys\n\
+    No host installs it any more. Hosts that run it keep it until another version is promoted."
+)]
+pub(crate) struct Args {
     /// The package
     package: PackageName,
     /// The version
@@ -34,12 +36,14 @@ pub struct Args {
 }
 
 /// Publishes a list without the release.
-pub async fn run(args: Args) -> anyhow::Result<Exit> {
+pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     let operator = Operator::open(&args.operator)?;
     let publisher = Publisher::open(&args.keys, &args.passphrase.of_keys()?)?;
     let edit = TargetsEdit::new().withdraw(args.package.clone(), args.version.clone());
     let now = Clock::system().now();
-    publisher.edit_targets(&operator, &edit, now, now + args.valid.duration()).await?;
+    publisher
+        .edit_targets(&operator, &edit, now, now + args.valid.duration())
+        .await?;
     out::line(format_args!("withdrew {} {}", args.package, args.version));
     Ok(Exit::Done)
 }

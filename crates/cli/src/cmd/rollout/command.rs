@@ -10,7 +10,7 @@ use crate::out;
 /// Options.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: lockstep rollout halt 7")]
-pub struct Args {
+pub(crate) struct Args {
     /// The rollout's number
     #[arg(value_parser = parse_id)]
     id: RolloutId,
@@ -19,15 +19,20 @@ pub struct Args {
 }
 
 /// Parses a rollout's number.
-pub fn parse_id(text: &str) -> Result<RolloutId, String> {
-    text.parse().map(RolloutId).map_err(|_| format!("{text:?} is not a rollout's number; \"lockstep rollout list\" shows them"))
+pub(crate) fn parse_id(text: &str) -> Result<RolloutId, String> {
+    text.parse().map(RolloutId).map_err(|_| {
+        format!("{text:?} is not a rollout's number; \"lockstep rollout list\" shows them")
+    })
 }
 
 /// Gives the command.
-pub async fn run(args: Args, command: &str) -> anyhow::Result<Exit> {
+pub(crate) async fn run(args: Args, command: &str) -> anyhow::Result<Exit> {
     let operator = Operator::open(&args.operator)?;
     let path = format!("rollouts/{}/{command}", args.id);
     let rollout: RolloutView = operator.post(&path, &serde_json::json!({})).await?;
-    out::line(format_args!("rollout {} is {}: {}", rollout.id, rollout.state, rollout.why));
+    out::line(format_args!(
+        "rollout {} is {}: {}",
+        rollout.id, rollout.state, rollout.why
+    ));
     Ok(Exit::Done)
 }

@@ -9,7 +9,7 @@ use crate::out;
 /// Options.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: lockstep rollout list")]
-pub struct Args {
+pub(crate) struct Args {
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -18,7 +18,7 @@ pub struct Args {
 }
 
 /// Shows all rollouts.
-pub async fn run(args: Args) -> anyhow::Result<Exit> {
+pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     let rollouts: Vec<RolloutView> = Operator::open(&args.operator)?.get("rollouts").await?;
     if args.json {
         out::json(&rollouts)?;
@@ -35,6 +35,10 @@ pub async fn run(args: Args) -> anyhow::Result<Exit> {
         ]
     });
     let empty = "no rollouts; \"lockstep release promote PACKAGE VERSION --to CHANNEL\" starts one";
-    out::table(&["id", "release", "from", "channel", "state", "why"], rows.collect(), empty);
+    out::table(
+        &["id", "release", "from", "channel", "state", "why"],
+        rows.collect(),
+        empty,
+    );
     Ok(Exit::Done)
 }

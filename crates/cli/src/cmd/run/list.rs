@@ -11,7 +11,7 @@ use crate::out;
 /// Options.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: lockstep run list --host web1.example.org")]
-pub struct Args {
+pub(crate) struct Args {
     /// Only the runs of this host
     #[arg(long)]
     host: Option<HostName>,
@@ -23,8 +23,10 @@ pub struct Args {
 }
 
 /// Shows runs.
-pub async fn run(args: Args) -> anyhow::Result<Exit> {
-    let path = args.host.map_or("runs".into(), |host| format!("runs?host={host}"));
+pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
+    let path = args
+        .host
+        .map_or("runs".into(), |host| format!("runs?host={host}"));
     let runs: Vec<RunView> = Operator::open(&args.operator)?.get(&path).await?;
     if args.json {
         out::json(&runs)?;
@@ -36,12 +38,27 @@ pub async fn run(args: Args) -> anyhow::Result<Exit> {
         vec![
             record.id.to_string(),
             run.host.to_string(),
-            format!("{} {} → {}", record.package, out::or_dash(record.from.as_ref()), record.to),
-            record.outcome.map_or(record.phase.to_string(), |outcome| outcome.to_string()),
+            format!(
+                "{} {} → {}",
+                record.package,
+                out::or_dash(record.from.as_ref()),
+                record.to
+            ),
+            record
+                .outcome
+                .map_or(record.phase.to_string(), |outcome| outcome.to_string()),
             out::ago(record.at, now),
-            record.reason.as_ref().map(ToString::to_string).unwrap_or_default(),
+            record
+                .reason
+                .as_ref()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
         ]
     });
-    out::table(&["run", "host", "change", "state", "when", "why"], rows.collect(), "no runs yet");
+    out::table(
+        &["run", "host", "change", "state", "when", "why"],
+        rows.collect(),
+        "no runs yet",
+    );
     Ok(Exit::Done)
 }

@@ -10,7 +10,7 @@ use crate::out;
 /// Options.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: lockstep run show 019b0a5c-2d00-7abc-8def-0123456789ab")]
-pub struct Args {
+pub(crate) struct Args {
     /// The run
     id: RunId,
     /// Print JSON
@@ -21,8 +21,10 @@ pub struct Args {
 }
 
 /// Shows one run.
-pub async fn run(args: Args) -> anyhow::Result<Exit> {
-    let run: RunView = Operator::open(&args.operator)?.get(&format!("runs/{}", args.id)).await?;
+pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
+    let run: RunView = Operator::open(&args.operator)?
+        .get(&format!("runs/{}", args.id))
+        .await?;
     if args.json {
         out::json(&run)?;
         return Ok(Exit::Done);
@@ -30,11 +32,20 @@ pub async fn run(args: Args) -> anyhow::Result<Exit> {
     let record = &run.record;
     let from = out::or_dash(record.from.as_ref());
     out::line(format_args!("run {} on {}", record.id, run.host));
-    out::line(format_args!("{} {from} → {} ({})", record.package, record.to, record.hash));
-    out::line(format_args!("began {:.0}, ordered by rollout {}", record.started_at, record.generation));
+    out::line(format_args!(
+        "{} {from} → {} ({})",
+        record.package, record.to, record.hash
+    ));
+    out::line(format_args!(
+        "began {:.0}, ordered by rollout {}",
+        record.started_at, record.generation
+    ));
     match record.outcome {
         Some(outcome) => out::line(format_args!("{outcome} at {:.0}", record.at)),
-        None => out::line(format_args!("in phase {} since {:.0}", record.phase, record.at)),
+        None => out::line(format_args!(
+            "in phase {} since {:.0}",
+            record.phase, record.at
+        )),
     }
     if let Some(reason) = &record.reason {
         out::line(format_args!("because {reason}"));

@@ -1,10 +1,13 @@
 //! `lockstep server backup` and `lockstep server restore`.
 
 use std::fs::File;
+use std::io::Write;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use anyhow::Context;
-use lockstep_host::fs::Replacement;
+use anyhow::{Context, bail};
+use lockstep_host::fs::{Mode, Replacement};
+use lockstep_net::Clock;
 use lockstep_server::backup;
 
 use super::{ConfigArgs, ListenArgs};
@@ -13,9 +16,11 @@ use crate::out;
 
 /// Options of `backup`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: lockstep server backup /backup/lockstep.tar.zst --data /srv/lockstep\n\
-    The server may run meanwhile. The file holds the fleet's private keys: keep it as safe as the server itself.")]
-pub struct Args {
+#[command(
+    after_help = "Example: lockstep server backup /backup/lockstep.tar.zst --data /srv/lockstep\n\
+    The server may run meanwhile. The file holds the fleet's private keys: keep it as safe as the server itself."
+)]
+pub(crate) struct Args {
     /// The file to write
     file: PathBuf,
     #[command(flatten)]
@@ -24,30 +29,68 @@ pub struct Args {
 
 /// Options of `restore`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: lockstep server restore /backup/lockstep.tar.zst --data /srv/lockstep\n\
-    A backup of SQLite can be restored into PostgreSQL and the other way round.")]
-pub struct RestoreArgs {
+#[command(
+    after_help = "Example: lockstep server restore /backup/lockstep.tar.zst --data /srv/lockstep\n\
+    A backup of SQLite can be restored into PostgreSQL and the other way round."
+)]
+pub(crate) struct RestoreArgs {
     /// The backup
     file: PathBuf,
     #[command(flatten)]
     config: ConfigArgs,
 }
 
+/// The backup's file, which takes its name only once the whole backup is in it.
+#[derive(Clone)]
+struct Shared(Arc<Mutex<Replacement>>);
+
+impl Write for Shared {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .file()
+            .write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .file()
+            .flush()
+    }
+}
+
 /// Writes the backup.
-pub async fn run(args: Args) -> anyhow::Result<Exit> {
+pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     let config = args.config.load(&ListenArgs::default())?;
-    let mut output = Replacement::begin(&args.file)?;
-    backup::backup(&config, output.file()).await?;
+    let output = Shared(Arc::new(Mutex::new(Replacement::begin_as(
+        &args.file,
+        Mode::Private,
+    )?)));
+    let contents = backup::backup(&config, output.clone(), Clock::system().now()).await?;
+    let Some(output) = Arc::into_inner(output.0).and_then(|output| output.into_inner().ok()) else {
+        bail!("the backup is still being written");
+    };
     output.finish()?;
-    out::line(format_args!("wrote {}", args.file.display()));
+    out::line(format_args!(
+        "wrote {} with {} bundles",
+        args.file.display(),
+        contents.artifacts
+    ));
     Ok(Exit::Done)
 }
 
 /// Restores the backup.
-pub async fn restore(args: RestoreArgs) -> anyhow::Result<Exit> {
+pub(crate) async fn restore(args: RestoreArgs) -> anyhow::Result<Exit> {
     let config = args.config.load(&ListenArgs::default())?;
-    let file = File::open(&args.file).with_context(|| format!("failed to open {}", args.file.display()))?;
+    let file = File::open(&args.file)
+        .with_context(|| format!("failed to open {}", args.file.display()))?;
     backup::restore(&config, file).await?;
-    out::line(format_args!("restored into {}; next: lockstep server run", config.data.display()));
+    out::line(format_args!(
+        "restored into {}; next: lockstep server run",
+        config.data.display()
+    ));
     Ok(Exit::Done)
 }

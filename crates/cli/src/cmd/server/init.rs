@@ -10,13 +10,13 @@ use crate::out;
 /// Options.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: lockstep server init --data /srv/lockstep")]
-pub struct Args {
+pub(crate) struct Args {
     #[command(flatten)]
     config: ConfigArgs,
 }
 
 /// Starts the server and stops it again: one way to a first start, not two.
-pub async fn run(args: Args) -> anyhow::Result<Exit> {
+pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     let config = args.config.load(&ListenArgs::default())?;
     let running = Server::start(config, Clock::system()).await?;
     match &running.first_start {

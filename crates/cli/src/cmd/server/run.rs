@@ -12,9 +12,11 @@ use crate::out;
 
 /// Options.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  lockstep server run --data /srv/lockstep\n  \
-    lockstep server run --config /etc/lockstep/server.toml\nSignals: TERM and INT stop it.")]
-pub struct Args {
+#[command(
+    after_help = "Examples:\n  lockstep server run --data /srv/lockstep\n  \
+    lockstep server run --config /etc/lockstep/server.toml\nSignals: TERM and INT stop it."
+)]
+pub(crate) struct Args {
     #[command(flatten)]
     config: ConfigArgs,
     #[command(flatten)]
@@ -25,26 +27,36 @@ pub struct Args {
 }
 
 /// Runs the server until it is told to stop.
-pub fn run(args: &Args) -> anyhow::Result<Exit> {
+pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
     if let Some(parent) = args.parent {
         lockstep_host::process::die_with_parent(parent)?;
     }
     let config = args.config.load(&args.listen)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    runtime.context("failed to start the runtime")?.block_on(async {
-        let mut terminate = signal(SignalKind::terminate()).context("failed to listen for signals")?;
-        let mut interrupt = signal(SignalKind::interrupt()).context("failed to listen for signals")?;
-        let running = Server::start(config, Clock::system()).await?;
-        if let Some(first) = &running.first_start {
-            show_first_start(first);
-        }
-        out::line(format_args!("agents connect to {}, operators to {}", running.agent_url(), running.operator_url()));
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        info!("stopping");
-        running.stop().await;
-        Ok(Exit::Done)
-    })
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
+    runtime
+        .context("failed to start the runtime")?
+        .block_on(async {
+            let mut terminate =
+                signal(SignalKind::terminate()).context("failed to listen for signals")?;
+            let mut interrupt =
+                signal(SignalKind::interrupt()).context("failed to listen for signals")?;
+            let running = Server::start(config, Clock::system()).await?;
+            if let Some(first) = &running.first_start {
+                show_first_start(first);
+            }
+            out::line(format_args!(
+                "agents connect to {}, operators to {}",
+                running.agent_url(),
+                running.operator_url()
+            ));
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            info!("stopping");
+            running.stop().await;
+            Ok(Exit::Done)
+        })
 }

@@ -10,7 +10,7 @@ use crate::out;
 /// Options.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: lockstep server status --json")]
-pub struct Args {
+pub(crate) struct Args {
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -19,19 +19,37 @@ pub struct Args {
 }
 
 /// Shows how a server stands.
-pub async fn run(args: Args) -> anyhow::Result<Exit> {
+pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     let status: ServerStatus = Operator::open(&args.operator)?.get("status").await?;
     if args.json {
         out::json(&status)?;
         return Ok(Exit::Done);
     }
-    out::line(format_args!("version    {} on {}", status.version, status.database));
-    out::line(format_args!("hosts      {}, {} of them silent", status.hosts, status.silent));
-    out::line(format_args!("rollouts   {} under way", status.active_rollouts));
-    out::line(format_args!("updates    {}", if status.updates == Updates::On { "on" } else { "off" }));
+    out::line(format_args!(
+        "version    {} on {}",
+        status.version, status.database
+    ));
+    out::line(format_args!(
+        "hosts      {}, {} of them silent",
+        status.hosts, status.silent
+    ));
+    out::line(format_args!(
+        "rollouts   {} under way",
+        status.active_rollouts
+    ));
+    out::line(format_args!(
+        "updates    {}",
+        if status.updates == Updates::On {
+            "on"
+        } else {
+            "off"
+        }
+    ));
     match status.targets_version {
         Some(version) => out::line(format_args!("releases   list version {version}")),
-        None => out::line("releases   none yet; \"lockstep keys init DIR\" makes the publisher's keys"),
+        None => {
+            out::line("releases   none yet; \"lockstep keys init DIR\" makes the publisher's keys")
+        }
     }
     Ok(Exit::Done)
 }

@@ -9,9 +9,11 @@ use crate::out;
 
 /// Options.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  lockstep token create\n  lockstep token create --uses 20 --valid 7d\n  \
-    lockstep token create --host web1.example.org   also in place of an enrolled host of that name")]
-pub struct Args {
+#[command(
+    after_help = "Examples:\n  lockstep token create\n  lockstep token create --uses 20 --valid 7d\n  \
+    lockstep token create --host web1.example.org   also in place of an enrolled host of that name"
+)]
+pub(crate) struct Args {
     /// How many hosts may enrol with it
     #[arg(long, default_value_t = 1)]
     uses: u32,
@@ -29,15 +31,22 @@ pub struct Args {
 }
 
 /// Makes a token.
-pub async fn run(args: Args) -> anyhow::Result<Exit> {
+pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     let operator = Operator::open(&args.operator)?;
-    let token = NewToken { uses: args.uses, valid_for: args.valid, host: args.host };
+    let token = NewToken {
+        uses: args.uses,
+        valid_for: args.valid,
+        host: args.host,
+    };
     let created: CreatedToken = operator.post("tokens", &token).await?;
     if args.json {
         out::json(&created)?;
     } else {
         out::line(&created.command);
-        out::note(format_args!("valid until {:.0}; this is the only time the token is shown", created.expires_at));
+        out::note(format_args!(
+            "valid until {:.0}; this is the only time the token is shown",
+            created.expires_at
+        ));
     }
     Ok(Exit::Done)
 }
