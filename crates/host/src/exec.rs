@@ -72,10 +72,9 @@ impl Finished {
     }
 }
 
-/// How long a killed group may hold on to the output. Who left the group may hold it for ever.
+/// How long others may hold the output when the command itself has ended. A background process that was just
+/// forked needs a moment to send its output elsewhere; one that left the group may hold it for ever.
 const LONGEST_HOLD: Duration = Duration::from_secs(1);
-/// A pipe holds 64 KiB by default and 1 MiB at most (`pipe(7)`); more than that was written by somebody alive.
-const LARGEST_PIPE: usize = 1 << 20;
 
 impl Exec {
     /// A command with a time limit; 64 KiB of output are kept.
@@ -142,11 +141,11 @@ impl Exec {
             }
             Err(_) => true,
         };
-        let status = if timed_out || !drain(&mut output, &mut tail) {
+        let is_held = timed_out || !closes(&mut output, &mut tail).await;
+        let status = if is_held {
             process.kill_group()?;
             // What the group wrote before it died.
-            let rest = read_all(&mut output, &mut tail);
-            if tokio::time::timeout(LONGEST_HOLD, rest).await.is_err() {
+            if !closes(&mut output, &mut tail).await {
                 tracing::debug!(program = %program.display(), "a process outside of its group holds its output");
             }
             process.kill().await?
@@ -196,19 +195,9 @@ async fn read_all(output: &mut pipe::Receiver, tail: &mut Tail) {
     }
 }
 
-/// Takes what is in the pipe. False if somebody still holds the other end.
-fn drain(output: &mut pipe::Receiver, tail: &mut Tail) -> bool {
-    let mut buffer = vec![0; 16 * 1024];
-    let mut drained = 0;
-    while drained <= LARGEST_PIPE {
-        match output.try_read(&mut buffer) {
-            Ok(0) => return true,
-            Ok(read) => {
-                tail.push(&buffer[..read]);
-                drained += read;
-            }
-            Err(error) => return error.kind() != io::ErrorKind::WouldBlock,
-        }
-    }
-    false
+/// Reads what is left. False if somebody goes on holding the pipe.
+async fn closes(output: &mut pipe::Receiver, tail: &mut Tail) -> bool {
+    tokio::time::timeout(LONGEST_HOLD, read_all(output, tail))
+        .await
+        .is_ok()
 }

@@ -312,7 +312,8 @@ impl Probation {
             let now = now.unwrap_or(Level::DEAD);
             return roll_back(RunReason::ItemWorse { item, before, now });
         }
-        if self.well_since.is_some_and(|since| at.saturating_sub(since) >= rules.window) {
+        // Counted up to the last sign: silence proves nothing.
+        if self.well_since.is_some_and(|since| self.last_sign.saturating_sub(since) >= rules.window) {
             return Verdict::Proven;
         }
         let link_is_late = !self.link_is_up() && at.saturating_sub(self.link_down_since) >= rules.check_in;

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | who may connect | anybody who can reach the port; with a certificate of our authority that the store does not know as revoked, or with none, and then only to enrol |
 //! | largest message | 64 KiB to enrol and renew, 1 MiB for a report, 256 KiB for a run |
-//! | how many at once | `limits.connections`; `limits.requests` being answered, the rest get 503; `downloads` bundles; 4 streams for each host |
+//! | how many at once | `limits.connections`; `limits.requests` and 64 enrolments being answered, the rest get 503; `downloads` bundles; 4 streams for each host |
 //! | how long | 30 s for a request with its body; a download may not stall for 30 s; a stream ends when its host is removed |
 //!
 //! Every request may be repeated. The certificate is looked up for every request, so a removed host is turned away
@@ -26,6 +26,9 @@ use crate::{repository, web};
 
 pub(crate) use stream::Streams;
 
+/// Enrolments being answered at once.
+const ENROLMENTS: usize = 64;
+
 /// The routes of the listener for agents.
 pub(crate) fn routes(app: &Arc<App>) -> Router {
     let known_host = from_fn_with_state(Arc::clone(app), door::known_host);
@@ -37,12 +40,17 @@ pub(crate) fn routes(app: &Arc<App>) -> Router {
         .route("/agent/v1/runs", post(report::run))
         .merge(repository::metadata_routes())
         .route_layer(known_host.clone())
-        .route("/agent/v1/enroll", post(enroll::enroll))
         .with_state(Arc::clone(app));
     let slow = Router::new()
         .route("/agent/v1/stream", get(stream::stream))
         .merge(repository::target_routes())
         .route_layer(known_host)
         .with_state(Arc::clone(app));
-    web::wrap(quick, slow, app.config.limits.requests)
+    // Strangers have places of their own, so that they cannot take those of hosts.
+    let strangers = Router::new()
+        .route("/agent/v1/enroll", post(enroll::enroll))
+        .with_state(Arc::clone(app));
+    let quick = web::quick(quick, app.config.limits.requests);
+    let strangers = web::quick(strangers, ENROLMENTS);
+    web::listener(quick.merge(strangers).merge(slow))
 }

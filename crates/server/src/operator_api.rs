@@ -67,5 +67,5 @@ pub(crate) fn routes(app: &Arc<App>) -> Router {
         .merge(repository::target_routes())
         .route_layer(known_operator)
         .with_state(Arc::clone(app));
-    web::wrap(quick, slow, app.config.limits.requests)
+    web::listener(web::quick(quick, app.config.limits.requests).merge(slow))
 }

@@ -8,7 +8,7 @@ mod refusal;
 mod visitors;
 
 pub(crate) use body::JsonBody;
-pub(crate) use layers::wrap;
+pub(crate) use layers::{listener, quick};
 pub(crate) use params::{Named, Question};
 pub(crate) use refusal::Refusal;
 pub(crate) use visitors::FailedVisits;

@@ -2,7 +2,7 @@
 --
 -- Portable DDL, the same for SQLite and PostgreSQL: TEXT and BIGINT alone, no autoincrement. A column that ends in
 -- `_at` holds milliseconds since 1970 UTC; names, versions, hashes and identities are the text that `model` parses;
--- `report`, `record`, `facts` and `document` hold JSON.
+-- `report`, `brief`, `record`, `facts` and `document` hold JSON.
 
 CREATE TABLE hosts (
     name TEXT NOT NULL PRIMARY KEY,
@@ -51,9 +51,11 @@ CREATE TABLE operators (
     revoked_at BIGINT
 );
 
+-- `brief` is the part of the report that decisions over the whole fleet need: they read it of every host.
 CREATE TABLE reports (
     host TEXT NOT NULL PRIMARY KEY REFERENCES hosts (name),
     received_at BIGINT NOT NULL,
+    brief TEXT NOT NULL,
     report TEXT NOT NULL
 );
 

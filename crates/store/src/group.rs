@@ -240,6 +240,7 @@ async fn commit(db: &Db, group: &[Waiting]) -> Result<Vec<Result<(), Error>>, Er
                     query(ReportEntry::WRITE)
                         .bind(entry.host.as_str())
                         .bind(entry.received_at)
+                        .bind(&entry.brief)
                         .bind(&entry.report)
                         .execute(&mut *tx)
                         .await?

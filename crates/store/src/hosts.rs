@@ -8,6 +8,7 @@ use sqlx::{FromRow, query, query_scalar};
 use crate::db::Kind;
 use crate::group::Entry;
 use crate::records::{MAX_DOCUMENT, Place, limit, milliseconds, rows, to_json};
+use crate::standings::Brief;
 use crate::{Error, Store};
 
 /// A host that shall be enrolled.
@@ -48,15 +49,17 @@ pub struct HostRow {
 pub(crate) struct ReportEntry {
     pub(crate) host: HostName,
     pub(crate) received_at: i64,
+    pub(crate) brief: String,
     pub(crate) report: String,
 }
 
 impl ReportEntry {
     /// A report that was received earlier than the stored one came late and is not wanted. But a stored time that
     /// lies more than a minute ahead was given by a server whose clock was wrong, and must not silence the host.
-    pub(crate) const WRITE: &str = "INSERT INTO reports (host, received_at, report) \
-        SELECT name, $2, $3 FROM hosts WHERE name = $1 AND removed_at IS NULL \
-        ON CONFLICT (host) DO UPDATE SET received_at = excluded.received_at, report = excluded.report \
+    pub(crate) const WRITE: &str = "INSERT INTO reports (host, received_at, brief, report) \
+        SELECT name, $2, $3, $4 FROM hosts WHERE name = $1 AND removed_at IS NULL \
+        ON CONFLICT (host) DO UPDATE SET received_at = excluded.received_at, brief = excluded.brief, \
+            report = excluded.report \
         WHERE reports.received_at <= excluded.received_at OR reports.received_at > excluded.received_at + 60000";
 }
 
@@ -286,6 +289,7 @@ impl Store {
         let entry = ReportEntry {
             host: host.clone(),
             received_at: milliseconds(at),
+            brief: to_json("the brief of a report", &Brief::of(report), MAX_DOCUMENT)?,
             report: to_json("a report", report, MAX_DOCUMENT)?,
         };
         self.groups().write(Entry::Report(entry)).await

@@ -1,9 +1,9 @@
 //! How the fleet stands towards one package: what a rollout needs to know of every host, and no more.
 
 use jiff::Timestamp;
-use lockstep_model::api::{Facts, Installed, RunStatus};
+use lockstep_model::api::{Facts, Report};
 use lockstep_model::{HostName, PackageName, Platform, Version};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use sqlx::{FromRow, query};
 
 use crate::records::{Place, limit, rows};
@@ -31,7 +31,7 @@ pub struct Standing {
 /// Hosts in one page.
 const PAGE: u32 = 1000;
 
-const STANDINGS: &str = "SELECT h.name, h.facts, h.enrolled_at, r.received_at, r.report \
+const STANDINGS: &str = "SELECT h.name, h.facts, h.enrolled_at, r.received_at, r.brief \
     FROM hosts h LEFT JOIN reports r ON r.host = h.name \
     WHERE h.removed_at IS NULL AND ($1 IS NULL OR h.name > $1) ORDER BY h.name LIMIT $2";
 
@@ -41,16 +41,38 @@ struct Record {
     facts: String,
     enrolled_at: i64,
     received_at: Option<i64>,
-    report: Option<String>,
+    brief: Option<String>,
 }
 
-/// What is read of a report; its items, by far the most of it, are passed over.
-#[derive(Default, Deserialize)]
-struct Brief {
-    installed: Vec<Installed>,
-    run: Option<RunStatus>,
-    #[serde(default)]
-    facts: Facts,
+/// What of a report is kept beside it: its items, by far the most of it, matter to nobody who looks at the fleet.
+#[derive(Default, Serialize, Deserialize)]
+pub(crate) struct Brief {
+    installed: Vec<BriefInstalled>,
+    /// The package that the run in progress changes.
+    run: Option<PackageName>,
+    platform: Option<Platform>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct BriefInstalled {
+    package: PackageName,
+    version: Version,
+    proven: bool,
+}
+
+impl Brief {
+    pub(crate) fn of(report: &Report) -> Self {
+        let installed = report.installed.iter().map(|it| BriefInstalled {
+            package: it.package.clone(),
+            version: it.version.clone(),
+            proven: it.proven,
+        });
+        Self {
+            installed: installed.collect(),
+            run: report.run.as_ref().map(|run| run.package.clone()),
+            platform: report.facts.platform.clone(),
+        }
+    }
 }
 
 impl Record {
@@ -63,8 +85,8 @@ impl Record {
             table: "reports",
             key: &self.name,
         };
-        let brief: Brief = match &self.report {
-            Some(text) => reported.json("report", text)?,
+        let brief: Brief = match &self.brief {
+            Some(text) => reported.json("brief", text)?,
             None => Brief::default(),
         };
         let facts: Facts = host.json("facts", &self.facts)?;
@@ -79,10 +101,10 @@ impl Record {
                 .received_at
                 .map(|at| reported.time("received_at", at))
                 .transpose()?,
-            platform: brief.facts.platform.or(facts.platform),
+            platform: brief.platform.or(facts.platform),
             proven: installed.as_ref().is_some_and(|it| it.proven),
             version: installed.map(|it| it.version),
-            running: brief.run.is_some_and(|run| run.package == *package),
+            running: brief.run.as_ref() == Some(package),
         })
     }
 }

@@ -79,7 +79,12 @@ pub(crate) const TABLES: [Table; 16] = [
     },
     Table {
         name: "reports",
-        columns: &[Text("host"), Number("received_at"), Text("report")],
+        columns: &[
+            Text("host"),
+            Number("received_at"),
+            Text("brief"),
+            Text("report"),
+        ],
         key: "host",
     },
     Table {

@@ -3,7 +3,7 @@
 //! It listens on a socket in its own temporary directory and nowhere else, so clusters of tests that run at the
 //! same time do not meet. PostgreSQL refuses to run as root; a test that runs as root runs it as the user
 //! `postgres`. It ends with the value, also when the test panics, and is ended by the kernel when the test process
-//! is killed.
+//! is killed; the directory that is left over then is removed by the next test that starts a cluster.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -37,8 +37,16 @@ pub struct Postgres {
     fsync: Fsync,
     server: Option<Server>,
     databases: AtomicU32,
+    /// Held as long as the directory is in use.
+    _lock: File,
 }
 
+/// Where clusters are made. Not below TMPDIR: the path of a socket has at most 107 bytes.
+const PLACE: &str = "/tmp";
+/// What the names of their directories begin with.
+const PREFIX: &str = "lockstep-postgres-";
+/// The file in each that its test process has locked.
+const LOCK: &str = "lock";
 /// How long PostgreSQL may take to start or to stop.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -56,11 +64,12 @@ impl Postgres {
     /// # Errors
     /// Says what is missing, or shows the end of PostgreSQL's log.
     pub fn start_with(fsync: Fsync) -> anyhow::Result<Self> {
-        // Not below TMPDIR: the path of a socket has at most 107 bytes.
+        remove_leftovers();
         let directory = tempfile::Builder::new()
-            .prefix("lockstep-postgres-")
-            .tempdir_in("/tmp")
+            .prefix(PREFIX)
+            .tempdir_in(PLACE)
             .context("making a directory for PostgreSQL")?;
+        let lock = lock_directory(directory.path()).context("locking the directory")?;
         let user = User::needed()?;
         if let Some(user) = user {
             std::os::unix::fs::chown(directory.path(), Some(user.uid), Some(user.gid))
@@ -73,6 +82,7 @@ impl Postgres {
             fsync,
             server: None,
             databases: AtomicU32::new(0),
+            _lock: lock,
         };
         cluster.make()?;
         cluster.run()?;
@@ -333,6 +343,34 @@ impl User {
     }
 }
 
+/// Says that a directory is in use. The lock gets its name only once it is held, so that nobody finds it free.
+fn lock_directory(directory: &Path) -> std::io::Result<File> {
+    let unnamed = directory.join("lock.new");
+    let lock = File::create(&unnamed)?;
+    lock.lock()?;
+    std::fs::hard_link(&unnamed, directory.join(LOCK))?;
+    Ok(lock)
+}
+
+/// Removes the directories of test processes that were killed: nobody holds their locks any more. What cannot be
+/// removed, because it belongs to somebody else, stays.
+fn remove_leftovers() {
+    let Ok(entries) = std::fs::read_dir(PLACE) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        if !entry.file_name().to_string_lossy().starts_with(PREFIX) {
+            continue;
+        }
+        // One without a lock was made a moment ago.
+        if let Ok(lock) = File::open(entry.path().join(LOCK))
+            && lock.try_lock().is_ok()
+        {
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
 /// The directory with PostgreSQL's programs: Debian's newest, or the first in PATH.
 fn programs() -> anyhow::Result<PathBuf> {
     let version =
@@ -358,6 +396,18 @@ mod tests {
     use std::os::unix::net::UnixStream;
 
     use super::*;
+
+    #[test]
+    fn what_killed_tests_left_is_removed() {
+        let leftover = Path::new(PLACE).join(format!("{PREFIX}leftover-{}", std::process::id()));
+        std::fs::create_dir(&leftover).unwrap();
+        let lock = lock_directory(&leftover).unwrap();
+        remove_leftovers();
+        assert!(leftover.exists());
+        drop(lock);
+        remove_leftovers();
+        assert!(!leftover.exists());
+    }
 
     fn answers(directory: &Path) -> bool {
         UnixStream::connect(directory.join(".s.PGSQL.5432")).is_ok()

@@ -48,7 +48,9 @@ impl Listed {
 }
 
 impl TrustedRepository {
-    /// Opens what the store holds. Where it holds no root yet, `initial_root` becomes the root and is stored.
+    /// Opens what the store holds. Where it holds no root yet, `initial_root` becomes the root and is stored; a
+    /// stored root is never replaced by it, so a host that enrols with another publisher must begin with an empty
+    /// store.
     ///
     /// # Errors
     /// [`Error::NoRoot`] if there is none; otherwise why the root cannot be used, or the store fails.

@@ -76,7 +76,7 @@ impl Dir {
     pub(crate) fn create_dir(&self, name: &OsStr, mode: u32) -> io::Result<Self> {
         single(name)?;
         let mut effects = fault::effects();
-        rustix::fs::mkdirat(&self.fd, name, Mode::RWXU)?;
+        rustix::fs::mkdirat(&self.fd, name, Mode::from_raw_mode(mode))?;
         effects.created(&self.fd, name);
         drop(effects);
         let dir = self.open_dir(name)?;

@@ -70,7 +70,7 @@ impl Slots {
                 source,
             })?;
         package_dir.sync().syncing(&dir)?;
-        fs::remove_entry(package_dir, aside.as_ref()).removing(&dir)?;
-        package_dir.sync().syncing(&dir)
+        // Whatever comes back of this after a cut is worthless, and is removed by the next one.
+        fs::remove_entry(package_dir, aside.as_ref()).removing(&dir)
     }
 }

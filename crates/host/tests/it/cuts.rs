@@ -230,6 +230,37 @@ fn a_tree_can_be_synced_again() {
     .survives();
 }
 
+#[test]
+fn what_was_unpacked_is_durable() {
+    fn whole(root: &Path) {
+        let unpacked = root.join("unpacked");
+        assert_eq!(
+            text(unpacked.join("bin/lockstep")).unwrap(),
+            "program 1.0.0"
+        );
+        assert_eq!(
+            text(unpacked.join("lib/lockstep")).unwrap(),
+            "program 1.0.0"
+        );
+        assert_eq!(
+            text(unpacked.join("etc/agent.env")).unwrap(),
+            "env of 1.0.0"
+        );
+        assert!(unpacked.join("bundle.toml").exists());
+    }
+    Story {
+        name: "unpack",
+        prepare: |root| put(root.join("bundle"), Bundle::agent("1.0.0").bytes()),
+        check: |root| {
+            if root.join("unpacked").exists() {
+                whole(root);
+            }
+        },
+        done: whole,
+    }
+    .survives();
+}
+
 fn slots(root: &Path) -> Slots {
     Slots::new(Layout::below(root))
 }

@@ -6,9 +6,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use lockstep_host::exec::{Exec, Finished};
-use lockstep_host::process::wait_gone;
+use lockstep_host::process::{Signal, signal, wait_gone};
 
-use super::trials::{self, PATIENCE, block_on, put};
+use super::trials::{self, PATIENCE, block_on, fifo, put};
 
 fn shell(script: &str) -> Exec {
     Exec::new("/bin/sh", PATIENCE).args(["-c", script])
@@ -110,14 +110,18 @@ fn a_grandchild_that_left_the_group_does_not_hold_anybody_up() {
         .trim()
         .parse()
         .unwrap();
-    lockstep_host::process::signal(pid, lockstep_host::process::Signal::KILL).unwrap();
+    signal(pid, Signal::KILL).unwrap();
 }
 
 #[test]
 fn a_service_that_holds_nothing_goes_on() {
     let directory = trials::directory();
-    let pid = directory.path().join("pid");
-    let script = format!("sleep 600 >/dev/null 2>&1 & echo $! > {}", pid.display());
+    let (pid, ready) = (directory.path().join("pid"), directory.path().join("ready"));
+    fifo(&ready);
+    let (pid_path, ready) = (pid.display(), ready.display());
+    // It says that it is ready when its output goes elsewhere.
+    let service = format!("sh -c 'echo > {ready}; exec sleep 600' > /dev/null 2>&1 &");
+    let script = format!("{service} echo $! > {pid_path}; read nothing < {ready}");
     assert!(run(shell(&script)).succeeded());
     let pid: u32 = std::fs::read_to_string(pid)
         .unwrap()
@@ -125,15 +129,14 @@ fn a_service_that_holds_nothing_goes_on() {
         .parse()
         .unwrap();
     assert!(!block_on(wait_gone(pid, Duration::from_millis(10))).unwrap());
-    lockstep_host::process::signal(pid, lockstep_host::process::Signal::KILL).unwrap();
+    signal(pid, Signal::KILL).unwrap();
 }
 
 #[test]
 fn one_that_nobody_waits_for_is_killed() {
     let directory = trials::directory();
     let pid = directory.path().join("pid");
-    let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
-    rustix::fs::mkfifoat(rustix::fs::CWD, &pid, mode).unwrap();
+    fifo(&pid);
     block_on(async {
         let running = shell(&format!("echo $$ > {}; sleep 600", pid.display())).run();
         let started = tokio::task::spawn_blocking(move || std::fs::read_to_string(pid).unwrap());

@@ -371,9 +371,11 @@ fn a_size_that_the_header_lies_about_is_refused() {
         Refusal::TooManyBytes { limit: ROOMY.bytes }
     );
     assert_eq!(
-        refusal(&claims(u64::MAX).bytes()),
+        refusal(&claims(1 << 60).bytes()),
         Refusal::TooManyBytes { limit: ROOMY.bytes }
     );
+    let overflow = Place::new().unpack(&claims(u64::MAX).bytes()[..], ROOMY);
+    assert!(overflow.unwrap_err().blames_bundle());
     assert_eq!(refusal(&claims(5_000_000).bytes()), Refusal::Truncated);
 }
 

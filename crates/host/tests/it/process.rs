@@ -7,16 +7,10 @@ use std::time::Duration;
 use lockstep_host::Error;
 use lockstep_host::process::{Output, Process, Signal, Spawn, signal, wait_gone};
 
-use super::trials::{self, PATIENCE, Trial, block_on};
+use super::trials::{self, PATIENCE, Trial, block_on, fifo};
 
 fn shell(script: &str) -> Spawn {
     Spawn::new("/bin/sh").args(["-c", script])
-}
-
-/// A fifo: who reads it waits until somebody writes, so nobody waits for a while.
-fn fifo(path: &Path) {
-    let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
-    rustix::fs::mkfifoat(rustix::fs::CWD, path, mode).unwrap();
 }
 
 /// True if the process is there, zombies included.
@@ -211,8 +205,8 @@ fn an_orphan_notices_that_it_is_one() {
 
 #[test]
 fn a_program_is_executed_in_place_by_the_main_thread_only() {
-    // Tests run on threads of their own.
-    let error = lockstep_host::lock::exec_in_place(Path::new("/bin/true"), [""; 0]);
+    // Tests run on threads of their own. If it were executed, this test would fail with it.
+    let error = lockstep_host::lock::exec_in_place(Path::new("/bin/false"), [""; 0]);
     assert!(error.to_string().contains("main thread"), "{error}");
 }
 

@@ -3,6 +3,7 @@
 //! It does what an agent would do with this crate, one thing for each call, and says on its standard output how far
 //! it came, so that a test waits for a line and never for a while.
 
+use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use lockstep_host::fs::{self, Mode};
 use lockstep_host::lock::{AgentLock, exec_in_place};
 use lockstep_host::process::{Process, Spawn, die_with_parent};
 use lockstep_host::slots::Slots;
+use lockstep_host::unpack::{Limits, unpack};
 use lockstep_host::{Layout, fault};
 use lockstep_model::{PackageName, Release, Version};
 
@@ -56,6 +58,20 @@ fn story(name: &str, root: &Path) -> Outcome {
         "remove" => fs::remove_durable(&root.join("file"))?,
         "remove-tree" => fs::remove_tree(&root.join("tree"))?,
         "sync-tree" => fs::sync_tree(&root.join("tree"))?,
+        "unpack" => {
+            // Its own name becomes durable by the rename alone.
+            let (unpacking, unpacked) = (root.join("unpacking"), root.join("unpacked"));
+            if !unpacked.exists() {
+                fs::remove_tree(&unpacking)?;
+                let limits = Limits {
+                    entries: 100,
+                    bytes: 1_000_000,
+                };
+                unpack(File::open(root.join("bundle"))?, &unpacking, limits)?;
+                fault::point("unpacked");
+            }
+            fs::rename_durable(&unpacking, &unpacked)?;
+        }
         "install" => {
             let release = std::fs::read(root.join("release.json"))?;
             let release: Release = serde_json::from_slice(&release)?;

@@ -86,3 +86,9 @@ pub(crate) fn put(path: impl Into<PathBuf>, bytes: impl AsRef<[u8]>) {
     use lockstep_host::fs::{Mode, write_durable};
     write_durable(&path.into(), bytes.as_ref(), Mode::Public).unwrap();
 }
+
+/// A fifo: who reads it waits until somebody writes, so nobody waits for a while.
+pub(crate) fn fifo(path: &Path) {
+    let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+    rustix::fs::mkfifoat(rustix::fs::CWD, path, mode).unwrap();
+}

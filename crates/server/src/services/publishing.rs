@@ -171,7 +171,7 @@ pub(crate) async fn sign_online(
     targets: &[u8],
     now: Timestamp,
 ) -> Result<Vec<File>, Refusal> {
-    let version = next_version(app, Role::Snapshot).await?;
+    let version = next_version(app, Role::Snapshot, now).await?;
     let expires = now + app.config.metadata.snapshot.duration();
     let snapshot =
         author::snapshot(targets, version, expires, &app.online.snapshot).map_err(failed)?;
@@ -188,17 +188,23 @@ pub(crate) async fn sign_timestamp(
     snapshot: &[u8],
     now: Timestamp,
 ) -> Result<Vec<File>, Refusal> {
-    let version = next_version(app, Role::Timestamp).await?;
+    let version = next_version(app, Role::Timestamp, now).await?;
     let expires = now + app.config.metadata.timestamp.duration();
     let timestamp =
         author::timestamp(snapshot, version, expires, &app.online.timestamp).map_err(failed)?;
     Ok(vec![("timestamp.json".into(), text(timestamp)?)])
 }
 
-async fn next_version(app: &App, role: Role) -> Result<u64, Refusal> {
+/// One more than the last, and never less than the time in seconds: a server that was brought back from a backup
+/// does not know what it has signed since, and clients refuse what is older than they have seen.
+async fn next_version(app: &App, role: Role, now: Timestamp) -> Result<u64, Refusal> {
+    let time = u64::try_from(now.as_second()).unwrap_or_default();
     match app.store.repo_file(&format!("{role}.json")).await? {
-        Some(current) => Ok(stated(role, current.as_bytes()).map_err(failed)?.version + 1),
-        None => Ok(1),
+        Some(current) => {
+            let last = stated(role, current.as_bytes()).map_err(failed)?.version;
+            Ok(last.saturating_add(1).max(time))
+        }
+        None => Ok(time.max(1)),
     }
 }
 

@@ -18,20 +18,13 @@ use super::Refusal;
 /// How long a request may take, its body included; downloads, uploads and streams go by their own rules.
 const LONGEST_REQUEST: Duration = Duration::from_secs(30);
 
-/// Marks a response whose handling goes on behind its headers (a download, a stream): it no longer counts as a
-/// request in flight, and has limits of its own.
+/// Places for requests that are being answered.
 #[derive(Debug, Clone)]
-pub(crate) struct InFlight {
+struct InFlight {
     free: Arc<Semaphore>,
 }
 
 impl InFlight {
-    pub(crate) fn at_most(requests: usize) -> Self {
-        Self {
-            free: Arc::new(Semaphore::new(requests)),
-        }
-    }
-
     fn begin(&self) -> Result<OwnedSemaphorePermit, Refusal> {
         Arc::clone(&self.free).try_acquire_owned().map_err(|_| {
             // Spread, so that those who were turned away do not come back together.
@@ -41,14 +34,20 @@ impl InFlight {
     }
 }
 
-/// Puts the common layers around a listener's routes. `slow` holds the routes whose requests may take longer than
-/// [`LONGEST_REQUEST`] and are not counted: they bound themselves.
-pub(crate) fn wrap(quick: Router, slow: Router, requests: usize) -> Router {
-    let in_flight = InFlight::at_most(requests);
-    quick
+/// Routes whose requests take a moment: at most `at_once` of them are answered at the same time, each in at most
+/// [`LONGEST_REQUEST`]. Routes without this bound themselves.
+pub(crate) fn quick(routes: Router, at_once: usize) -> Router {
+    let in_flight = InFlight {
+        free: Arc::new(Semaphore::new(at_once)),
+    };
+    routes
         .layer(from_fn(in_time))
         .layer(from_fn_with_state(in_flight, counted))
-        .merge(slow)
+}
+
+/// Everything of a listener: what is nowhere among its routes is a problem document, and every request has an id.
+pub(crate) fn listener(routes: Router) -> Router {
+    routes
         .fallback(no_such_address)
         .method_not_allowed_fallback(no_such_method)
         .layer(from_fn(identified))

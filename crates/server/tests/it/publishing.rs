@@ -259,7 +259,7 @@ async fn freshness_is_signed_anew_before_it_ends() {
     world.driver.advance(hours(2));
     world.running.tick().await.unwrap();
     let second = timestamp().await;
-    assert_eq!(second.version, first.version + 1);
+    assert!(second.version > first.version);
     assert!(second.expires > first.expires);
 
     // For a month, a host that looks now and then always finds it fresh.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use lockstep_model::api::Updates;
+use lockstep_model::api::operator::SetUpdates;
 use lockstep_net::client::EventStream;
 use tokio::time::timeout;
 
@@ -25,12 +27,27 @@ async fn hosts_are_told_when_there_is_something_for_them() {
     world.promote("1.1.0").await.unwrap();
     let view = world.rollout(2).await;
     let canary = view.waves[0].hosts[0].name.clone();
-    // The others hear nothing: that nothing comes is seen by what comes first when the fleet is called.
+    let hint = Some(("report".to_owned(), "{}".to_owned()));
     let (_, stream) = streams
         .iter_mut()
         .find(|(host, _)| host.name == canary)
         .unwrap();
-    assert_eq!(next(stream).await, Some(("report".into(), "{}".into())));
+    assert_eq!(next(stream).await, hint);
+
+    // Then all are called, and the server ends: the others hear that one call and nothing else.
+    let set = SetUpdates {
+        updates: Updates::On,
+    };
+    let path = "/api/v1/settings/updates";
+    world.operator.put_json::<_, ()>(path, &set).await.unwrap();
+    for (_, stream) in &mut streams {
+        assert_eq!(next(stream).await, hint);
+    }
+    let stopped = tokio::spawn(world.running.stop());
+    for (host, stream) in &mut streams {
+        assert_eq!(next(stream).await, None, "{}", host.name);
+    }
+    stopped.await.unwrap();
 }
 
 #[tokio::test]
@@ -46,8 +63,8 @@ async fn a_stream_ends_with_its_host() {
         .unwrap();
     assert_eq!(next(&mut gone).await, None);
     // The other one lives, and ends with the server.
-    let set = lockstep_model::api::operator::SetUpdates {
-        updates: lockstep_model::api::Updates::On,
+    let set = SetUpdates {
+        updates: Updates::On,
     };
     world
         .operator

@@ -1,5 +1,6 @@
 //! A server, its operator, its publisher and its hosts, in one temporary directory.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,11 +15,11 @@ use lockstep_model::api::{
 };
 use lockstep_model::{
     BundleManifest, ChannelName, HostName, Interval, Outcome, PackageName, Phase, Platform, RunId,
-    RunReason, RunRecord, Version,
+    RunReason, RunRecord, Strategy, Version,
 };
 use lockstep_net::client::{CallError, ClientSettings, HttpClient, Identity, Roots};
 use lockstep_net::{Clock, ClockDriver};
-use lockstep_server::{OperatorFile, Running, Server, ServerConfig};
+use lockstep_server::{Listen, OperatorFile, Running, Server, ServerConfig};
 use lockstep_trust::author::{self, RootPlan, TargetsEdit};
 use lockstep_trust::bundle::{self, BuiltBundle};
 use lockstep_trust::identity::HostKey;
@@ -45,14 +46,21 @@ pub(crate) fn hours(hours: u64) -> Duration {
 
 /// A configuration for a server that tests start: free ports, and a decider that looks when it is told to.
 pub(crate) fn config(data: &Path) -> ServerConfig {
-    let mut config = ServerConfig::default();
-    config.data = data.into();
-    config.listen.agents = "127.0.0.1:0".parse().unwrap();
-    config.listen.operators = "127.0.0.1:0".parse().unwrap();
-    config.names = vec!["127.0.0.1".into()];
-    config.decide = Interval::from_secs(60);
-    config.rollout.bake = Interval::from_secs(60);
-    config
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    ServerConfig {
+        data: data.into(),
+        listen: Listen {
+            agents: any,
+            operators: any,
+        },
+        names: vec!["127.0.0.1".into()],
+        decide: Interval::from_secs(60),
+        rollout: Strategy {
+            bake: Interval::from_secs(60),
+            ..Strategy::default()
+        },
+        ..ServerConfig::default()
+    }
 }
 
 pub(crate) struct World {

@@ -9,7 +9,8 @@ use lockstep_testkit::Postgres;
 
 use crate::engine::{Engine, Place};
 use crate::{
-    dump, groups, hosts, killed, leases, opening, repository, rollouts, runs, small, tokens,
+    dump, groups, hosts, killed, leases, opening, repository, rollouts, runs, small, standings,
+    tokens,
 };
 
 type Case = fn(Place) -> Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -65,6 +66,10 @@ async fn run(engine: Engine) {
         small::settings_are_set_and_made_once,
         small::the_audit_trail_is_kept,
         small::what_is_old_is_forgotten,
+        standings::large_fleets_come_whole,
+        standings::only_failures_are_held_against_a_release,
+        standings::only_what_can_move_is_looked_at,
+        standings::the_fleet_is_seen_in_brief,
         tokens::each_refusal_has_its_reason,
         tokens::redemption_races_have_as_many_winners_as_uses,
         tokens::tokens_are_listed_and_revoked,
@@ -73,7 +78,8 @@ async fn run(engine: Engine) {
     let outcomes = cases.map(|(name, case)| {
         let engine = engine.clone();
         async move {
-            let place = engine.fresh();
+            let making = tokio::task::spawn_blocking(move || engine.fresh());
+            let place = making.await.unwrap();
             (name, tokio::spawn(case(place)).await)
         }
     });

@@ -158,13 +158,13 @@ pub(crate) async fn a_dump_that_is_not_whole_leaves_the_store_empty(place: Place
         ),
         (
             row(
-                "{\"row\":{\"table\":\"reports\",\"values\":{\"host\":\"a\",\"received_at\":1.5,\"report\":\"b\"}}}",
+                "{\"row\":{\"table\":\"reports\",\"values\":{\"host\":\"a\",\"received_at\":1.5,\"brief\":\"{}\",\"report\":\"b\"}}}",
             ),
             "not a whole number",
         ),
         (
             row(
-                "{\"row\":{\"table\":\"reports\",\"values\":{\"host\":\"a\",\"received_at\":1,\"report\":\"b\"}}}",
+                "{\"row\":{\"table\":\"reports\",\"values\":{\"host\":\"a\",\"received_at\":1,\"brief\":\"{}\",\"report\":\"b\"}}}",
             ),
             "does not fit into reports",
         ),

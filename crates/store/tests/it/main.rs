@@ -20,4 +20,5 @@ mod runs;
 mod samples;
 mod small;
 mod sqlite_only;
+mod standings;
 mod tokens;

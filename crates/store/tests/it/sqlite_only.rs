@@ -6,6 +6,8 @@ use std::io::{Seek, SeekFrom, Write};
 use std::os::unix::fs::PermissionsExt;
 
 use lockstep_store::{DatabaseUrl, Error, Store};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
+use sqlx::{ConnectOptions, Connection};
 
 use crate::engine::Engine;
 use crate::samples::{at, enroll, host, report};
@@ -115,4 +117,35 @@ async fn another_process_that_writes_is_waited_for() {
     raw.unlock().await;
     writing.await.unwrap().unwrap();
     assert_eq!(store.setting("a").await.unwrap().as_deref(), Some("b"));
+}
+
+/// The suite opens an empty file many times at once, too, but there the turn to the write-ahead log puts them in a
+/// row; here they meet when they make the tables.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_may_make_the_tables_at_once() {
+    for _ in 0..10 {
+        let place = Engine::Sqlite.fresh();
+        let DatabaseUrl::Sqlite(path) = &place.url else {
+            panic!("not a file");
+        };
+        SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .connect()
+            .await
+            .unwrap()
+            .close()
+            .await
+            .unwrap();
+        let opening: Vec<_> = (0..6)
+            .map(|_| {
+                let url = place.url.clone();
+                tokio::spawn(async move { Store::open(&url).await })
+            })
+            .collect();
+        for store in opening {
+            store.await.unwrap().unwrap().close().await;
+        }
+    }
 }

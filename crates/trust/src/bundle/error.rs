@@ -51,7 +51,7 @@ pub enum BundleError {
         #[source]
         source: io::Error,
     },
-    /// The bundle ends, and there is more.
+    /// The bundle's form is not that of a bundle.
     #[error("the bundle is refused: {why}")]
     Format {
         /// What is wrong.

@@ -504,6 +504,18 @@ async fn an_unreachable_repository_is_told_from_one_that_lies() {
 }
 
 #[tokio::test]
+async fn a_refresh_can_run_on_any_thread() {
+    fn any_thread<T: Send>(work: T) -> T {
+        work
+    }
+    let world = World::new();
+    let mut host = Host::of(&world);
+    any_thread(host.repository.refresh(&world.served, day(1)))
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
 async fn a_host_without_a_root_or_with_a_broken_one_trusts_nothing() {
     let world = World::new();
     assert!(matches!(

@@ -1,0 +1,172 @@
+//! The agent on its machine: locks, signals, the local sockets, workers that die.
+
+use std::process::Command;
+
+use crate::world::{World, eventually};
+
+fn signal(pid: u32, name: &str) {
+    let sent = Command::new("kill")
+        .args(["-s", name, &pid.to_string()])
+        .status()
+        .unwrap();
+    assert!(sent.success());
+}
+
+fn worker_pid(world: &World, host: &crate::world::Host) -> Option<u64> {
+    host.status(world)?["supervisor"]["worker"].as_u64()
+}
+
+#[test]
+fn a_second_agent_on_the_same_root_is_refused_and_a_stale_lock_is_not_in_the_way() {
+    let world = World::start();
+    let mut host = world.host("web1");
+    let second = host.agent(&world, &["run"]);
+    assert_eq!(second.status.code(), Some(3), "{second:?}");
+    let said = String::from_utf8_lossy(&second.stderr).into_owned();
+    assert!(
+        said.contains(&host.pid().to_string()),
+        "it names the process that holds the lock: {said}"
+    );
+    assert_eq!(
+        worker_pid(&world, &host).is_some(),
+        true,
+        "the first one is not disturbed"
+    );
+    host.kill();
+    assert!(
+        host.root.join("var/lib/lockstep/agent.lock").exists(),
+        "the file stays behind"
+    );
+    host.start();
+    eventually("it runs again", || worker_pid(&world, &host).is_some());
+}
+
+#[test]
+fn a_worker_that_is_killed_is_started_again() {
+    let world = World::start();
+    let host = world.host("web1");
+    let first = worker_pid(&world, &host).unwrap();
+    signal(u32::try_from(first).unwrap(), "KILL");
+    eventually("another worker runs", || {
+        worker_pid(&world, &host).is_some_and(|pid| pid != first)
+    });
+    let pid = host.pid();
+    assert_eq!(host.status(&world).unwrap()["supervisor"]["pid"], pid);
+}
+
+#[test]
+fn the_worker_ends_with_its_supervisor() {
+    let world = World::start();
+    let mut host = world.host("web1");
+    let worker = worker_pid(&world, &host).unwrap();
+    host.kill();
+    eventually("the worker is gone", || {
+        !std::path::Path::new(&format!("/proc/{worker}")).exists()
+    });
+}
+
+#[test]
+fn term_stops_in_order_and_stop_does_the_same() {
+    let world = World::start();
+    let mut host = world.host("web1");
+    let worker = worker_pid(&world, &host).unwrap();
+    signal(host.pid(), "TERM");
+    host.wait_dead();
+    assert!(
+        !std::path::Path::new(&format!("/proc/{worker}")).exists(),
+        "the worker ended first"
+    );
+    host.start();
+    eventually("it runs again", || worker_pid(&world, &host).is_some());
+    let stopped = host.agent(&world, &["stop"]);
+    assert!(stopped.status.success(), "{stopped:?}");
+    host.wait_dead();
+    let nobody = host.agent(&world, &["status"]);
+    assert_eq!(nobody.status.code(), Some(1));
+    assert!(
+        String::from_utf8_lossy(&nobody.stderr).contains("no agent answers"),
+        "{nobody:?}"
+    );
+}
+
+#[test]
+fn hup_reads_the_configuration_again_and_a_bad_one_is_refused() {
+    let world = World::start();
+    let host = world.host("web1");
+    let path = host.root.join("etc/lockstep/agent.toml");
+    let good = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, format!("{good}\nnonsense = 1\n")).unwrap();
+    let refused = host.agent(&world, &["reload"]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(
+        String::from_utf8_lossy(&refused.stderr).contains("nonsense"),
+        "{refused:?}"
+    );
+    signal(host.pid(), "HUP");
+    eventually("the old one stays in force", || {
+        host.log().contains("the old one stays in force")
+    });
+    std::fs::write(&path, good.replace("[update]", "[update]\nenabled = false")).unwrap();
+    assert!(host.agent(&world, &["reload"]).status.success());
+    world.publish("2.0.0", crate::candidate::Candidate::Good);
+    world.promote("2.0.0");
+    eventually("the host says why it stays", || {
+        host.status(&world).unwrap_or_default()["worker"]["hold"]["hold"] == "off-here"
+    });
+    assert_eq!(host.current(), "1.0.0");
+    let by_hand = host.agent(&world, &["update"]);
+    assert!(
+        by_hand.status.success(),
+        "a person on the host may still order it: {by_hand:?}"
+    );
+    assert_eq!(host.current(), "2.0.0");
+}
+
+#[test]
+fn usr1_executes_the_current_version_anew_in_place() {
+    let world = World::start();
+    let host = world.host("web1");
+    let (pid, worker) = (host.pid(), worker_pid(&world, &host).unwrap());
+    signal(pid, "USR1");
+    eventually("a new worker runs", || {
+        worker_pid(&world, &host).is_some_and(|pid| pid != worker)
+    });
+    assert_eq!(host.status(&world).unwrap()["supervisor"]["pid"], pid);
+}
+
+#[test]
+fn a_bare_program_becomes_the_first_slot() {
+    let world = World::start();
+    let root = world.path("bare").display().to_string();
+    let token = world.json(&["token", "create", "--json"]);
+    std::fs::write(world.path("token"), token["token"].as_str().unwrap()).unwrap();
+    let url = world.agents_url();
+    world.must(&[
+        "agent",
+        "enroll",
+        &url,
+        "--token-file",
+        "token",
+        "--name",
+        "bare",
+        "--root",
+        &root,
+    ]);
+    let mut agent = Command::new(env!("CARGO_BIN_EXE_lockstep"));
+    agent
+        .args(["agent", "run", "--root", &root])
+        .stdin(std::process::Stdio::null());
+    let mut agent = agent
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let own = env!("CARGO_PKG_VERSION");
+    eventually("it reports its own version", || {
+        world.reported_version("bare").as_deref() == Some(own)
+    });
+    agent.kill().unwrap();
+    agent.wait().unwrap();
+    let level = world.must(&["agent", "level", "--root", &root]);
+    assert!(level.contains(own) && level.contains("current"), "{level}");
+}
