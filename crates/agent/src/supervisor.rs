@@ -101,11 +101,11 @@ struct Supervisor {
 
 /// Runs the supervisor until it is told to stop, or to execute another program in its place.
 pub async fn run(options: Options, clock: Clock) -> Result<Exit, Error> {
+    fault::set_role("supervisor");
     let layout = Layout::below(&options.root);
     fs::create_private_dir(&layout.run_dir())?;
     fs::create_private_dir(&layout.state_dir())?;
     let lock = AgentLock::acquire(&layout)?;
-    fault::set_role("supervisor");
 
     let slots = Slots::new(layout.clone());
     let state = State::new(&layout);

@@ -21,7 +21,9 @@ pub async fn witness(layout: &Layout, clock: &Clock) -> Result<bool, Error> {
         match client.get_capped("/agent/v1/ping", 1024).await {
             Ok(_) => return Ok(true),
             // Any other refusal is the answer of a server that had the time for it.
-            Err(CallError::Refused { status, .. }) if status != 429 && status < 500 => return Ok(true),
+            Err(CallError::Refused { status, .. }) if status != 429 && status < 500 => {
+                return Ok(true);
+            }
             Err(error) => debug!(server, error = words(&error), "no answer"),
         }
     }

@@ -134,7 +134,11 @@ struct Worker {
 /// Runs the worker until it is told to stop, or its supervisor is gone.
 pub async fn run(options: Options, clock: Clock) -> Result<(), Error> {
     process::die_with_parent(options.supervisor)?;
-    fault::set_role("worker");
+    fault::set_role(if options.trial.is_some() {
+        "candidate"
+    } else {
+        "worker"
+    });
     fault::set_partner(options.supervisor);
     let layout = Layout::below(&options.root);
     let config = AgentConfig::load(&layout.config())?;

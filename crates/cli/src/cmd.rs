@@ -1,16 +1,28 @@
 //! The commands, one file each.
 
+#[cfg(feature = "agent")]
 mod agent;
+#[cfg(feature = "server")]
 mod completions;
+#[cfg(all(feature = "agent", feature = "server"))]
 mod demo;
+#[cfg(feature = "server")]
 mod host;
+#[cfg(feature = "server")]
 mod keys;
+#[cfg(feature = "server")]
 mod man;
+#[cfg(feature = "server")]
 mod release;
+#[cfg(feature = "server")]
 mod repo_client;
+#[cfg(feature = "server")]
 mod rollout;
+#[cfg(feature = "server")]
 mod run;
+#[cfg(feature = "server")]
 mod server;
+#[cfg(feature = "server")]
 mod token;
 
 use std::future::Future;
@@ -23,36 +35,48 @@ use crate::exit::Exit;
 /// What the program can do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    #[cfg(all(feature = "agent", feature = "server"))]
     /// A whole fleet on this machine: see releases rolled out, and bad ones caught
     Demo(demo::Args),
+    #[cfg(feature = "server")]
     /// The server: run it, look at it, back it up
     #[command(subcommand)]
     Server(server::Command),
+    #[cfg(feature = "agent")]
     /// The agent of this host: run it, enrol it, update it
     #[command(subcommand)]
     Agent(agent::Command),
+    #[cfg(feature = "server")]
     /// The publisher's keys, which never touch the server
     #[command(subcommand)]
     Keys(keys::Command),
+    #[cfg(feature = "server")]
     /// Releases: build, sign, publish, promote
     #[command(subcommand)]
     Release(release::Command),
+    #[cfg(feature = "server")]
     /// Rollouts: watch them, hold them, stop them
     #[command(subcommand)]
     Rollout(rollout::Command),
+    #[cfg(feature = "server")]
     /// Runs: what was changed on which host, and how it ended
     #[command(subcommand)]
     Run(run::Command),
+    #[cfg(feature = "server")]
     /// Hosts: how each one stands
     #[command(subcommand)]
     Host(host::Command),
+    #[cfg(feature = "server")]
     /// Tokens that let hosts enrol
     #[command(subcommand)]
     Token(token::Command),
+    #[cfg(feature = "server")]
     /// A TUF client with the command line of the public conformance suite
     RepoClient(repo_client::Args),
+    #[cfg(feature = "server")]
     /// Print the completions of a shell
     Completions(completions::Args),
+    #[cfg(feature = "server")]
     /// Write the manual pages into a directory
     Man(man::Args),
 }
@@ -62,8 +86,10 @@ impl Command {
     /// for what a person waits for.
     pub(crate) fn log_level(&self) -> &'static str {
         match self {
-            Self::Server(server::Command::Run(_))
-            | Self::Agent(agent::Command::Run(_) | agent::Command::Worker(_)) => "info",
+            #[cfg(feature = "server")]
+            Self::Server(server::Command::Run(_)) => "info",
+            #[cfg(feature = "agent")]
+            Self::Agent(agent::Command::Run(_) | agent::Command::Worker(_)) => "info",
             _ => "error",
         }
     }
@@ -71,17 +97,29 @@ impl Command {
     /// Runs the command to its end.
     pub(crate) fn run(self) -> anyhow::Result<Exit> {
         match self {
+            #[cfg(all(feature = "agent", feature = "server"))]
             Self::Demo(args) => block_on(demo::run(args)),
+            #[cfg(feature = "server")]
             Self::Server(command) => command.run(),
+            #[cfg(feature = "agent")]
             Self::Agent(command) => command.run(),
+            #[cfg(feature = "server")]
             Self::Keys(command) => block_on(command.run()),
+            #[cfg(feature = "server")]
             Self::Release(command) => block_on(command.run()),
+            #[cfg(feature = "server")]
             Self::Rollout(command) => block_on(command.run()),
+            #[cfg(feature = "server")]
             Self::Run(command) => block_on(command.run()),
+            #[cfg(feature = "server")]
             Self::Host(command) => block_on(command.run()),
+            #[cfg(feature = "server")]
             Self::Token(command) => block_on(command.run()),
+            #[cfg(feature = "server")]
             Self::RepoClient(args) => block_on(repo_client::run(args)),
+            #[cfg(feature = "server")]
             Self::Completions(args) => completions::run(&args),
+            #[cfg(feature = "server")]
             Self::Man(args) => man::run(&args),
         }
     }

@@ -15,6 +15,7 @@ pub(crate) enum Exit {
     /// 3: it was refused, or is held by someone else. (2, used wrongly, comes from the parser of the command line.)
     Refused,
     /// 4: there was nothing to do, where that matters to scripts.
+    #[cfg(feature = "agent")]
     Nothing,
 }
 
@@ -24,6 +25,7 @@ impl From<Exit> for ExitCode {
             Exit::Done => 0,
             Exit::Failed => 1,
             Exit::Refused => 3,
+            #[cfg(feature = "agent")]
             Exit::Nothing => 4,
         })
     }
@@ -32,21 +34,26 @@ impl From<Exit> for ExitCode {
 impl Exit {
     /// The code for an error: refused where somebody said no, failed otherwise.
     pub(crate) fn of(error: &anyhow::Error) -> Self {
-        use lockstep_agent::Error as Agent;
-        let refused = error.chain().any(|cause| {
-            let agent = cause.downcast_ref::<Agent>();
-            let host = cause.downcast_ref::<HostError>();
-            let call = cause.downcast_ref::<CallError>();
-            matches!(agent, Some(Agent::Refused(_)))
-                || matches!(host, Some(HostError::LockHeld { .. }))
-                || matches!(
-                    call,
-                    Some(CallError::Refused {
-                        status: 401 | 403 | 409 | 423,
-                        ..
-                    })
-                )
-        });
-        if refused { Self::Refused } else { Self::Failed }
+        if error.chain().any(is_refusal) {
+            Self::Refused
+        } else {
+            Self::Failed
+        }
     }
+}
+
+fn is_refusal(cause: &(dyn std::error::Error + 'static)) -> bool {
+    #[cfg(feature = "agent")]
+    if let Some(error) = cause.downcast_ref::<lockstep_agent::Error>() {
+        use lockstep_agent::Error;
+        return matches!(
+            error,
+            Error::Refused(_) | Error::Host(HostError::LockHeld { .. })
+        );
+    }
+    if let Some(error) = cause.downcast_ref::<HostError>() {
+        return matches!(error, HostError::LockHeld { .. });
+    }
+    let call = cause.downcast_ref::<CallError>();
+    call.is_some_and(|call| matches!(call.status(), Some(401 | 403 | 409 | 423)))
 }

@@ -7,9 +7,12 @@ mod cmd;
 mod env;
 mod exit;
 mod log;
+#[cfg(feature = "server")]
 mod operator;
 mod out;
+#[cfg(feature = "server")]
 mod passphrase;
+#[cfg(feature = "server")]
 mod publisher;
 
 use std::process::ExitCode;
@@ -27,7 +30,10 @@ use crate::exit::Exit;
     arg_required_else_help = true,
     infer_subcommands = false
 )]
-#[command(after_help = "To see it all work on this machine: lockstep demo")]
+#[cfg_attr(
+    all(feature = "agent", feature = "server"),
+    command(after_help = "To see it all work on this machine: lockstep demo")
+)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -1,7 +1,7 @@
 //! What a command prints: lines and tables for people, JSON for programs.
 
 use std::fmt::Display;
-use std::io::{ErrorKind, IsTerminal, Write};
+use std::io::{ErrorKind, Write};
 
 use comfy_table::{ContentArrangement, Table, presets};
 use jiff::Timestamp;
@@ -67,11 +67,6 @@ pub(crate) fn ago(then: Timestamp, now: Timestamp) -> String {
         7200..172_800 => format!("{} h ago", seconds / 3600),
         _ => format!("{} d ago", seconds / 86_400),
     }
-}
-
-/// True if a person looks at standard output.
-pub(crate) fn is_terminal() -> bool {
-    std::io::stdout().is_terminal()
 }
 
 fn end_on(error: &std::io::Error) -> ! {

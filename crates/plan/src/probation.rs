@@ -84,7 +84,9 @@ impl fmt::Display for Link {
             Self::Unknown => f.write_str("it has not asked the server yet"),
             Self::Up => f.write_str("the server accepts its reports"),
             Self::Busy { status } => write!(f, "the server is busy, status {status}"),
-            Self::Refused { status } => write!(f, "the server refuses its reports, status {status}"),
+            Self::Refused { status } => {
+                write!(f, "the server refuses its reports, status {status}")
+            }
             Self::Unreachable { why } => write!(f, "no answer: {why}"),
         }
     }
@@ -188,13 +190,26 @@ impl fmt::Display for Why {
             Self::CheckIn { link } => write!(f, "waits for the first accepted report: {link}"),
             Self::Surroundings { link } => write!(f, "waits for the server or the network: {link}"),
             Self::Samples => f.write_str("waits for the first samples"),
-            Self::Recovery { item, before, now: Some(now) } => {
+            Self::Recovery {
+                item,
+                before,
+                now: Some(now),
+            } => {
                 write!(f, "{item} is {now}, was {before} before the update")
             }
-            Self::Recovery { item, before, now: None } => {
-                write!(f, "{item} is not reported any more, was {before} before the update")
+            Self::Recovery {
+                item,
+                before,
+                now: None,
+            } => {
+                write!(
+                    f,
+                    "{item} is not reported any more, was {before} before the update"
+                )
             }
-            Self::Window { well_s, window_s } => write!(f, "has been well for {well_s} of {window_s} s"),
+            Self::Window { well_s, window_s } => {
+                write!(f, "has been well for {well_s} of {window_s} s")
+            }
         }
     }
 }
@@ -248,7 +263,10 @@ impl Probation {
     pub fn observe(&mut self, at: Duration, observation: Observation) -> Verdict {
         match observation {
             Observation::Exited { status } => {
-                return roll_back(RunReason::WorkerExited { status, after_s: at.as_secs_f64() });
+                return roll_back(RunReason::WorkerExited {
+                    status,
+                    after_s: at.as_secs_f64(),
+                });
             }
             Observation::Sign(sign) => self.take_sign(at, sign),
             Observation::Witness(saw) => self.take_witness(at, saw),
@@ -285,7 +303,11 @@ impl Probation {
             }
         }
         let well = !worse && self.link_is_up() && self.samples_taken();
-        self.well_since = if well { self.well_since.or(Some(at)) } else { None };
+        self.well_since = if well {
+            self.well_since.or(Some(at))
+        } else {
+            None
+        };
     }
 
     fn take_witness(&mut self, at: Duration, saw: Witness) {
@@ -301,7 +323,9 @@ impl Probation {
         let rules = &self.rules;
         let silent = at.saturating_sub(self.last_sign);
         if silent > rules.silence {
-            return roll_back(RunReason::Hung { silent_s: silent.as_secs_f64() });
+            return roll_back(RunReason::Hung {
+                silent_s: silent.as_secs_f64(),
+            });
         }
         if self.flips > rules.max_flips {
             return roll_back(RunReason::Unsteady { flips: self.flips });
@@ -313,10 +337,14 @@ impl Probation {
             return roll_back(RunReason::ItemWorse { item, before, now });
         }
         // Counted up to the last sign: silence proves nothing.
-        if self.well_since.is_some_and(|since| self.last_sign.saturating_sub(since) >= rules.window) {
+        if self
+            .well_since
+            .is_some_and(|since| self.last_sign.saturating_sub(since) >= rules.window)
+        {
             return Verdict::Proven;
         }
-        let link_is_late = !self.link_is_up() && at.saturating_sub(self.link_down_since) >= rules.check_in;
+        let link_is_late =
+            !self.link_is_up() && at.saturating_sub(self.link_down_since) >= rules.check_in;
         if at >= rules.patience {
             return self.out_of_patience(at);
         }
@@ -326,7 +354,9 @@ impl Probation {
                 let link = self.link().to_string();
                 return roll_back(RunReason::NoCheckIn { waited_s, link });
             }
-            let due = self.last_witness.is_none_or(|(asked, _)| at.saturating_sub(asked) >= rules.witness_every);
+            let due = self
+                .last_witness
+                .is_none_or(|(asked, _)| at.saturating_sub(asked) >= rules.witness_every);
             if due && !self.witness_is_out {
                 self.witness_is_out = true;
                 return Verdict::AskWitness;
@@ -342,17 +372,29 @@ impl Probation {
         let ill = self.flips > 0 || self.worse_since.is_some() || !self.samples_taken();
         if !ill {
             let reason = RunReason::SurroundingsFailed { waited_s };
-            return Verdict::Return { outcome: Outcome::Postponed, reason };
+            return Verdict::Return {
+                outcome: Outcome::Postponed,
+                reason,
+            };
         }
-        roll_back(RunReason::NeverSettled { window_s: self.rules.window.as_secs_f64(), waited_s })
+        roll_back(RunReason::NeverSettled {
+            window_s: self.rules.window.as_secs_f64(),
+            waited_s,
+        })
     }
 
     fn why(&self, at: Duration, link_is_late: bool) -> Why {
-        let Some(sign) = &self.sign else { return Why::FirstSign };
+        let Some(sign) = &self.sign else {
+            return Why::FirstSign;
+        };
         if !self.link_is_up() {
             let link = sign.link.clone();
             let surroundings = self.server_is_busy() || link_is_late;
-            return if surroundings { Why::Surroundings { link } } else { Why::CheckIn { link } };
+            return if surroundings {
+                Why::Surroundings { link }
+            } else {
+                Why::CheckIn { link }
+            };
         }
         if !self.samples_taken() {
             return Why::Samples;
@@ -360,8 +402,13 @@ impl Probation {
         if let Some((item, before, now)) = self.first_worse() {
             return Why::Recovery { item, before, now };
         }
-        let well = self.well_since.map_or(Duration::ZERO, |since| at.saturating_sub(since));
-        Why::Window { well_s: well.as_secs(), window_s: self.rules.window.as_secs() }
+        let well = self
+            .well_since
+            .map_or(Duration::ZERO, |since| at.saturating_sub(since));
+        Why::Window {
+            well_s: well.as_secs(),
+            window_s: self.rules.window.as_secs(),
+        }
     }
 
     fn link(&self) -> &Link {
@@ -393,7 +440,10 @@ impl Probation {
 }
 
 fn roll_back(reason: RunReason) -> Verdict {
-    Verdict::Return { outcome: Outcome::RolledBack, reason }
+    Verdict::Return {
+        outcome: Outcome::RolledBack,
+        reason,
+    }
 }
 
 #[cfg(test)]

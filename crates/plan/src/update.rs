@@ -13,7 +13,9 @@ use std::fmt;
 
 use jiff::Timestamp;
 use lockstep_model::api::{Desired, Updates};
-use lockstep_model::{ContentHash, ItemName, Level, Outcome, PackageName, Phase, RunId, RunReason, RunRecord, Version};
+use lockstep_model::{
+    ContentHash, ItemName, Level, Outcome, PackageName, Phase, RunId, RunReason, RunRecord, Version,
+};
 use serde::{Deserialize, Serialize};
 
 /// The journal of the run in progress, or of the last one.
@@ -117,7 +119,10 @@ impl Step {
     /// True while the worker works on the run, false once it is the supervisor's.
     #[must_use]
     pub fn is_the_workers(&self) -> bool {
-        matches!(self, Self::Fetch | Self::Unpack | Self::Preflight | Self::Offered)
+        matches!(
+            self,
+            Self::Fetch | Self::Unpack | Self::Preflight | Self::Offered
+        )
     }
 }
 
@@ -130,13 +135,27 @@ impl Journal {
     pub fn begin(id: RunId, order: Order, from: Option<Version>, now: Timestamp) -> Self {
         let (interruptions, baseline) = (0, BTreeMap::new());
         let format = Self::FORMAT;
-        Self { format, id, order, from, step: Step::Fetch, interruptions, baseline, started_at: now, changed_at: now }
+        Self {
+            format,
+            id,
+            order,
+            from,
+            step: Step::Fetch,
+            interruptions,
+            baseline,
+            started_at: now,
+            changed_at: now,
+        }
     }
 
     /// The same run in another step.
     #[must_use]
     pub fn at(&self, step: Step, now: Timestamp) -> Self {
-        Self { step, changed_at: now, ..self.clone() }
+        Self {
+            step,
+            changed_at: now,
+            ..self.clone()
+        }
     }
 
     /// True once the run is over.
@@ -189,20 +208,36 @@ const MAX_INTERRUPTIONS: u32 = 2;
 /// What a starting supervisor does with the journal that it finds.
 #[must_use]
 pub fn recover(journal: Option<&Journal>, now: Timestamp) -> Recovery {
-    let Some(journal) = journal else { return Recovery::StartCurrent };
+    let Some(journal) = journal else {
+        return Recovery::StartCurrent;
+    };
     match &journal.step {
-        Step::Fetch | Step::Unpack | Step::Preflight | Step::Offered | Step::Over { .. } => Recovery::StartCurrent,
+        Step::Fetch | Step::Unpack | Step::Preflight | Step::Offered | Step::Over { .. } => {
+            Recovery::StartCurrent
+        }
         Step::Commit => Recovery::FinishCommit(journal.clone()),
         Step::Return { .. } => Recovery::FinishReturn(journal.clone()),
         Step::Trial => {
             let times = journal.interruptions + 1;
             if times >= MAX_INTERRUPTIONS {
                 let reason = RunReason::Interrupted { times };
-                let back = journal.at(Step::Return { outcome: Outcome::RolledBack, reason }, now);
-                return Recovery::FinishReturn(Journal { interruptions: times, ..back });
+                let back = journal.at(
+                    Step::Return {
+                        outcome: Outcome::RolledBack,
+                        reason,
+                    },
+                    now,
+                );
+                return Recovery::FinishReturn(Journal {
+                    interruptions: times,
+                    ..back
+                });
             }
             let again = journal.at(Step::Preflight, now);
-            Recovery::TryAgain(Journal { interruptions: times, ..again })
+            Recovery::TryAgain(Journal {
+                interruptions: times,
+                ..again
+            })
         }
     }
 }
@@ -331,13 +366,20 @@ impl fmt::Display for Hold {
         match self {
             Self::UpToDate => f.write_str("this host runs the wanted version"),
             Self::OlderOrder { generation, seen } => {
-                write!(f, "the order has generation {generation}, this host has seen {seen}")
+                write!(
+                    f,
+                    "the order has generation {generation}, this host has seen {seen}"
+                )
             }
             Self::RunInProgress { run } => write!(f, "run {run} is in progress"),
             Self::OffHere => f.write_str("updates are switched off in agent.toml"),
             Self::OffThere => f.write_str("updates are switched off on the server"),
-            Self::HeldByHand { version } => write!(f, "held at {version} by hand, until a newer order comes"),
-            Self::FailedBefore { reason, at } => write!(f, "the release failed here at {at:.0}: {reason}"),
+            Self::HeldByHand { version } => {
+                write!(f, "held at {version} by hand, until a newer order comes")
+            }
+            Self::FailedBefore { reason, at } => {
+                write!(f, "the release failed here at {at:.0}: {reason}")
+            }
             Self::NotYet { until } => write!(f, "not before {until:.0}"),
             Self::Retry { until } => write!(f, "tried again at {until:.0}"),
         }
@@ -345,10 +387,17 @@ impl fmt::Display for Hold {
 }
 
 /// Whether an order of the server begins a run now, and if not, the one thing that keeps it.
-pub fn consider(desired: &Desired, situation: &Situation<'_>, now: Timestamp) -> Result<Order, Hold> {
+pub fn consider(
+    desired: &Desired,
+    situation: &Situation<'_>,
+    now: Timestamp,
+) -> Result<Order, Hold> {
     let memory = situation.memory;
     if desired.generation < memory.generation {
-        return Err(Hold::OlderOrder { generation: desired.generation, seen: memory.generation });
+        return Err(Hold::OlderOrder {
+            generation: desired.generation,
+            seen: memory.generation,
+        });
     }
     if let Some(run) = situation.run.filter(|run| !run.is_over()) {
         return Err(Hold::RunInProgress { run: run.id });
@@ -362,16 +411,29 @@ pub fn consider(desired: &Desired, situation: &Situation<'_>, now: Timestamp) ->
     if situation.updates == Updates::Off {
         return Err(Hold::OffThere);
     }
-    if let Some(held) = memory.held.as_ref().filter(|held| held.generation >= desired.generation) {
-        return Err(Hold::HeldByHand { version: held.version.clone() });
-    }
-    if let Some(failed) =
-        memory.skipped.iter().find(|known| known.hash == desired.hash && known.generation >= desired.generation)
+    if let Some(held) = memory
+        .held
+        .as_ref()
+        .filter(|held| held.generation >= desired.generation)
     {
-        return Err(Hold::FailedBefore { reason: failed.reason.clone(), at: failed.at });
+        return Err(Hold::HeldByHand {
+            version: held.version.clone(),
+        });
+    }
+    if let Some(failed) = memory
+        .skipped
+        .iter()
+        .find(|known| known.hash == desired.hash && known.generation >= desired.generation)
+    {
+        return Err(Hold::FailedBefore {
+            reason: failed.reason.clone(),
+            at: failed.at,
+        });
     }
     if desired.not_before > now {
-        return Err(Hold::NotYet { until: desired.not_before });
+        return Err(Hold::NotYet {
+            until: desired.not_before,
+        });
     }
     if let Some(until) = situation.retry_at.filter(|&until| until > now) {
         return Err(Hold::Retry { until });

@@ -8,7 +8,6 @@
     clippy::unwrap_used,
     clippy::disallowed_methods,
     clippy::print_stderr,
-    clippy::print_stdout,
     reason = "a test fails by panicking, and starts processes as an operator's shell would"
 )]
 

@@ -148,7 +148,7 @@ fn an_overloaded_server_causes_no_rollback(status: u16) {
     proxy.set(Mode::Pass(overloaded));
     let refused = format!("answers {status}");
     let told = || {
-        std::fs::read_to_string(host.root.join("var/lib/lockstep/log/candidate.log"))
+        std::fs::read_to_string(host.root.join("var/log/lockstep/candidate.log"))
             .unwrap_or_default()
     };
     eventually("the candidate was told several times", || {

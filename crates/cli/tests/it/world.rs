@@ -208,14 +208,15 @@ impl World {
     /// Enrols (or enrols anew) a host that was provisioned.
     pub(crate) fn enroll(&self, name: &str) {
         let token = self.json(&["token", "create", "--host", name, "--json"]);
-        std::fs::write(self.path("token"), token["token"].as_str().unwrap()).unwrap();
+        let file = format!("{name}.token");
+        std::fs::write(self.path(&file), token["token"].as_str().unwrap()).unwrap();
         let (url, root) = (self.agents_url(), self.path(name).display().to_string());
         self.must(&[
             "agent",
             "enroll",
             &url,
             "--token-file",
-            "token",
+            &file,
             "--name",
             name,
             "--root",

@@ -109,6 +109,12 @@ fn a_changed_bundle_is_not_unpacked_and_the_release_is_not_blamed() {
         assert!(matches!(error, Error::BundleChanged { .. }), "{error}");
         assert!(!error.blames_bundle());
     }
+    // Not even if it cannot be unpacked any more.
+    let release = host.publish(&Bundle::agent("1.0.0"), "1.0.0");
+    let length = usize::try_from(release.length).unwrap();
+    put(host.outside("bundle"), vec![0; length]);
+    let error = host.install(&release, None).unwrap_err();
+    assert!(!error.blames_bundle(), "{error}");
     assert!(host.slots.list().unwrap().is_empty());
 }
 

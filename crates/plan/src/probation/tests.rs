@@ -28,11 +28,17 @@ fn begin() -> Probation {
 }
 
 fn sign(link: Link, level: Level) -> Observation {
-    Observation::Sign(Sign { link, levels: levels(level) })
+    Observation::Sign(Sign {
+        link,
+        levels: levels(level),
+    })
 }
 
 /// Plays one observation a second, the witness answering as told, until a verdict falls; returns when.
-fn play(mut each: impl FnMut(u32) -> Observation, witness: impl Fn(u32) -> Witness) -> (u32, Verdict) {
+fn play(
+    mut each: impl FnMut(u32) -> Observation,
+    witness: impl Fn(u32) -> Witness,
+) -> (u32, Verdict) {
     let mut probation = begin();
     for second in 0..1000 {
         let at = second * SECOND;
@@ -53,7 +59,10 @@ fn nobody(_: u32) -> Witness {
 
 fn reason(verdict: Verdict) -> RunReason {
     match verdict {
-        Verdict::Return { outcome: Outcome::RolledBack, reason } => reason,
+        Verdict::Return {
+            outcome: Outcome::RolledBack,
+            reason,
+        } => reason,
         other => panic!("expected a rollback, not {other:?}"),
     }
 }
@@ -68,14 +77,22 @@ fn a_candidate_that_is_well_for_the_window_is_proven() {
 fn better_than_before_is_well_too() {
     let mut probation = Probation::begin(rules(), levels(Level::SICK).unwrap());
     for second in 0..20 {
-        assert!(matches!(probation.observe(second * SECOND, sign(Link::Up, Level::FINE)), Verdict::Wait(_)));
+        assert!(matches!(
+            probation.observe(second * SECOND, sign(Link::Up, Level::FINE)),
+            Verdict::Wait(_)
+        ));
     }
-    assert_eq!(probation.observe(20 * SECOND, sign(Link::Up, Level::SICK)), Verdict::Proven);
+    assert_eq!(
+        probation.observe(20 * SECOND, sign(Link::Up, Level::SICK)),
+        Verdict::Proven
+    );
 }
 
 #[test]
 fn an_exit_is_final_at_once() {
-    let exited = Observation::Exited { status: "exit status: 1".into() };
+    let exited = Observation::Exited {
+        status: "exit status: 1".into(),
+    };
     let mut probation = begin();
     let verdict = probation.observe(SECOND, exited);
     assert!(matches!(reason(verdict), RunReason::WorkerExited { .. }));
@@ -83,7 +100,13 @@ fn an_exit_is_final_at_once() {
 
 #[test]
 fn silence_is_a_hang() {
-    let each = |second| if second < 3 { sign(Link::Up, Level::FINE) } else { Observation::Tick };
+    let each = |second| {
+        if second < 3 {
+            sign(Link::Up, Level::FINE)
+        } else {
+            Observation::Tick
+        }
+    };
     let (second, verdict) = play(each, nobody);
     assert_eq!(second, 8);
     assert!(matches!(reason(verdict), RunReason::Hung { .. }));
@@ -94,7 +117,13 @@ fn silence_is_a_hang() {
 
 #[test]
 fn a_worker_that_hangs_shortly_before_the_end_of_the_window_is_not_proven() {
-    let each = |second| if second < 18 { sign(Link::Up, Level::FINE) } else { Observation::Tick };
+    let each = |second| {
+        if second < 18 {
+            sign(Link::Up, Level::FINE)
+        } else {
+            Observation::Tick
+        }
+    };
     let (second, verdict) = play(each, nobody);
     assert_eq!(second, 23);
     assert!(matches!(reason(verdict), RunReason::Hung { .. }));
@@ -104,20 +133,44 @@ fn a_worker_that_hangs_shortly_before_the_end_of_the_window_is_not_proven() {
 fn a_worse_item_returns_the_old_version_after_its_grace() {
     let (second, verdict) = play(|_| sign(Link::Up, Level::SICK), nobody);
     assert_eq!(second, 4);
-    let expected = RunReason::ItemWorse { item: memory(), before: Level::FINE, now: Level::SICK };
+    let expected = RunReason::ItemWorse {
+        item: memory(),
+        before: Level::FINE,
+        now: Level::SICK,
+    };
     assert_eq!(reason(verdict), expected);
 }
 
 #[test]
 fn an_item_that_is_not_reported_any_more_is_worse() {
-    let each = |_| Observation::Sign(Sign { link: Link::Up, levels: Some(BTreeMap::new()) });
+    let each = |_| {
+        Observation::Sign(Sign {
+            link: Link::Up,
+            levels: Some(BTreeMap::new()),
+        })
+    };
     let (_, verdict) = play(each, nobody);
-    assert!(matches!(reason(verdict), RunReason::ItemWorse { now: Level::DEAD, .. }));
+    assert!(matches!(
+        reason(verdict),
+        RunReason::ItemWorse {
+            now: Level::DEAD,
+            ..
+        }
+    ));
 }
 
 #[test]
 fn changing_between_well_and_ill_is_ill() {
-    let each = |second: u32| sign(Link::Up, if second % 4 == 3 { Level::SICK } else { Level::FINE });
+    let each = |second: u32| {
+        sign(
+            Link::Up,
+            if second % 4 == 3 {
+                Level::SICK
+            } else {
+                Level::FINE
+            },
+        )
+    };
     let (second, verdict) = play(each, nobody);
     assert_eq!(second, 11, "ill for the third time");
     assert_eq!(reason(verdict), RunReason::Unsteady { flips: 3 });
@@ -125,7 +178,14 @@ fn changing_between_well_and_ill_is_ill() {
 
 #[test]
 fn not_checking_in_is_its_fault_only_if_the_old_version_reaches_the_server() {
-    let unreachable = |_| sign(Link::Unreachable { why: "refused".into() }, Level::FINE);
+    let unreachable = |_| {
+        sign(
+            Link::Unreachable {
+                why: "refused".into(),
+            },
+            Level::FINE,
+        )
+    };
     let (second, verdict) = play(unreachable, |_| Witness::Reached);
     assert_eq!(second, 13, "asked at 10 and at 13");
     assert!(matches!(reason(verdict), RunReason::NoCheckIn { .. }));
@@ -135,7 +195,10 @@ fn not_checking_in_is_its_fault_only_if_the_old_version_reaches_the_server() {
     assert!(
         matches!(
             verdict,
-            Verdict::Return { outcome: Outcome::Postponed, reason: RunReason::SurroundingsFailed { .. } }
+            Verdict::Return {
+                outcome: Outcome::Postponed,
+                reason: RunReason::SurroundingsFailed { .. }
+            }
         ),
         "{verdict:?}"
     );
@@ -143,7 +206,10 @@ fn not_checking_in_is_its_fault_only_if_the_old_version_reaches_the_server() {
 
 #[test]
 fn a_refused_report_is_judged_like_no_answer() {
-    let (_, verdict) = play(|_| sign(Link::Refused { status: 400 }, Level::FINE), |_| Witness::Reached);
+    let (_, verdict) = play(
+        |_| sign(Link::Refused { status: 400 }, Level::FINE),
+        |_| Witness::Reached,
+    );
     assert!(reason(verdict).to_string().contains("status 400"));
 }
 
@@ -151,10 +217,22 @@ fn a_refused_report_is_judged_like_no_answer() {
 fn a_server_that_comes_back_finds_a_patient_candidate() {
     let down = 5..60;
     let each = |second| {
-        let link = if down.contains(&second) { Link::Unreachable { why: "refused".into() } } else { Link::Up };
+        let link = if down.contains(&second) {
+            Link::Unreachable {
+                why: "refused".into(),
+            }
+        } else {
+            Link::Up
+        };
         sign(link, Level::FINE)
     };
-    let witness = |second| if down.contains(&second) { Witness::NotReached } else { Witness::Reached };
+    let witness = |second| {
+        if down.contains(&second) {
+            Witness::NotReached
+        } else {
+            Witness::Reached
+        }
+    };
     assert_eq!(play(each, witness), (80, Verdict::Proven));
 }
 
@@ -162,12 +240,25 @@ fn a_server_that_comes_back_finds_a_patient_candidate() {
 fn a_busy_server_never_causes_a_rollback() {
     for status in [429, 503] {
         let each = move |second| {
-            let link = if second < 100 { Link::Busy { status } } else { Link::Up };
+            let link = if second < 100 {
+                Link::Busy { status }
+            } else {
+                Link::Up
+            };
             sign(link, Level::FINE)
         };
         assert_eq!(play(each, nobody), (120, Verdict::Proven));
         let (_, verdict) = play(move |_| sign(Link::Busy { status }, Level::FINE), nobody);
-        assert!(matches!(verdict, Verdict::Return { outcome: Outcome::Postponed, .. }), "{verdict:?}");
+        assert!(
+            matches!(
+                verdict,
+                Verdict::Return {
+                    outcome: Outcome::Postponed,
+                    ..
+                }
+            ),
+            "{verdict:?}"
+        );
     }
 }
 
@@ -192,10 +283,15 @@ fn observation(happening: &Happening) -> Observation {
             let link = match link {
                 0 | 1 => Link::Up,
                 2 => Link::Busy { status: 503 },
-                3 => Link::Unreachable { why: "refused".into() },
+                3 => Link::Unreachable {
+                    why: "refused".into(),
+                },
                 _ => Link::Unknown,
             };
-            sign(link, [Level::FINE, Level::FINE, Level::SICK][usize::from(*level)])
+            sign(
+                link,
+                [Level::FINE, Level::FINE, Level::SICK][usize::from(*level)],
+            )
         }
     }
 }

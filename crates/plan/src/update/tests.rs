@@ -22,7 +22,14 @@ fn desired(text: &str, generation: u64) -> Desired {
 }
 
 fn situation<'a>(current: &'a Version, memory: &'a Memory) -> Situation<'a> {
-    Situation { current, memory, run: None, enabled_here: true, updates: Updates::On, retry_at: None }
+    Situation {
+        current,
+        memory,
+        run: None,
+        enabled_here: true,
+        updates: Updates::On,
+        retry_at: None,
+    }
 }
 
 fn journal(step: Step) -> Journal {
@@ -52,24 +59,38 @@ fn each_hold_has_its_reason() {
     let hold = |memory: &Memory, change: &dyn Fn(&mut Situation<'_>), now| {
         let mut situation = situation(&current, memory);
         change(&mut situation);
-        consider(&desired("2.0.0", 5), &situation, at(now)).unwrap_err().to_string()
+        consider(&desired("2.0.0", 5), &situation, at(now))
+            .unwrap_err()
+            .to_string()
     };
     let nothing: &dyn Fn(&mut Situation<'_>) = &|_| {};
-    assert_eq!(hold(&memory, nothing, 99), "not before 1970-01-01T00:01:40Z");
+    assert_eq!(
+        hold(&memory, nothing, 99),
+        "not before 1970-01-01T00:01:40Z"
+    );
     assert!(hold(&memory, &|s| s.enabled_here = false, 200).contains("agent.toml"));
     assert!(hold(&memory, &|s| s.updates = Updates::Off, 200).contains("on the server"));
     assert!(hold(&memory, &|s| s.retry_at = Some(at(300)), 200).contains("tried again"));
     memory.generation = 6;
-    assert_eq!(hold(&memory, nothing, 200), "the order has generation 5, this host has seen 6");
+    assert_eq!(
+        hold(&memory, nothing, 200),
+        "the order has generation 5, this host has seen 6"
+    );
     memory.generation = 5;
-    memory.held = Some(Held { version: version("0.9.0"), generation: 5 });
+    memory.held = Some(Held {
+        version: version("0.9.0"),
+        generation: 5,
+    });
     assert!(hold(&memory, nothing, 200).contains("held at 0.9.0"));
 }
 
 #[test]
 fn a_release_that_failed_waits_for_a_newer_order() {
     let current = version("1.0.0");
-    let mut memory = Memory { generation: 5, ..Memory::default() };
+    let mut memory = Memory {
+        generation: 5,
+        ..Memory::default()
+    };
     let wanted = desired("2.0.0", 5);
     memory.skip(Skipped {
         hash: wanted.hash,
@@ -80,7 +101,10 @@ fn a_release_that_failed_waits_for_a_newer_order() {
     });
     let held = consider(&wanted, &situation(&current, &memory), at(200)).unwrap_err();
     assert!(matches!(held, Hold::FailedBefore { .. }));
-    let renewed = Desired { generation: 6, ..wanted.clone() };
+    let renewed = Desired {
+        generation: 6,
+        ..wanted.clone()
+    };
     assert!(consider(&renewed, &situation(&current, &memory), at(200)).is_ok());
     memory.forgive(&wanted.hash);
     assert!(consider(&wanted, &situation(&current, &memory), at(200)).is_ok());
@@ -91,39 +115,80 @@ fn the_list_of_failed_releases_is_bounded() {
     let mut memory = Memory::default();
     for n in 0..200u8 {
         let hash = ContentHash::from_digest([n; 32]);
-        memory.skip(Skipped { hash, version: version("1.0.0"), generation: 1, reason: failed(), at: at(0) });
+        memory.skip(Skipped {
+            hash,
+            version: version("1.0.0"),
+            generation: 1,
+            reason: failed(),
+            at: at(0),
+        });
     }
     assert_eq!(memory.skipped.len(), Memory::MAX_SKIPPED);
-    assert_eq!(memory.skipped.last().unwrap().hash, ContentHash::from_digest([199; 32]));
+    assert_eq!(
+        memory.skipped.last().unwrap().hash,
+        ContentHash::from_digest([199; 32])
+    );
 }
 
 #[test]
 fn a_trial_that_is_cut_off_is_made_once_more_and_then_counts_against_the_release() {
     let cut_off = journal(Step::Trial);
-    let Recovery::TryAgain(again) = recover(Some(&cut_off), at(300)) else { panic!() };
+    let Recovery::TryAgain(again) = recover(Some(&cut_off), at(300)) else {
+        panic!()
+    };
     assert_eq!((&again.step, again.interruptions), (&Step::Preflight, 1));
-    let Recovery::FinishReturn(back) = recover(Some(&again.at(Step::Trial, at(301))), at(302)) else { panic!() };
+    let Recovery::FinishReturn(back) = recover(Some(&again.at(Step::Trial, at(301))), at(302))
+    else {
+        panic!()
+    };
     assert!(matches!(
         back.step,
-        Step::Return { outcome: Outcome::RolledBack, reason: RunReason::Interrupted { times: 2 } }
+        Step::Return {
+            outcome: Outcome::RolledBack,
+            reason: RunReason::Interrupted { times: 2 }
+        }
     ));
 }
 
 #[test]
 fn recovery_of_every_step() {
-    let over = Step::Over { outcome: Outcome::Done, reason: None };
-    for step in [Step::Fetch, Step::Unpack, Step::Preflight, Step::Offered, over] {
-        assert_eq!(recover(Some(&journal(step)), at(300)), Recovery::StartCurrent);
+    let over = Step::Over {
+        outcome: Outcome::Done,
+        reason: None,
+    };
+    for step in [
+        Step::Fetch,
+        Step::Unpack,
+        Step::Preflight,
+        Step::Offered,
+        over,
+    ] {
+        assert_eq!(
+            recover(Some(&journal(step)), at(300)),
+            Recovery::StartCurrent
+        );
     }
     assert_eq!(recover(None, at(300)), Recovery::StartCurrent);
-    assert!(matches!(recover(Some(&journal(Step::Commit)), at(300)), Recovery::FinishCommit(_)));
-    let back = Step::Return { outcome: Outcome::RolledBack, reason: failed() };
-    assert!(matches!(recover(Some(&journal(back)), at(300)), Recovery::FinishReturn(_)));
+    assert!(matches!(
+        recover(Some(&journal(Step::Commit)), at(300)),
+        Recovery::FinishCommit(_)
+    ));
+    let back = Step::Return {
+        outcome: Outcome::RolledBack,
+        reason: failed(),
+    };
+    assert!(matches!(
+        recover(Some(&journal(back)), at(300)),
+        Recovery::FinishReturn(_)
+    ));
 }
 
 #[test]
 fn the_journal_is_read_back_as_it_was_written() {
-    let back = Step::Return { outcome: Outcome::RolledBack, reason: failed() };
+    let back = Step::Return {
+        outcome: Outcome::RolledBack,
+        reason: failed(),
+    };
     for step in [Step::Fetch, Step::Trial, back] {
         let journal = journal(step);
         let text = serde_json::to_string(&journal).unwrap();
@@ -137,7 +202,13 @@ fn a_journal_of_the_first_format_is_read() {
     let text = include_str!("journal-format-1.json");
     let journal: Journal = serde_json::from_str(text).unwrap();
     assert_eq!(journal.format, 1);
-    assert!(matches!(journal.step, Step::Return { outcome: Outcome::RolledBack, .. }));
+    assert!(matches!(
+        journal.step,
+        Step::Return {
+            outcome: Outcome::RolledBack,
+            ..
+        }
+    ));
 }
 
 proptest! {

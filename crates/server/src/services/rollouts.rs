@@ -136,14 +136,15 @@ fn can_run(app: &App, order: &Promote, releases: &[Release]) -> Result<(), Refus
     Ok(())
 }
 
-/// The same order twice is a slip, unless the first one came to nothing.
+/// The same order twice is a slip while the first one is under way. Afterwards it is a new order, which also reaches
+/// the hosts that failed on the first one, or were held by hand.
 fn is_new(order: &Promote, current: &[Rollout]) -> Result<(), Refusal> {
     let same = current.iter().find(|rollout| {
         (&rollout.package, &rollout.channel, &rollout.version)
             == (&order.package, &order.channel, &order.version)
     });
     match same {
-        Some(same) if !matches!(same.state, RolloutState::Halted | RolloutState::Cancelled) => {
+        Some(same) if !same.state.is_over() && same.state != RolloutState::Halted => {
             Err(Refusal::conflict(format!(
                 "{} points at {} {} already: rollout {} is {}",
                 order.channel, order.package, order.version, same.id, same.state

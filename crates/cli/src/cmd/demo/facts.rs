@@ -1,6 +1,7 @@
 //! What must have been seen, with the time at which it was.
 
 use std::fmt::Display;
+use std::io::IsTerminal;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -36,7 +37,7 @@ impl Facts {
     pub(crate) fn chapter(&mut self, title: impl Display) {
         self.chapter_began = Instant::now();
         out::line("");
-        if out::is_terminal() {
+        if is_terminal() {
             out::line(format_args!("\u{1b}[1m{title}\u{1b}[0m"));
         } else {
             out::line(title);
@@ -100,9 +101,14 @@ impl Facts {
     }
 }
 
+/// True if a person looks at standard output.
+fn is_terminal() -> bool {
+    std::io::stdout().is_terminal()
+}
+
 /// A word, not a colour alone, says how it stands.
 fn mark(seen: bool) -> &'static str {
-    match (seen, out::is_terminal()) {
+    match (seen, is_terminal()) {
         (true, true) => "\u{1b}[32myes\u{1b}[0m",
         (false, true) => "\u{1b}[31mNO\u{1b}[0m",
         (true, false) => "yes",
