@@ -31,7 +31,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
-use self::children::Worker;
+use self::children::{Ended, Worker};
 use self::starts::Starts;
 use self::trial::Trial;
 use crate::config::AgentConfig;
@@ -106,10 +106,18 @@ pub async fn run(options: Options, clock: Clock) -> Result<Exit, Error> {
     fs::create_private_dir(&layout.run_dir())?;
     fs::create_private_dir(&layout.state_dir())?;
     let lock = AgentLock::acquire(&layout)?;
+    remove_leftovers(&layout);
 
     let slots = Slots::new(layout.clone());
     let state = State::new(&layout);
-    let config = AgentConfig::load(&layout.config())?;
+    // With a bad file the worker will not begin and says why; the supervisor stays, to be asked and to start it again.
+    let config = AgentConfig::load(&layout.config()).unwrap_or_else(|error| {
+        error!(
+            error = words(&error),
+            "the configuration is bad; the supervisor goes on with the defaults"
+        );
+        AgentConfig::default()
+    });
     if slots.current()?.is_none() {
         let version = Version::of_this_program();
         info!(%version, program = %options.program.display(), "this host has no slot yet: the running program becomes its first");
@@ -142,7 +150,7 @@ pub async fn run(options: Options, clock: Clock) -> Result<Exit, Error> {
 }
 
 enum Event {
-    WorkerEnded(String),
+    WorkerEnded(Ended),
     Asked(Request),
     Witness(Witness),
     Terminate,
@@ -237,7 +245,7 @@ impl Supervisor {
                 at.saturating_duration_since(Instant::now()).min(tick)
             });
             let event = tokio::select! {
-                status = children::ended(&mut self.worker) => Event::WorkerEnded(status),
+                ended = children::ended(&mut self.worker) => Event::WorkerEnded(ended),
                 Some(request) = requests.recv() => Event::Asked(request),
                 Some(witness) = witness_words.recv() => Event::Witness(witness),
                 _ = terminate.recv() => Event::Terminate,
@@ -263,7 +271,7 @@ impl Supervisor {
 
     async fn handle(&mut self, event: Event) -> Result<Option<Exit>, Error> {
         match event {
-            Event::WorkerEnded(status) => self.worker_ended(status).await,
+            Event::WorkerEnded(ended) => self.worker_ended(ended).await,
             Event::Asked((request, answer)) => self.answer(request, answer).await,
             Event::Witness(witness) => self.witness_spoke(witness).await,
             Event::Tick => self.tick().await,
@@ -373,20 +381,20 @@ impl Supervisor {
         Ok(None)
     }
 
-    async fn worker_ended(&mut self, status: String) -> Result<Option<Exit>, Error> {
+    async fn worker_ended(&mut self, ended: Ended) -> Result<Option<Exit>, Error> {
         self.worker = None;
         if self.trial.is_some() {
-            return self.candidate_ended(status).await;
+            return self.candidate_ended(ended.status).await;
         }
         self.deaths += 1;
         let wait = Duration::from_secs(1 << self.deaths.min(6).saturating_sub(1));
         error!(
-            status,
+            status = ended.status,
             deaths = self.deaths,
             wait_s = wait.as_secs(),
             "the worker ended by itself and is started again"
         );
-        if self.deaths >= starts::MAX_DEATHS && self.may_return()? {
+        if !ended.blames_host && self.deaths >= starts::MAX_DEATHS && self.may_return()? {
             let reason = RunReason::CrashLoop { times: self.deaths };
             return Ok(Some(self.return_to_previous(reason).await?));
         }
@@ -605,6 +613,24 @@ impl Supervisor {
             args,
             worker,
         })
+    }
+}
+
+/// Files that a cut left half-written beside the ones they were to replace. They harm nobody, so nothing waits for
+/// their removal.
+fn remove_leftovers(layout: &Layout) {
+    let config = layout.config();
+    let dirs = [
+        layout.state_dir(),
+        layout.identity_dir(),
+        layout.tuf_dir(),
+        layout.outbox(),
+        layout.program_dir(),
+    ];
+    for dir in dirs.iter().map(PathBuf::as_path).chain(config.parent()) {
+        if let Err(error) = fs::remove_leftovers(dir) {
+            warn!(error = words(&error), "leftovers of a cut stay for now");
+        }
     }
 }
 

@@ -56,6 +56,10 @@ pub struct Options {
     pub trial: Option<RunId>,
 }
 
+/// The exit code of a worker that cannot begin because its host's configuration or identity cannot be used
+/// (`EX_CONFIG` of sysexits(3)). No other version would do better, so none is tried for it.
+pub const EXIT_UNUSABLE_HOST: u8 = 78;
+
 /// A sign of life is given this often on probation.
 const TRIAL_SIGN: Duration = Duration::from_millis(500);
 /// Otherwise this often.
@@ -65,6 +69,8 @@ const SIGN: Duration = Duration::from_secs(10);
 const TRIAL_REPORT: Duration = Duration::from_secs(1);
 /// On probation samples are taken at least this often.
 const TRIAL_SAMPLE: Duration = Duration::from_secs(2);
+/// Shortest time between two reports that hints ask for.
+const HINT_PAUSE: Duration = Duration::from_millis(500);
 /// The supervisor answers at once or never.
 const SUPERVISOR_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -119,6 +125,7 @@ struct Worker {
     reported_at: Option<Timestamp>,
     reports: u64,
     next_report: Instant,
+    last_report: Instant,
     next_sample: Instant,
     next_sign: Instant,
     reporting: bool,
@@ -174,6 +181,7 @@ pub async fn run(options: Options, clock: Clock) -> Result<(), Error> {
         reported_at: None,
         reports: 0,
         next_report: now,
+        last_report: now,
         next_sample: now,
         next_sign: now,
         reporting: false,
@@ -248,7 +256,10 @@ impl Worker {
             Event::RecordsSent => self.sending_records = false,
             Event::Hint => {
                 debug!("the server has news");
-                self.next_report = Instant::now();
+                // A server that hints without end must not make its hosts report without end.
+                self.next_report = self
+                    .next_report
+                    .min(Instant::now().max(self.last_report + HINT_PAUSE));
             }
             Event::Fetched(run, fetched) => self.fetched(run, *fetched),
             Event::SignTaken(answer) => self.sign_taken(answer),
@@ -283,6 +294,7 @@ impl Worker {
         // The first report waits for the first samples: half a report would count as one.
         if now >= self.next_report && !self.reporting && self.items.is_some() {
             self.reporting = true;
+            self.last_report = now;
             self.reports += 1;
             let report = self.report();
             self.link.report(report, self.events.clone());
@@ -441,12 +453,24 @@ impl Worker {
         self.desired = desired;
         let Some(wanted) = self.wanted().cloned() else {
             self.hold = None;
+            self.abandon("the order was taken back", |_| true);
             self.answer_waiting(|_| WorkerAnswer::Nothing {
                 hold: Hold::UpToDate,
             });
             return;
         };
-        self.abandon_if_superseded(&wanted);
+        // What the supervisor does with a run is only in the journal.
+        if !self.on_trial
+            && self
+                .run
+                .as_ref()
+                .is_some_and(|run| !run.is_over() && !run.step.is_the_workers())
+        {
+            self.run = self.journal();
+        }
+        self.abandon("the order has changed", |order| {
+            wanted.generation >= order.generation && wanted.hash != order.hash
+        });
         let verdict = consider(&wanted, &self.situation(), self.clock.now());
         if wanted.generation > self.memory.generation {
             self.memory.generation = wanted.generation;
@@ -531,15 +555,12 @@ impl Worker {
         }
     }
 
-    /// A run that only fetches or unpacks is given up when the server wants something else by now.
-    fn abandon_if_superseded(&mut self, wanted: &Desired) {
+    /// Gives up a run that only fetches or unpacks, when the server does not want it any more.
+    fn abandon(&mut self, why: &str, is_unwanted: impl Fn(&Order) -> bool) {
         let Some(run) = &self.run else { return };
-        let superseded = run.step.is_the_workers()
-            && run.order.by == By::Server
-            && wanted.generation >= run.order.generation
-            && wanted.hash != run.order.hash;
-        if superseded {
-            info!(run = %run.id, from = %run.order.version, to = %wanted.version, "the order has changed");
+        let order = &run.order;
+        if run.step.is_the_workers() && order.by == By::Server && is_unwanted(order) {
+            info!(run = %run.id, to = %order.version, why, "the run is given up");
             self.end_run(Outcome::Postponed, None);
         }
     }

@@ -17,6 +17,9 @@ pub(crate) enum Exit {
     /// 4: there was nothing to do, where that matters to scripts.
     #[cfg(feature = "agent")]
     Nothing,
+    /// 78: a worker tells its supervisor that this host cannot be used as it is.
+    #[cfg(feature = "agent")]
+    UnusableHost,
 }
 
 impl From<Exit> for ExitCode {
@@ -27,6 +30,8 @@ impl From<Exit> for ExitCode {
             Exit::Refused => 3,
             #[cfg(feature = "agent")]
             Exit::Nothing => 4,
+            #[cfg(feature = "agent")]
+            Exit::UnusableHost => lockstep_agent::worker::EXIT_UNUSABLE_HOST,
         })
     }
 }

@@ -45,13 +45,28 @@ pub(crate) fn adopt(pid: u32, slot: &Slot) -> Result<Worker, Error> {
     })
 }
 
+/// How a worker ended.
+pub(super) struct Ended {
+    /// In the operating system's words.
+    pub(super) status: String,
+    /// True if it could not begin for want of a configuration or an identity that can be used: a fault of the host,
+    /// which no other version would mend.
+    pub(super) blames_host: bool,
+}
+
 /// Waits for the end of the worker; without one, for ever.
-pub(super) async fn ended(worker: &mut Option<Worker>) -> String {
+pub(super) async fn ended(worker: &mut Option<Worker>) -> Ended {
     match worker {
         None => std::future::pending().await,
         Some(worker) => match worker.process.wait().await {
-            Ok(status) => status.to_string(),
-            Err(error) => format!("its end could not be observed: {error}"),
+            Ok(status) => Ended {
+                blames_host: status.code() == Some(crate::worker::EXIT_UNUSABLE_HOST.into()),
+                status: status.to_string(),
+            },
+            Err(error) => Ended {
+                status: format!("its end could not be observed: {}", words(&error)),
+                blames_host: false,
+            },
         },
     }
 }

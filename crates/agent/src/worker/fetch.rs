@@ -129,13 +129,16 @@ async fn prepare(
     client: &HttpClient,
     steps: &Steps<'_>,
 ) -> Result<(), Fetched> {
+    steps.enter(Step::Fetch).await?;
+    // Asked also when the slot is there already: a server must not be able to order what was withdrawn since.
+    let release = listed(order, place, client).await?;
     let slots = Slots::new(place.layout.clone());
     let complete = slots
         .get(&order.package, &order.version)
         .map_err(|error| place.host_failed(&error))?;
     let slot = match complete.filter(|slot| slot.hash == Some(order.hash)) {
         Some(slot) => slot,
-        None => bring(order, place, client, steps, slots).await?,
+        None => bring(&release, place, client, steps, slots).await?,
     };
     steps.enter(Step::Preflight).await?;
     check(&slot, place).await?;
@@ -143,31 +146,27 @@ async fn prepare(
     Ok(())
 }
 
-/// Fetches, verifies and unpacks.
+/// Downloads, verifies and unpacks.
 async fn bring(
-    order: &Order,
+    release: &Release,
     place: &Place,
     client: &HttpClient,
     steps: &Steps<'_>,
     slots: Slots,
 ) -> Result<Slot, Fetched> {
-    steps.enter(Step::Fetch).await?;
-    let release = listed(order, place, client).await?;
-    let bundle = download::download(&release, place, client).await?;
+    let bundle = download::download(release, place, client).await?;
     fault::point("downloaded");
     steps.enter(Step::Unpack).await?;
     let (current, now) = (place.current.clone(), place.clock.now());
     let (unpacked, file) = (release.clone(), bundle.clone());
-    let installed =
-        tokio::task::spawn_blocking(move || slots.install(&file, &unpacked, Some(&current), now))
-            .await;
-    let slot = match installed {
+    let install = move || slots.install(&file, &unpacked, Some(&current), now);
+    let slot = match tokio::task::spawn_blocking(install).await {
         Ok(Ok(slot)) => slot,
         Ok(Err(error)) => return Err(place.refused(error)),
         Err(error) => return Err(place.again(format!("unpacking broke off: {error}"))),
     };
     fault::point("unpacked");
-    info!(version = %order.version, slot = %slot.dir.display(), "unpacked");
+    info!(version = %slot.version(), slot = %slot.dir.display(), "unpacked");
     lockstep_host::fs::remove_durable(&bundle).map_err(|error| place.host_failed(&error))?;
     Ok(slot)
 }

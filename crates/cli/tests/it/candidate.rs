@@ -22,6 +22,8 @@ pub(crate) enum Candidate {
     Bloated,
     /// Its check says no.
     FailsPreflight,
+    /// Nothing, until there is a file `die` in its root; then its worker ends at once.
+    DiesWhenTold,
 }
 
 impl Candidate {
@@ -29,6 +31,7 @@ impl Candidate {
         let program = env!("CARGO_BIN_EXE_lockstep");
         let as_worker = match self {
             Self::Good | Self::Large(_) | Self::FailsPreflight => "",
+            Self::DiesWhenTold => "[ -e \"$4/die\" ] && exit 9",
             Self::DiesAtStart => "echo 'this version has a fault of its own' >&2; exit 7",
             // The worker is this very process after the last line, so its own pid is what is killed.
             Self::DiesInProbation => "( sleep 1.5; kill -9 $$ ) &",

@@ -170,3 +170,37 @@ fn rotated_keys_are_followed_by_hosts_that_were_away() {
         "the host followed three rotations"
     );
 }
+
+/// A server that was taken could order what the publisher has withdrawn, and the slot may still be on the host.
+#[test]
+fn a_slot_that_is_there_already_does_not_make_a_withdrawn_release_good() {
+    let world = World::start();
+    let mut host = world.host("web1");
+    for version in ["2.0.0", "3.0.0"] {
+        world.publish(version, Candidate::Good);
+        world.promote(version);
+        assert_eq!(world.finished_run("web1", version)["outcome"], "done");
+    }
+    assert!(
+        slots(&host.root).contains(&"2.0.0".to_owned()),
+        "the slot is kept for a rollback"
+    );
+    host.kill();
+    // The order for 2.0.0 is taken, and the agent cut off before it does anything about it.
+    world.promote("2.0.0");
+    host.set("LOCKSTEP_FAULT", "worker:journaled:1");
+    host.start();
+    host.wait_dead();
+    assert_eq!(host.journal()["order"]["version"], "2.0.0");
+    world.must(&["release", "withdraw", "lockstep", "2.0.0", "--keys", "keys"]);
+    host.unset_all();
+    host.start();
+    eventually("it is refused although its slot is complete", || {
+        host.log().contains("the release does not verify")
+    });
+    eventually("the order that was taken back is given up", || {
+        host.journal()["step"]["step"] == "over"
+    });
+    assert_eq!(host.journal()["step"]["outcome"], "postponed");
+    assert_eq!(host.current(), "3.0.0");
+}

@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use crate::candidate::Candidate;
 use crate::world::{World, eventually};
 
 fn signal(pid: u32, name: &str) {
@@ -107,7 +108,7 @@ fn hup_reads_the_configuration_again_and_a_bad_one_is_refused() {
     });
     std::fs::write(&path, good.replace("[update]", "[update]\nenabled = false")).unwrap();
     assert!(host.agent(&world, &["reload"]).status.success());
-    world.publish("2.0.0", crate::candidate::Candidate::Good);
+    world.publish("2.0.0", Candidate::Good);
     world.promote("2.0.0");
     eventually("the host says why it stays", || {
         host.status(&world).unwrap_or_default()["worker"]["hold"]["hold"] == "off-here"
@@ -168,4 +169,55 @@ fn a_bare_program_becomes_the_first_slot() {
     agent.wait().unwrap();
     let level = world.must(&["agent", "level", "--root", &root]);
     assert!(level.contains(own) && level.contains("current"), "{level}");
+}
+
+#[test]
+fn a_proven_version_that_dies_again_and_again_makes_way_for_the_one_before() {
+    let world = World::start();
+    let host = world.host("web1");
+    world.publish("2.0.0", Candidate::DiesWhenTold);
+    world.promote("2.0.0");
+    assert_eq!(world.finished_run("web1", "2.0.0")["outcome"], "done");
+    eventually("it is proven", || {
+        world.reported_version("web1").as_deref() == Some("2.0.0")
+    });
+    std::fs::write(host.root.join("die"), "").unwrap();
+    let worker = worker_pid(&world, &host).unwrap();
+    signal(u32::try_from(worker).unwrap(), "KILL");
+    eventually("the version before runs", || host.current() == "1.0.0");
+    eventually("it reports", || {
+        world.reported_version("web1").as_deref() == Some("1.0.0")
+    });
+    eventually("the host says why it stays", || {
+        host.status(&world).unwrap_or_default()["worker"]["hold"].is_object()
+    });
+}
+
+#[test]
+fn a_configuration_that_went_bad_is_not_held_against_the_version() {
+    let world = World::start();
+    let mut host = world.host("web1");
+    world.publish("2.0.0", Candidate::Good);
+    world.promote("2.0.0");
+    assert_eq!(world.finished_run("web1", "2.0.0")["outcome"], "done");
+    eventually("it is proven", || {
+        world.reported_version("web1").as_deref() == Some("2.0.0")
+    });
+    host.kill();
+    let path = host.root.join("etc/lockstep/agent.toml");
+    let good = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, format!("nonsense = 1\n{good}")).unwrap();
+    host.start();
+    eventually("its worker was started often enough to count", || {
+        host.log()
+            .matches("the worker cannot begin on this host")
+            .count()
+            >= 5
+    });
+    assert_eq!(host.current(), "2.0.0");
+    std::fs::write(&path, good).unwrap();
+    let before = world.json(&["host", "show", "web1", "--json"])["last_seen"].clone();
+    eventually("it recovers by itself", || {
+        world.json(&["host", "show", "web1", "--json"])["last_seen"] != before
+    });
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use lockstep_agent::Error;
 use lockstep_agent::worker::{self, Options};
 use lockstep_model::RunId;
 use lockstep_net::Clock;
@@ -34,6 +35,15 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
         supervisor: args.supervisor,
         trial: args.trial,
     };
-    worker::run(options, Clock::system()).await?;
-    Ok(Exit::Done)
+    match worker::run(options, Clock::system()).await {
+        Ok(()) => Ok(Exit::Done),
+        Err(error @ (Error::Config { .. } | Error::NotEnrolled { .. })) => {
+            tracing::error!(
+                error = lockstep_agent::words(&error),
+                "the worker cannot begin on this host"
+            );
+            Ok(Exit::UnusableHost)
+        }
+        Err(error) => Err(error.into()),
+    }
 }
