@@ -14,6 +14,7 @@ use lockstep_trust::identity::EnrollmentToken;
 
 use crate::config::AgentConfig;
 use crate::identity::{self, Files};
+use crate::repository;
 use crate::{Error, Identity};
 
 /// Enrols this host with the server at `url` (`https://HOST:7440`) and returns its identity. `name` is the name to
@@ -47,7 +48,7 @@ pub async fn enroll(
     let answer: EnrollAnswer = client.post_json("/agent/v1/enroll", &request).await?;
 
     if let Some(root) = &answer.trusted_root {
-        fs::write_durable(&files.trusted_root, root.as_bytes(), Mode::Public)?;
+        trust_root(layout, &files, root.as_bytes())?;
     }
     fs::write_durable(&files.ca, answer.ca.as_bytes(), Mode::Public)?;
     if let Some(text) = config {
@@ -59,6 +60,19 @@ pub async fn enroll(
         Mode::Public,
     )?;
     Identity::load(layout)
+}
+
+/// Begins to trust a root. Metadata that was trusted from another one would stand in its way: a host that is enrolled
+/// anew, with another publisher, begins anew.
+fn trust_root(layout: &Layout, files: &Files, root: &[u8]) -> Result<(), Error> {
+    let before = fs::read_capped(&files.trusted_root, repository::MAX_ROOT)?;
+    if before.as_deref() == Some(root) {
+        return Ok(());
+    }
+    if before.is_some() {
+        fs::remove_tree(&layout.tuf_dir())?;
+    }
+    Ok(fs::write_durable(&files.trusted_root, root, Mode::Public)?)
 }
 
 fn own_name() -> Result<HostName, Error> {

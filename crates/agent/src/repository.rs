@@ -37,7 +37,7 @@ pub enum Error {
 }
 
 /// Largest root that is taken from the server when enrolment had none to hand over.
-const MAX_ROOT: u64 = 512 * 1024;
+pub(crate) const MAX_ROOT: u64 = 512 * 1024;
 /// Largest metadata file that is read from disk.
 const MAX_METADATA: u64 = 16 * 1024 * 1024;
 

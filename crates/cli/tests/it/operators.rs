@@ -151,3 +151,53 @@ fn wrong_use_and_missing_rights_have_exit_codes_of_their_own() {
     let refused = world.run(&["host", "list", "--operator", &forged]);
     assert_eq!(refused.status.code(), Some(3), "refused: {refused:?}");
 }
+
+#[test]
+fn a_fleet_on_postgresql_survives_a_server_that_is_killed_in_the_middle_of_a_rollout() {
+    let postgres = lockstep_testkit::Postgres::start().unwrap();
+    let url = postgres.fresh_database().unwrap();
+    let mut world = World::start_with(&format!("database = {url:?}"));
+    let status = world.json(&["server", "status", "--json"]);
+    assert_eq!(status["database"], "postgres", "{status}");
+    let hosts = ["web1", "web2", "web3"].map(|name| world.host(name));
+    world.publish("2.0.0", Candidate::Good);
+    world.promote("2.0.0");
+    eventually("a host is on its way", || {
+        hosts
+            .iter()
+            .any(|host| host.journal()["step"]["step"] == "trial")
+    });
+    world.kill_server();
+    world.start_server();
+    world.rollout_becomes("2.0.0", "done");
+    for host in &hosts {
+        eventually("every host is there", || {
+            world.reported_version(&host.name).as_deref() == Some("2.0.0")
+        });
+        assert_eq!(host.current(), "2.0.0");
+    }
+    let done = world.json(&["run", "list", "--json"]);
+    assert_eq!(
+        done.as_array().unwrap().len(),
+        3,
+        "each host made one run: {done}"
+    );
+}
+
+#[test]
+fn a_certificate_is_renewed_before_it_ends() {
+    let world = World::start_with("certificates = { valid = \"60s\" }");
+    let mut host = world.provision("web1");
+    let path = host.root.join("var/lib/lockstep/identity/certificate.pem");
+    let first = std::fs::read(&path).unwrap();
+    host.start();
+    eventually("the certificate is another one", || {
+        std::fs::read(&path).unwrap() != first
+    });
+    let last_seen = || world.json(&["host", "show", "web1", "--json"])["last_seen"].clone();
+    let then = last_seen();
+    eventually("it goes on reporting with the new one", || {
+        last_seen() != then
+    });
+    assert!(host.log().contains("the certificate was renewed"));
+}
