@@ -255,7 +255,10 @@ impl Validity {
         };
         let length = SignedDuration::try_from(valid).map_err(|_| refuse())?;
         let now = Timestamp::from_second(now.as_second()).map_err(|_| refuse())?;
-        let from = now.checked_sub(SKEW).map_err(|_| refuse())?;
+        // A certificate whose life is short must not be born old: it would be due for renewal at once.
+        let skew = SKEW.min(length / 10);
+        let from = now.checked_sub(skew).map_err(|_| refuse())?;
+        let from = Timestamp::from_second(from.as_second()).map_err(|_| refuse())?;
         let to = now.checked_add(length).map_err(|_| refuse())?;
         // X.509 can say more, but nothing before 1970 is a clock that was set.
         if from < Timestamp::UNIX_EPOCH || length.as_secs() == 0 {

@@ -144,4 +144,21 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn no_certificate_is_due_for_renewal_when_it_is_signed() {
+        let now: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+        let authority = CertificateAuthority::create("test", now).unwrap();
+        let host = HostName::parse("web1").unwrap();
+        let key = HostKey::generate(&host).unwrap();
+        for seconds in [60, 3600, 90 * 86_400] {
+            let valid = Duration::from_secs(seconds);
+            let issued = authority
+                .issue_host(&key.csr_pem, &host, now, valid)
+                .unwrap();
+            let due = renew_at(issued.not_before, issued.not_after);
+            let life = SignedDuration::from_secs(seconds.try_into().unwrap());
+            assert!(due > now + life / 2, "{seconds} s: due at {due}");
+        }
+    }
 }

@@ -1,0 +1,206 @@
+//! How a run ends: with the new version, or with the one before it.
+//!
+//! Each end is entered as often as it takes. The journal names it first, so whatever is cut off here is finished by
+//! the next start.
+
+use std::ffi::OsString;
+
+use lockstep_host::fault;
+use lockstep_host::slots::Slot;
+use lockstep_model::{ContentHash, Outcome, RunId, RunReason};
+use lockstep_plan::update::{By, Held, Journal, Order, Recovery, Skipped, Step, recover};
+use tracing::{error, info, warn};
+
+use super::{Exit, STOP_GRACE, Supervisor, trial};
+use crate::{Error, words};
+
+impl Supervisor {
+    /// Finishes what the journal says was begun.
+    pub(super) fn finish_journal(&mut self) -> Result<Option<Exit>, Error> {
+        match recover(self.state.journal()?.as_ref(), self.clock.now()) {
+            Recovery::StartCurrent => {}
+            Recovery::TryAgain(journal) => {
+                warn!(run = %journal.id, "the trial was cut off; the candidate will be offered once more");
+                self.state.write_journal(&journal)?;
+            }
+            Recovery::FinishCommit(journal) => {
+                info!(run = %journal.id, version = %journal.order.version, "finishing a commit that was cut off");
+                self.finish_commit(&journal)?;
+                return Ok(Some(self.execute_current(None)?));
+            }
+            Recovery::FinishReturn(journal) => self.finish_return(&journal)?,
+        }
+        Ok(None)
+    }
+
+    /// The journal cannot be finished now, on a full disk for example. That must not keep the current version from
+    /// running.
+    pub(super) fn finish_later(&mut self, error: &Error) {
+        error!(
+            error = words(&error),
+            "the last run could not be finished yet; it is tried again"
+        );
+        self.unfinished = true;
+    }
+
+    /// Moves `current` to the proven slot and ends the run. Entered as often as it takes: each step finds what is
+    /// done already.
+    pub(super) fn finish_commit(&mut self, journal: &Journal) -> Result<(), Error> {
+        let order = &journal.order;
+        let slot = self
+            .slots
+            .get(&order.package, &order.version)?
+            .ok_or_else(|| {
+                Error::Refused(format!("the proven slot of {} is gone", order.version))
+            })?;
+        fault::point("commit");
+        self.slots.make_current(&slot)?;
+        fault::point("committed");
+        self.slots
+            .purge(&order.package, &slot.manifest.purge.paths)?;
+        let mut memory = self.state.memory()?;
+        memory.held = (order.by == By::Hand).then(|| Held {
+            version: order.version.clone(),
+            generation: memory.generation,
+        });
+        self.state.write_memory(&memory)?;
+        let over = journal.at(
+            Step::Over {
+                outcome: Outcome::Done,
+                reason: None,
+            },
+            self.clock.now(),
+        );
+        self.state
+            .send_later(&over.record(self.clock.now(), String::new()))?;
+        self.state.write_journal(&over)?;
+        info!(run = %journal.id, version = %order.version, "committed");
+        Ok(())
+    }
+
+    /// Remembers why the release failed and ends the run. Entered as often as it takes.
+    pub(super) fn finish_return(&mut self, journal: &Journal) -> Result<(), Error> {
+        let Step::Return { outcome, reason } = &journal.step else {
+            return Ok(());
+        };
+        let now = self.clock.now();
+        if outcome.blames_release() {
+            let mut memory = self.state.memory()?;
+            memory.skip(Skipped {
+                hash: journal.order.hash,
+                version: journal.order.version.clone(),
+                generation: memory.generation.max(journal.order.generation),
+                reason: reason.clone(),
+                at: now,
+            });
+            self.state.write_memory(&memory)?;
+        }
+        let over = journal.at(
+            Step::Over {
+                outcome: *outcome,
+                reason: Some(reason.clone()),
+            },
+            now,
+        );
+        let log = trial::end_of_log(&self.layout);
+        self.state.send_later(&over.record(now, log))?;
+        self.state.write_journal(&over)?;
+        warn!(run = %journal.id, version = %journal.order.version, %outcome, %reason, "the old version stays");
+        Ok(())
+    }
+
+    /// True if the current version is fresh enough that going back is likely to help.
+    pub(super) fn may_return(&self) -> Result<bool, Error> {
+        let (Some(current), Some(_), Some(journal)) = (
+            self.slots.current()?,
+            self.slots.previous()?,
+            self.state.journal()?,
+        ) else {
+            return Ok(false);
+        };
+        let committed = matches!(
+            journal.step,
+            Step::Over {
+                outcome: Outcome::Done,
+                ..
+            }
+        );
+        let age = self
+            .clock
+            .now()
+            .duration_since(journal.changed_at)
+            .unsigned_abs();
+        Ok(committed
+            && journal.order.version == current.manifest.version
+            && age < self.config.update.keep.duration())
+    }
+
+    pub(super) fn rollback_refusal(&self) -> Result<Option<String>, Error> {
+        if let Some(trial) = &self.trial {
+            return Ok(Some(format!(
+                "{} is on probation; wait for its end",
+                trial.status().version
+            )));
+        }
+        if self.slots.previous()?.is_none() {
+            return Ok(Some(
+                "there is no version before this one on this host".into(),
+            ));
+        }
+        Ok(None)
+    }
+
+    /// Makes the version before the current one again, remembers why, and executes it.
+    pub(super) async fn return_to_previous(&mut self, reason: RunReason) -> Result<Exit, Error> {
+        let now = self.clock.now();
+        let current = self.current()?;
+        let previous = self.slots.previous()?.ok_or_else(|| {
+            Error::Refused("there is no version before this one on this host".into())
+        })?;
+        let mut memory = self.state.memory()?;
+        if let Some(hash) = current.hash {
+            let version = current.manifest.version.clone();
+            memory.skip(Skipped {
+                hash,
+                version,
+                generation: memory.generation,
+                reason: reason.clone(),
+                at: now,
+            });
+            self.state.write_memory(&memory)?;
+        }
+        let order = Order {
+            package: previous.manifest.package.clone(),
+            version: previous.manifest.version.clone(),
+            target: String::new(),
+            hash: previous.hash.unwrap_or(ContentHash::from_digest([0; 32])),
+            length: 0,
+            generation: memory.generation,
+            by: By::Hand,
+        };
+        warn!(from = %current.manifest.version, to = %order.version, %reason, "going back to the version before");
+        let id = RunId::new(now, crate::random());
+        let journal =
+            Journal::begin(id, order, Some(current.manifest.version), now).at(Step::Commit, now);
+        self.state.write_journal(&journal)?;
+        self.stop_worker(STOP_GRACE).await?;
+        self.finish_commit(&journal)?;
+        self.starts.clear()?;
+        self.execute_current(None)
+    }
+
+    /// What is needed to go on as the current version, with the worker that runs or without one.
+    pub(super) fn execute_current(&self, worker: Option<u32>) -> Result<Exit, Error> {
+        let program = self.layout.current().join(Slot::PROGRAM);
+        let mut args: Vec<OsString> = ["agent", "run", "--root"].map(OsString::from).into();
+        args.push(self.layout.root().into());
+        if let Some(pid) = worker {
+            args.extend(["--adopt".into(), pid.to_string().into()]);
+        }
+        Ok(Exit::Execute {
+            program,
+            args,
+            worker,
+        })
+    }
+}
