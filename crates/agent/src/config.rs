@@ -45,7 +45,8 @@ pub struct UpdateConfig {
     pub enabled: bool,
     /// Time until a fetch that failed is tried again.
     pub retry: Interval,
-    /// How long the slot before the current one is kept for `agent rollback`; the newest one always is.
+    /// How long slots are kept after their installation. The one before the current one is kept always, for `agent
+    /// rollback`; a version that dies again and again makes way for it only within this time.
     pub keep: Interval,
 }
 

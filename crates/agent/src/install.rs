@@ -50,6 +50,10 @@ pub fn install(layout: &Layout, file: &Path, now: Timestamp) -> Result<Installed
     }
     let slots = Slots::new(layout.clone());
     if let Some(current) = slots.current()? {
+        // The same again is a command that was cut off, or given twice.
+        if current.hash == Some(release.hash) {
+            return Ok(finished(layout, current));
+        }
         return Err(Error::Refused(format!(
             "{} runs version {} already; \"lockstep agent update\" changes it",
             layout.root().display(),
@@ -67,17 +71,27 @@ pub fn install(layout: &Layout, file: &Path, now: Timestamp) -> Result<Installed
             Mode::Public,
         )?;
     }
-    let unit = layout
-        .root()
-        .join("etc/systemd/system/lockstep-agent.service");
-    fs::write_durable(&unit, unit_text(layout).as_bytes(), Mode::Public)?;
+    fs::write_durable(
+        &unit_path(layout),
+        unit_text(layout).as_bytes(),
+        Mode::Public,
+    )?;
     slots.make_current(&slot)?;
-    let program = layout.current().join(Slot::PROGRAM);
-    Ok(Installed {
+    Ok(finished(layout, slot))
+}
+
+fn finished(layout: &Layout, slot: Slot) -> Installed {
+    Installed {
         version: slot.manifest.version,
-        program,
-        unit,
-    })
+        program: layout.current().join(Slot::PROGRAM),
+        unit: unit_path(layout),
+    }
+}
+
+fn unit_path(layout: &Layout) -> PathBuf {
+    layout
+        .root()
+        .join("etc/systemd/system/lockstep-agent.service")
 }
 
 /// The service, as systemd is to run it: ready when the supervisor says so, watched, restarted for ever.

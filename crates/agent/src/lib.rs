@@ -42,7 +42,7 @@ pub fn words(error: &dyn std::error::Error) -> String {
     while let Some(cause) = beneath {
         let cause_text = cause.to_string();
         // A transparent error has said so already.
-        if !text.ends_with(&cause_text) {
+        if !text.contains(&cause_text) {
             text = format!("{text}: {cause_text}");
         }
         beneath = cause.source();

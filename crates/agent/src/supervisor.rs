@@ -83,8 +83,6 @@ struct Supervisor {
     state: State,
     config: AgentConfig,
     clock: Clock,
-    /// Held for as long as the process lives, through every execution in place.
-    _lock: AgentLock,
     starts: Starts,
     worker: Option<Worker>,
     trial: Option<Trial>,
@@ -131,7 +129,6 @@ pub async fn run(options: Options, clock: Clock) -> Result<Exit, Error> {
         state,
         config,
         clock,
-        _lock: lock,
         starts,
         worker: None,
         trial: None,
@@ -140,11 +137,17 @@ pub async fn run(options: Options, clock: Clock) -> Result<Exit, Error> {
         deaths: 0,
         witnesses,
     };
-    if let Some(exit) = supervisor.begin(options.adopt).await? {
-        return Ok(exit);
+    let exit = match supervisor.begin(options.adopt).await? {
+        Some(exit) => exit,
+        None => {
+            notify_ready();
+            supervisor.watch(requests, witness_words).await?
+        }
+    };
+    if matches!(exit, Exit::Execute { .. }) {
+        lock.hand_over();
     }
-    notify_ready();
-    supervisor.watch(requests, witness_words).await
+    Ok(exit)
 }
 
 enum Event {
@@ -249,12 +252,7 @@ impl Supervisor {
                 self.reload();
                 Ok(None)
             }
-            Event::Terminate => {
-                info!("stopping");
-                self.stop_worker(STOP_GRACE).await?;
-                self.starts.clear()?;
-                Ok(Some(Exit::Stopped))
-            }
+            Event::Terminate => self.stop().await,
             Event::Reexecute => {
                 info!("executing the current version anew");
                 self.stop_worker(STOP_GRACE).await?;
@@ -304,13 +302,13 @@ impl Supervisor {
             }
             SupervisorRequest::Stop => {
                 let _ = answer.send(SupervisorAnswer::Accepted);
-                self.handle_stop().await
+                self.stop().await
             }
         }
     }
 
-    async fn handle_stop(&mut self) -> Result<Option<Exit>, Error> {
-        info!("stopping, asked through the local socket");
+    async fn stop(&mut self) -> Result<Option<Exit>, Error> {
+        info!("stopping");
         self.stop_worker(STOP_GRACE).await?;
         self.starts.clear()?;
         Ok(Some(Exit::Stopped))

@@ -51,10 +51,17 @@ fn is_refusal(cause: &(dyn std::error::Error + 'static)) -> bool {
     #[cfg(feature = "agent")]
     if let Some(error) = cause.downcast_ref::<lockstep_agent::Error>() {
         use lockstep_agent::Error;
-        return matches!(
-            error,
-            Error::Refused(_) | Error::Host(HostError::LockHeld { .. })
-        );
+        return match error {
+            Error::Refused(_) => true,
+            // These show themselves through it, so they are no causes of their own.
+            Error::Host(host) => is_refusal(host),
+            Error::Call(call) => is_refusal(call),
+            _ => false,
+        };
+    }
+    #[cfg(feature = "server")]
+    if let Some(error) = cause.downcast_ref::<lockstep_server::Error>() {
+        return matches!(error, lockstep_server::Error::InUse { .. });
     }
     if let Some(error) = cause.downcast_ref::<HostError>() {
         return matches!(error, HostError::LockHeld { .. });

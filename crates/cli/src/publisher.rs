@@ -12,7 +12,7 @@ use lockstep_host::fs::{self, Mode};
 use lockstep_model::api::operator::SignedMetadata;
 use lockstep_net::client::CallError;
 use lockstep_trust::author::{RootPlan, TargetsEdit, next_targets};
-use lockstep_trust::{PublicKey, SigningKey, check_next_roots, check_targets};
+use lockstep_trust::{PublicKey, Role, SigningKey, check_next_roots, check_targets, stated};
 use serde_json::Value;
 
 use crate::operator::Operator;
@@ -38,6 +38,8 @@ const MAX_ANSWER: usize = 16 * 1024 * 1024;
 
 /// Name of the newest root that the publisher knows.
 const ROOT: &str = "root.json";
+/// Name of the newest list of releases that was published from here.
+const TARGETS: &str = "targets.json";
 
 impl Publisher {
     /// Opens all keys of the directories.
@@ -152,6 +154,7 @@ impl Publisher {
             .get_capped("/api/v1/repo/metadata/targets.json", MAX_ANSWER)
             .await?;
         check_targets(&root, &old, now).context("the server's list of releases does not verify")?;
+        self.check_not_older(&old)?;
         let new = next_targets(&old, edit, expires, &signers)?;
         let targets = String::from_utf8(new).context("metadata is text")?;
         let metadata = SignedMetadata {
@@ -159,6 +162,30 @@ impl Publisher {
             targets: Some(targets),
         };
         operator.post::<Value>("repo/metadata", &metadata).await?;
+        let published = metadata.targets.unwrap_or_default();
+        fs::write_durable(
+            &self.dirs[0].join(TARGETS),
+            published.as_bytes(),
+            Mode::Public,
+        )?;
+        Ok(())
+    }
+
+    /// A server that was taken could hand out an old list, to have a withdrawal undone by the next signature. The
+    /// list that was published from here last must not be newer than the one that is to be changed.
+    fn check_not_older(&self, offered: &[u8]) -> anyhow::Result<()> {
+        let offered = stated(Role::Targets, offered)?.version;
+        for dir in &self.dirs {
+            if let Some(kept) = read(&dir.join(TARGETS))? {
+                let kept = stated(Role::Targets, &kept)?.version;
+                ensure!(
+                    offered >= kept,
+                    "the server hands out version {offered} of the list of releases, but {} has version {kept}: \
+                     nothing was signed; find out why the server went back before you publish",
+                    dir.join(TARGETS).display()
+                );
+            }
+        }
         Ok(())
     }
 }

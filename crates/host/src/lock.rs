@@ -57,6 +57,12 @@ impl AgentLock {
         ))
     }
 
+    /// Leaves the lock held: by this process for as long as it lives, and by the program that it executes in its
+    /// place, which [`acquire`](Self::acquire)s it without a gap.
+    pub fn hand_over(self) {
+        std::mem::forget(self);
+    }
+
     /// The lock's file.
     #[must_use]
     pub fn path(&self) -> &Path {

@@ -268,7 +268,7 @@ pub struct RunRecord {
     pub to: Version,
     /// The bytes wanted.
     pub hash: ContentHash,
-    /// The order that asked for it; 0 for one given by hand on the host.
+    /// The order that asked for it; for one given by hand, the newest that the host had seen.
     pub generation: u64,
     /// Where the run is.
     pub phase: Phase,

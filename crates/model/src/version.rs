@@ -75,8 +75,9 @@ impl VersionRange {
         Self(semver::VersionReq::parse(&text).expect("a version behind '=' is a range"))
     }
 
-    /// True if `version` is in the range. A pre-release is judged by its place in the order, so `2.0.0-rc.1` is
-    /// in `>=1.3`: a fleet that tries a release candidate must not be cut off by a policy about final versions.
+    /// True if `version` is in the range. A pre-release is judged as the release that it leads to, so `2.0.0-rc.1` is
+    /// in `>=1.3` and not in `<2`: a fleet that tries a release candidate must not be cut off by a policy about final
+    /// versions. It lies before the release itself, so `1.3.0-rc.1` is not in `>=1.3`.
     #[must_use]
     pub fn contains(&self, version: &Version) -> bool {
         if self.0.comparators.is_empty() || self.0.matches(&version.0) {

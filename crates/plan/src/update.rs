@@ -70,6 +70,16 @@ pub enum By {
     Server,
     /// A person on the host.
     Hand,
+    /// The supervisor, because the version that ran died again and again.
+    Guard,
+}
+
+impl Order {
+    /// True if a slot that ran before is made current again: nothing is fetched.
+    #[must_use]
+    pub fn is_return(&self) -> bool {
+        self.target.is_empty()
+    }
 }
 
 /// Where a run is.

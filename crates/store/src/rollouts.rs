@@ -136,7 +136,9 @@ impl Store {
                     let place = Place { table: "rollouts", key: "of the last done rollout" };
                     place.parse("version", &version)
                 })
-                .transpose()?;
+                .transpose()?
+                // Ordered once more, the version has nothing else before it to go back to.
+                .filter(|from| *from != order.version);
             let rollout = Rollout {
                 id,
                 package: order.package.clone(),

@@ -7,7 +7,7 @@ use std::ffi::OsString;
 
 use lockstep_host::fault;
 use lockstep_host::slots::Slot;
-use lockstep_model::{ContentHash, Outcome, RunId, RunReason};
+use lockstep_model::{ContentHash, Outcome, RunId, RunReason, Version};
 use lockstep_plan::update::{By, Held, Journal, Order, Recovery, Skipped, Step, recover};
 use tracing::{error, info, warn};
 
@@ -71,8 +71,11 @@ impl Supervisor {
             },
             self.clock.now(),
         );
-        self.state
-            .send_later(&over.record(self.clock.now(), String::new()))?;
+        // A return is told as the end of the run whose version is left, not as a run to the one before.
+        if !order.is_return() {
+            self.state
+                .send_later(&over.record(self.clock.now(), String::new()))?;
+        }
         self.state.write_journal(&over)?;
         info!(run = %journal.id, version = %order.version, "committed");
         Ok(())
@@ -132,7 +135,19 @@ impl Supervisor {
             .unsigned_abs();
         Ok(committed
             && journal.order.version == current.manifest.version
-            && age < self.config.update.keep.duration())
+            && age < self.config.update.keep.duration()
+            && self.failure_of_previous()?.is_none())
+    }
+
+    /// Why the version before the current one is no place to go back to, if it failed here itself.
+    fn failure_of_previous(&self) -> Result<Option<RunReason>, Error> {
+        let hash = self.slots.previous()?.and_then(|slot| slot.hash);
+        let memory = self.state.memory()?;
+        let failed = memory
+            .skipped
+            .iter()
+            .find(|skipped| Some(skipped.hash) == hash);
+        Ok(failed.map(|skipped| skipped.reason.clone()))
     }
 
     pub(super) fn rollback_refusal(&self) -> Result<Option<String>, Error> {
@@ -142,12 +157,18 @@ impl Supervisor {
                 trial.status().version
             )));
         }
-        if self.slots.previous()?.is_none() {
+        let Some(previous) = self.slots.previous()? else {
             return Ok(Some(
                 "there is no version before this one on this host".into(),
             ));
-        }
-        Ok(None)
+        };
+        let failure = self.failure_of_previous()?;
+        Ok(failure.map(|reason| {
+            let version = previous.version();
+            format!(
+                "the version before, {version}, was left itself: {reason}; \"lockstep agent update --to {version}\" tries it again"
+            )
+        }))
     }
 
     /// Makes the version before the current one again, remembers why, and executes it.
@@ -160,6 +181,7 @@ impl Supervisor {
         let mut memory = self.state.memory()?;
         if let Some(hash) = current.hash {
             let version = current.manifest.version.clone();
+            self.tell_left(&version, hash, &previous, &reason)?;
             memory.skip(Skipped {
                 hash,
                 version,
@@ -176,7 +198,11 @@ impl Supervisor {
             hash: previous.hash.unwrap_or(ContentHash::from_digest([0; 32])),
             length: 0,
             generation: memory.generation,
-            by: By::Hand,
+            by: if reason == RunReason::ByHand {
+                By::Hand
+            } else {
+                By::Guard
+            },
         };
         warn!(from = %current.manifest.version, to = %order.version, %reason, "going back to the version before");
         let id = RunId::new(now, crate::random());
@@ -187,6 +213,41 @@ impl Supervisor {
         self.finish_commit(&journal)?;
         self.starts.clear()?;
         self.execute_current(None)
+    }
+
+    /// Tells the server that a version that was proven is left again: the run that brought it here did not end well
+    /// after all.
+    fn tell_left(
+        &self,
+        version: &Version,
+        hash: ContentHash,
+        previous: &Slot,
+        reason: &RunReason,
+    ) -> Result<(), Error> {
+        let now = self.clock.now();
+        let brought = self
+            .state
+            .journal()?
+            .filter(|journal| journal.order.hash == hash && !journal.order.is_return());
+        let journal = brought.unwrap_or_else(|| {
+            let order = Order {
+                package: previous.manifest.package.clone(),
+                version: version.clone(),
+                target: String::new(),
+                hash,
+                length: 0,
+                generation: 0,
+                by: By::Guard,
+            };
+            let before = Some(previous.version().clone());
+            Journal::begin(RunId::new(now, crate::random()), order, before, now)
+        });
+        let end = Step::Over {
+            outcome: Outcome::RolledBack,
+            reason: Some(reason.clone()),
+        };
+        self.state
+            .send_later(&journal.at(end, now).record(now, String::new()))
     }
 
     /// What is needed to go on as the current version, with the worker that runs or without one.

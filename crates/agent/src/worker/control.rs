@@ -25,19 +25,13 @@ impl Worker {
         }
     }
 
-    /// Reports at once and answers with what comes of it. A person who orders the update that failed here before
-    /// means it: nothing is held against it any more.
+    /// Reports at once and answers with what comes of it.
     fn ask_server(&mut self, ask: Ask, answer: oneshot::Sender<WorkerAnswer>) {
         if self.waiting.len() >= MAX_WAITING {
             let _ = answer.send(WorkerAnswer::Refused {
                 why: "too many requests wait for the server already".into(),
             });
             return;
-        }
-        if ask == Ask::Update {
-            self.memory.skipped.clear();
-            self.memory.held = None;
-            self.postponed_until = None;
         }
         self.waiting.push((ask, answer));
         self.next_report = Instant::now();

@@ -41,9 +41,16 @@ impl Worker {
         self.abandon("the order has changed", |order| {
             wanted.generation >= order.generation && wanted.hash != order.hash
         });
+        // A person who orders the update that failed here, or was held, means it.
+        let insisted = self.waiting.iter().any(|(ask, _)| *ask == Ask::Update);
+        if insisted {
+            self.memory.forgive(&wanted.hash);
+            self.memory.held = None;
+            self.postponed_until = None;
+        }
         let verdict = consider(&wanted, &self.situation(), self.clock.now());
-        if wanted.generation > self.memory.generation {
-            self.memory.generation = wanted.generation;
+        if insisted || wanted.generation > self.memory.generation {
+            self.memory.generation = self.memory.generation.max(wanted.generation);
             if let Err(error) = self.state.write_memory(&self.memory) {
                 error!(
                     error = words(&error),

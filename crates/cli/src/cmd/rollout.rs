@@ -17,7 +17,7 @@ pub(crate) enum Command {
     Show(show::Args),
     /// Let nobody else go until it is resumed
     Pause(command::Args),
-    /// Go on with a rollout that holds
+    /// Go on with a rollout that a person paused
     Resume(command::Args),
     /// Stop it for good
     Halt(command::Args),

@@ -189,8 +189,16 @@ fn a_proven_version_that_dies_again_and_again_makes_way_for_the_one_before() {
         world.reported_version("web1").as_deref() == Some("1.0.0")
     });
     eventually("the host says why it stays", || {
-        host.status(&world).unwrap_or_default()["worker"]["hold"].is_object()
+        let status = host.status(&world).unwrap_or_default();
+        status["worker"]["hold"]["hold"] == "failed-before"
     });
+    eventually(
+        "the server knows that the run did not end well after all",
+        || {
+            let run = world.run_to("web1", "2.0.0").unwrap_or_default();
+            run["outcome"] == "rolled-back" && run["reason"]["code"] == "crash-loop"
+        },
+    );
 }
 
 #[test]
@@ -219,5 +227,42 @@ fn a_configuration_that_went_bad_is_not_held_against_the_version() {
     let before = world.json(&["host", "show", "web1", "--json"])["last_seen"].clone();
     eventually("it recovers by itself", || {
         world.json(&["host", "show", "web1", "--json"])["last_seen"] != before
+    });
+}
+
+#[test]
+fn no_second_agent_gets_in_while_the_first_executes_itself_anew() {
+    let world = World::start();
+    let host = world.host("web1");
+    let over = std::sync::atomic::AtomicBool::new(false);
+    let order = std::sync::atomic::Ordering::Relaxed;
+    std::thread::scope(|scope| {
+        let intruders: Vec<_> = (0..3)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut refused = 0;
+                    while !over.load(order) {
+                        let second = host.agent(&world, &["run"]);
+                        assert_eq!(second.status.code(), Some(3), "{second:?}");
+                        refused += 1;
+                    }
+                    refused
+                })
+            })
+            .collect();
+        for _ in 0..8 {
+            let worker = worker_pid(&world, &host);
+            signal(host.pid(), "USR1");
+            eventually("a new worker runs", || {
+                let now = worker_pid(&world, &host);
+                now.is_some() && now != worker
+            });
+        }
+        over.store(true, order);
+        let refused: u32 = intruders
+            .into_iter()
+            .map(|intruder| intruder.join().unwrap())
+            .sum();
+        assert!(refused > 20, "only {refused} tries were made");
     });
 }

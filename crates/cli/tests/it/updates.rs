@@ -177,6 +177,16 @@ fn rollback_by_hand_is_instant_and_holds_until_a_newer_order() {
         world.reported_version("web1").as_deref() == Some("1.0.0")
     });
     assert_eq!((host.current().as_str(), host.pid()), ("1.0.0", pid));
+    eventually("the server knows why", || {
+        let run = world.run_to("web1", "2.0.0").unwrap_or_default();
+        run["outcome"] == "rolled-back" && run["reason"]["code"] == "by-hand"
+    });
+    let again = host.agent(&world, &["rollback"]);
+    assert_eq!(
+        again.status.code(),
+        Some(3),
+        "not back to what was just left: {again:?}"
+    );
     eventually("the host says why it stays", || {
         let status = host.status(&world).unwrap_or_default();
         status["worker"]["hold"]["hold"] == "held-by-hand"

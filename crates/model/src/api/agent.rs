@@ -14,7 +14,7 @@ pub struct AgentHeaders;
 impl AgentHeaders {
     /// The version of the agent that asks; the version policy is applied to it.
     pub const VERSION: &'static str = "lockstep-agent-version";
-    /// An identity of the request, repeated when the request is.
+    /// An identity of the request; the server makes one where the agent sends none, and logs it.
     pub const REQUEST_ID: &'static str = "lockstep-request-id";
 }
 

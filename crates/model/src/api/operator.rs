@@ -24,7 +24,7 @@ pub struct ServerStatus {
     pub silent: u64,
     /// Rollouts that are not over.
     pub active_rollouts: u64,
-    /// Fleet-wide switch.
+    /// Off if updates are switched off for the fleet, or on this server by its configuration.
     pub updates: Updates,
     /// Version of the repository's newest `targets`; none before the publisher's keys are known.
     pub targets_version: Option<u64>,
@@ -194,7 +194,7 @@ pub struct WaveView {
 pub struct WaveHost {
     /// The host.
     pub name: HostName,
-    /// `waiting`, `ordered`, `running`, `proven`, `failed` or `silent`.
+    /// `waiting`, `ordered`, `running`, `proven`, `failed`, `silent`, or `gone` when it left the fleet.
     pub state: String,
 }
 

@@ -133,7 +133,11 @@ impl<'a> Watch<'a> {
                 .version
                 .as_ref()
                 .map_or("no version yet".into(), ToString::to_string);
-            let probation = if host.proven { "" } else { " on probation" };
+            let probation = if host.proven || host.version.is_none() {
+                ""
+            } else {
+                " on probation"
+            };
             self.tell_once(
                 format!("host {}", host.name),
                 format!("{} runs {version}{probation}", host.name),

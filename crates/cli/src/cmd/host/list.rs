@@ -31,7 +31,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
         vec![
             host.level.to_string(),
             host.name.to_string(),
-            if host.proven {
+            if host.proven || host.version.is_none() {
                 version
             } else {
                 format!("{version} (on probation)")

@@ -40,11 +40,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     }
     let from = out::or_dash(rollout.from.as_ref());
     out::line(format_args!(
-        "rollout {} brings {} from {from} to {} in {} waves",
-        rollout.id,
-        rollout.package,
-        rollout.version,
-        rollout.waves.len()
+        "rollout {} brings {} from {from} to {}",
+        rollout.id, rollout.package, rollout.version
     ));
     out::line(format_args!("next: lockstep rollout show {}", rollout.id));
     Ok(Exit::Done)

@@ -9,7 +9,7 @@ use crate::out;
 
 /// Options.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: lockstep rollout halt 7")]
+#[command(after_help = "Example: lockstep rollout pause 7")]
 pub(crate) struct Args {
     /// The rollout's number
     #[arg(value_parser = parse_id)]

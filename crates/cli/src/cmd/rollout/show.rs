@@ -36,7 +36,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
         "rollout {} · {} {from} → {} · {}",
         rollout.id, rollout.package, rollout.version, rollout.channel
     ));
-    out::line(format_args!("{}: {}", rollout.state, rollout.why));
+    out::line(format_args!("{} · {}", rollout.state, rollout.why));
     for (number, wave) in rollout.waves.iter().enumerate() {
         let state = serde_json::to_value(wave.state)?;
         out::line("");

@@ -37,7 +37,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
         record.package, record.to, record.hash
     ));
     out::line(format_args!(
-        "began {:.0}, ordered by rollout {}",
+        "began {:.0}, under order {}",
         record.started_at, record.generation
     ));
     match record.outcome {

@@ -89,7 +89,7 @@ pub(crate) async fn restore(args: RestoreArgs) -> anyhow::Result<Exit> {
         .with_context(|| format!("failed to open {}", args.file.display()))?;
     backup::restore(&config, file).await?;
     out::line(format_args!(
-        "restored into {}; next: lockstep server run",
+        "restored; next: lockstep server run --data {}",
         config.data.display()
     ));
     Ok(Exit::Done)
