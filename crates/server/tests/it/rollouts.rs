@@ -177,10 +177,20 @@ async fn a_release_that_one_cannot_have_is_not_promoted() {
         refused(world.promote("9.9.9").await),
         (404, "not-found".into())
     );
-    let words = refusal(world.promote("1.0.0").await);
+    world.promote("1.1.0").await.unwrap();
+    let words = refusal(world.promote("1.1.0").await);
     assert!(words.contains("already"), "{words}");
     let rollouts: Vec<RolloutView> = world.operator.get_json("/api/v1/rollouts").await.unwrap();
-    assert_eq!(rollouts.len(), 1);
+    assert_eq!(rollouts.len(), 2);
+}
+
+#[tokio::test]
+async fn a_release_that_is_everywhere_can_be_ordered_anew() {
+    let (world, _publisher, _hosts) = World::settled(&["web1"]).await;
+    // For the hosts that failed on it, or were held by hand: they obey an order that is newer than that.
+    let again = world.promote("1.0.0").await.unwrap();
+    assert_eq!((again.id.0, again.from), (2, None));
+    assert_eq!(world.rollout(2).await.state, RolloutState::Done);
 }
 
 #[tokio::test]
