@@ -63,3 +63,48 @@ fn whole(error: &anyhow::Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_contradicts_itself_nowhere() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_explains_itself_and_shows_an_example() {
+        fn check(command: &clap::Command, path: &str) {
+            let path = format!("{path} {}", command.get_name());
+            for inner in command.get_subcommands() {
+                check(inner, &path);
+            }
+            let is_leaf = command.get_subcommands().next().is_none();
+            if is_leaf && !command.is_hide_set() {
+                assert!(
+                    command.get_about().is_some(),
+                    "{path} does not say what it does"
+                );
+                let help = command.get_after_help().map(ToString::to_string);
+                let shows =
+                    help.is_some_and(|help| help.contains("Example") && help.contains("lockstep"));
+                assert!(shows, "{path} has no example");
+            }
+        }
+        check(&Cli::command(), "");
+    }
+
+    #[test]
+    fn a_cause_that_was_told_already_is_not_told_again() {
+        let cause = anyhow::anyhow!("the disk is full");
+        let error = cause
+            .context("failed to write x: the disk is full")
+            .context("failed to begin");
+        assert_eq!(
+            whole(&error),
+            "failed to begin: failed to write x: the disk is full"
+        );
+    }
+}

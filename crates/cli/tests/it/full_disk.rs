@@ -54,6 +54,16 @@ impl SmallDisk {
     }
 }
 
+/// An agent that does not outlive its test.
+struct Agent(Child);
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 impl Drop for SmallDisk {
     fn drop(&mut self) {
         let _ = self.holder.kill();
@@ -118,11 +128,8 @@ fn a_full_disk_postpones_the_update_until_there_is_space() {
 
     let log = std::fs::File::create(world.path("small.log")).unwrap();
     let mut agent = disk.command(program, &["agent", "run", "--root", &root_text]);
-    let mut agent = agent
-        .stdout(log.try_clone().unwrap())
-        .stderr(log)
-        .spawn()
-        .unwrap();
+    let agent = agent.stdout(log.try_clone().unwrap()).stderr(log).spawn();
+    let _agent = Agent(agent.unwrap());
     eventually("the host reports", || {
         world.reported_version("small").as_deref() == Some("1.0.0")
     });
@@ -165,6 +172,4 @@ fn a_full_disk_postpones_the_update_until_there_is_space() {
         "done",
         "it recovers by itself"
     );
-    agent.kill().unwrap();
-    agent.wait().unwrap();
 }

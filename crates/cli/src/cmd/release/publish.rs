@@ -87,3 +87,11 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     ));
     Ok(Exit::Done)
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_bar_can_be_made() {
+        super::upload_bar(1).finish_and_clear();
+    }
+}
