@@ -7,7 +7,7 @@ use lockstep_model::api::operator::{AuditView, ReleaseView, RolloutView};
 use lockstep_model::{Outcome, RolloutState};
 use lockstep_net::client::CallError;
 
-use crate::world::{Host, World, refusal, refused};
+use crate::world::{Host, Publisher, World, refusal, refused};
 
 const FLEET: [&str; 4] = ["web1", "web2", "web3", "web4"];
 
@@ -182,6 +182,29 @@ async fn a_release_that_one_cannot_have_is_not_promoted() {
     assert!(words.contains("already"), "{words}");
     let rollouts: Vec<RolloutView> = world.operator.get_json("/api/v1/rollouts").await.unwrap();
     assert_eq!(rollouts.len(), 2);
+}
+
+#[tokio::test]
+async fn a_promotion_before_any_host_has_reported_still_begins_with_a_canary() {
+    let world = World::start().await;
+    let mut publisher = Publisher::begin(&world).await;
+    publisher.publish(&world, &["1.0.0", "1.1.0"]).await;
+    let mut hosts = Vec::new();
+    for name in FLEET {
+        hosts.push(world.enroll(name).await);
+    }
+    world.promote("1.1.0").await.unwrap();
+    let early = world.rollout(1).await;
+    assert_eq!(early.state, RolloutState::Running, "{early:?}");
+    assert_eq!((early.waves.len(), early.waves[0].hosts.len()), (2, 1));
+    let mut told = Vec::new();
+    for host in &hosts {
+        told.push(host.wanted("1.0.0").await);
+    }
+    let ordered = told
+        .iter()
+        .filter(|wanted| wanted.as_deref() == Some("1.1.0"));
+    assert_eq!(ordered.count(), 1, "{told:?}");
 }
 
 #[tokio::test]
