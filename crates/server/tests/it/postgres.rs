@@ -71,7 +71,7 @@ async fn of_two_servers_over_one_database_one_decides() {
         .await
         .unwrap();
     second.tick().await.unwrap();
-    let view: RolloutView = operator.get_json(path).await.unwrap();
+    let view: RolloutView = operator.get_json("/api/v1/rollouts/1").await.unwrap();
     assert_eq!(view.state.as_str(), "done");
     second.stop().await;
 }
