@@ -94,6 +94,14 @@ enum Ask {
     Update,
 }
 
+/// A fetch that is to be tried again.
+struct Retry {
+    why: String,
+    /// When, for people; what counts is `due`, which no administrator can turn.
+    at: Timestamp,
+    due: Instant,
+}
+
 struct Worker {
     layout: Layout,
     slots: Slots,
@@ -114,9 +122,11 @@ struct Worker {
     run: Option<Journal>,
     fetching: Option<Fetching>,
     /// Why the fetch that failed is tried again, and when.
-    retry: Option<(String, Timestamp)>,
-    /// Not before this time, because the last run was postponed.
-    postponed_until: Option<Timestamp>,
+    retry: Option<Retry>,
+    /// Not before this moment, because the last run was postponed.
+    postponed_until: Option<Instant>,
+    /// The server's clock in its last answer, and when that came. Orders are dated by it.
+    server_clock: Option<(Timestamp, Instant)>,
     desired: Vec<Desired>,
     updates: Updates,
     hold: Option<Hold>,
@@ -173,6 +183,7 @@ pub async fn run(options: Options, clock: Clock) -> Result<(), Error> {
         fetching: None,
         retry: None,
         postponed_until: None,
+        server_clock: None,
         desired: Vec::new(),
         updates: Updates::On,
         hold: None,

@@ -104,7 +104,7 @@ impl Worker {
             waits: self
                 .retry
                 .as_ref()
-                .map(|(why, at)| format!("{why}; tried again at {at:.0}")),
+                .map(|retry| format!("{}; tried again at {:.0}", retry.why, retry.at)),
             items: self.items.clone().unwrap_or_default(),
         }
     }

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use lockstep_host::fault;
 use lockstep_model::api::Desired;
 use lockstep_model::{Outcome, PackageName, RunId, RunReason, Version};
@@ -13,7 +14,7 @@ use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 use super::fetch::{Fetched, Fetching, Place};
-use super::{Ask, Event, SUPERVISOR_PATIENCE, Worker};
+use super::{Ask, Event, Retry, SUPERVISOR_PATIENCE, Worker};
 use crate::local::{self, SupervisorAnswer, SupervisorRequest, WorkerAnswer};
 use crate::{Error, words};
 
@@ -48,7 +49,7 @@ impl Worker {
             self.memory.held = None;
             self.postponed_until = None;
         }
-        let verdict = consider(&wanted, &self.situation(), self.clock.now());
+        let verdict = consider(&wanted, &self.situation(), self.order_time());
         if insisted || wanted.generation > self.memory.generation {
             self.memory.generation = self.memory.generation.max(wanted.generation);
             if let Err(error) = self.state.write_memory(&self.memory) {
@@ -128,7 +129,10 @@ impl Worker {
             enabled_here: self.config.update.enabled
                 || self.waiting.iter().any(|(ask, _)| *ask == Ask::Update),
             updates: self.updates,
-            retry_at: self.postponed_until,
+            retry_at: self.postponed_until.and_then(|due| {
+                let left = due.saturating_duration_since(Instant::now());
+                self.order_time().checked_add(left).ok()
+            }),
         }
     }
 
@@ -163,7 +167,10 @@ impl Worker {
             } = run.step
         {
             let retry = self.config.update.retry.duration();
-            self.postponed_until = Some(run.changed_at + retry);
+            // Never longer than that, whatever the clock says by now.
+            let passed = self.clock.now().duration_since(run.changed_at);
+            let passed = Duration::try_from(passed).unwrap_or_default();
+            self.postponed_until = Some(Instant::now() + retry.saturating_sub(passed));
         }
         let Some(run) = self
             .run
@@ -194,16 +201,15 @@ impl Worker {
     }
 
     pub(super) fn retry_in(&self) -> Duration {
-        let Some((_, at)) = &self.retry else {
-            return Duration::from_secs(3600);
-        };
-        at.duration_since(self.clock.now())
-            .try_into()
-            .unwrap_or(Duration::ZERO)
+        let hour = Duration::from_secs(3600);
+        self.retry.as_ref().map_or(hour, |retry| {
+            retry.due.saturating_duration_since(Instant::now())
+        })
     }
 
     pub(super) fn retry_run(&mut self) {
-        if self.retry.is_some()
+        let due = self.retry.take().is_some();
+        if due
             && self
                 .run
                 .as_ref()
@@ -211,6 +217,16 @@ impl Worker {
         {
             self.fetch();
         }
+    }
+
+    /// The time by which orders are judged: the server's clock, if it has told it. A host whose own clock is wrong must
+    /// not wait for years until "not before" has come.
+    fn order_time(&self) -> Timestamp {
+        let now = self.clock.now();
+        let told = self
+            .server_clock
+            .map(|(then, at)| then.checked_add(at.elapsed()));
+        told.and_then(Result::ok).unwrap_or(now)
     }
 
     pub(super) fn fetched(&mut self, id: RunId, fetched: Fetched) {
@@ -251,7 +267,8 @@ impl Worker {
         self.fetching = None;
         let at = self.clock.now() + after;
         warn!(why, at = %format_args!("{at:.0}"), "the run cannot go on now; tried again");
-        self.retry = Some((why, at));
+        let due = Instant::now() + after;
+        self.retry = Some(Retry { why, at, due });
     }
 
     /// Asks the supervisor to try the slot. If it agrees, this worker is about to be stopped.
@@ -311,7 +328,7 @@ impl Worker {
         self.retry = None;
         let now = self.clock.now();
         if outcome == Outcome::Postponed && reason.is_some() {
-            self.postponed_until = Some(now + self.config.update.retry.duration());
+            self.postponed_until = Some(Instant::now() + self.config.update.retry.duration());
         }
         let over = run.at(
             Step::Over {

@@ -62,6 +62,7 @@ impl Worker {
         match reported.answer {
             Ok(answer) => {
                 self.reported_at = Some(self.clock.now());
+                self.server_clock = Some((answer.server_time, Instant::now()));
                 self.updates = answer.updates;
                 self.plan_next_report(Some(answer.next_report), reported.retry_after);
                 self.take_orders(answer.desired);
