@@ -140,7 +140,7 @@ pub async fn run(options: Options, clock: Clock) -> Result<Exit, Error> {
     let exit = match supervisor.begin(options.adopt).await? {
         Some(exit) => exit,
         None => {
-            notify_ready();
+            notify(sd_notify::NotifyState::Ready);
             supervisor.watch(requests, witness_words).await?
         }
     };
@@ -208,15 +208,17 @@ impl Supervisor {
         let mut interrupt = listen(SignalKind::interrupt())?;
         let mut reload = listen(SignalKind::hangup())?;
         let mut reexecute = listen(SignalKind::user_defined1())?;
+        let mut next_tick = Instant::now();
         loop {
-            let tick = if self.trial.is_some() {
-                TRIAL_TICK
-            } else {
-                IDLE_TICK
-            };
-            let wake = self.restart_at.map_or(tick, |at| {
-                at.saturating_duration_since(Instant::now()).min(tick)
-            });
+            // By a fixed time, not after a quiet one: however much is asked of the supervisor, it looks at the clock,
+            // and tells the service manager that it lives.
+            if next_tick <= Instant::now() {
+                next_tick = Instant::now() + self.pace();
+                if let Some(exit) = self.attempt(Event::Tick).await {
+                    return Ok(exit);
+                }
+            }
+            let wake = self.restart_at.map_or(next_tick, |at| at.min(next_tick));
             let event = tokio::select! {
                 ended = children::ended(&mut self.worker) => Event::WorkerEnded(ended),
                 Some(request) = requests.recv() => Event::Asked(request),
@@ -225,21 +227,38 @@ impl Supervisor {
                 _ = interrupt.recv() => Event::Terminate,
                 _ = reload.recv() => Event::Reload,
                 _ = reexecute.recv() => Event::Reexecute,
-                () = tokio::time::sleep(wake) => Event::Tick,
+                () = tokio::time::sleep_until(wake) => Event::Tick,
             };
-            match self.handle(event).await {
-                Ok(None) => {}
-                Ok(Some(exit)) => return Ok(exit),
-                // A full disk, say. What runs goes on, and without a worker the current one is started again.
-                Err(error) => {
-                    self.finish_later(&error);
-                    if self.worker.is_none() && self.trial.is_none() {
-                        self.restart_at = Some(Instant::now() + Duration::from_secs(1));
-                    }
-                    tokio::time::sleep(Duration::from_secs(1)).await;
-                }
+            if let Some(exit) = self.attempt(event).await {
+                return Ok(exit);
             }
         }
+    }
+
+    /// Handles an event. What fails (on a full disk, say) is tried again; what runs goes on, and without a worker the
+    /// current one is started again.
+    async fn attempt(&mut self, event: Event) -> Option<Exit> {
+        match self.handle(event).await {
+            Ok(exit) => exit,
+            Err(error) => {
+                self.finish_later(&error);
+                if self.worker.is_none() && self.trial.is_none() {
+                    self.restart_at = Some(Instant::now() + Duration::from_secs(1));
+                }
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                None
+            }
+        }
+    }
+
+    /// How often the clock is looked at: more often in a trial, and three times within a service manager's patience.
+    fn pace(&self) -> Duration {
+        let pace = if self.trial.is_some() {
+            TRIAL_TICK
+        } else {
+            IDLE_TICK
+        };
+        sd_notify::watchdog_enabled().map_or(pace, |patience| pace.min(patience / 3))
     }
 
     async fn handle(&mut self, event: Event) -> Result<Option<Exit>, Error> {
@@ -255,6 +274,7 @@ impl Supervisor {
             Event::Terminate => self.stop().await,
             Event::Reexecute => {
                 info!("executing the current version anew");
+                self.pause_trial()?;
                 self.stop_worker(STOP_GRACE).await?;
                 self.starts.clear()?;
                 Ok(Some(self.execute_current(None)?))
@@ -307,15 +327,18 @@ impl Supervisor {
         }
     }
 
+    /// Ends in order. A trial that is cut off by it is no evidence against the candidate: it begins anew.
     async fn stop(&mut self) -> Result<Option<Exit>, Error> {
         info!("stopping");
+        notify(sd_notify::NotifyState::Stopping);
+        self.pause_trial()?;
         self.stop_worker(STOP_GRACE).await?;
         self.starts.clear()?;
         Ok(Some(Exit::Stopped))
     }
 
     async fn tick(&mut self) -> Result<Option<Exit>, Error> {
-        notify_alive();
+        notify(sd_notify::NotifyState::Watchdog);
         if self.trial.is_some() {
             return self.trial_tick().await;
         }
@@ -446,11 +469,7 @@ fn listen(kind: SignalKind) -> Result<Signal, Error> {
     })
 }
 
-fn notify_ready() {
-    // Without a service manager there is nobody to tell, which is no error.
-    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
-}
-
-fn notify_alive() {
-    let _ = sd_notify::notify(&[sd_notify::NotifyState::Watchdog]);
+/// Tells the service manager. Without one there is nobody to tell, which is no error.
+fn notify(state: sd_notify::NotifyState<'_>) {
+    let _ = sd_notify::notify(&[state]);
 }

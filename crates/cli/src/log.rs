@@ -21,7 +21,10 @@ pub(crate) fn begin(default: &str) {
     if std::env::var_os("JOURNAL_STREAM").is_some() {
         logs.with_ansi(false)
             .event_format(WithPriority(
-                Format::default().without_time().with_target(false),
+                Format::default()
+                    .without_time()
+                    .with_target(false)
+                    .with_level(false),
             ))
             .init();
     } else {

@@ -90,6 +90,16 @@ impl Supervisor {
         }
     }
 
+    /// Ends a trial that cannot go on for a reason that is not the candidate's: it will be offered once more, and the
+    /// cut does not count.
+    pub(super) fn pause_trial(&mut self) -> Result<(), Error> {
+        let Some(trial) = self.trial.take() else {
+            return Ok(());
+        };
+        let journal = trial.journal.at(Step::Preflight, self.clock.now());
+        self.state.write_journal(&journal)
+    }
+
     pub(super) async fn candidate_ended(&mut self, status: String) -> Result<Option<Exit>, Error> {
         self.observe(Observation::Exited { status }).await
     }

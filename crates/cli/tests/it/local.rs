@@ -266,3 +266,58 @@ fn no_second_agent_gets_in_while_the_first_executes_itself_anew() {
         assert!(refused > 20, "only {refused} tries were made");
     });
 }
+
+#[test]
+fn two_orderly_stops_in_a_trial_are_no_evidence_against_the_candidate() {
+    let world = World::start();
+    let mut host = world.host("web1");
+    world.publish("2.0.0", Candidate::Good);
+    world.promote("2.0.0");
+    for _ in 0..2 {
+        eventually("the candidate is on trial", || {
+            host.journal()["step"]["step"] == "trial"
+        });
+        signal(host.pid(), "TERM");
+        host.wait_dead();
+        assert_eq!(host.current(), "1.0.0");
+        host.start();
+    }
+    assert_eq!(world.finished_run("web1", "2.0.0")["outcome"], "done");
+    assert_eq!(host.current(), "2.0.0");
+}
+
+/// However much is asked of the supervisor, it must tell its service manager in time that it lives.
+#[test]
+fn a_busy_supervisor_still_feeds_the_watchdog() {
+    let world = World::start();
+    let mut host = world.host("web1");
+    host.kill();
+    let path = world.path("notify");
+    let manager = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
+    manager
+        .set_read_timeout(Some(std::time::Duration::from_millis(10)))
+        .unwrap();
+    host.set("NOTIFY_SOCKET", path.to_str().unwrap());
+    host.set("WATCHDOG_USEC", "3000000");
+    host.start();
+    let mut told = Vec::new();
+    let mut listen = || {
+        let mut buffer = [0; 4096];
+        while let Ok(length) = manager.recv(&mut buffer) {
+            told.push(String::from_utf8_lossy(&buffer[..length]).into_owned());
+        }
+        told.iter()
+            .filter(|said| said.contains("WATCHDOG=1"))
+            .count()
+    };
+    eventually("the agent answers", || worker_pid(&world, &host).is_some());
+    let before = listen();
+    let began = std::time::Instant::now();
+    // Without a pause between two questions there is never a quiet moment.
+    while began.elapsed() < std::time::Duration::from_secs(4) {
+        assert!(host.status(&world).is_some());
+    }
+    let fed = listen() - before;
+    assert!(fed >= 3, "fed {fed} times in 4 s, once a second was due");
+    assert!(told.iter().any(|said| said.contains("READY=1")), "{told:?}");
+}
