@@ -222,22 +222,6 @@ pub enum RunReason {
         /// What was wrong.
         why: String,
     },
-    /// Not enough space.
-    #[error("{needed_bytes} bytes are needed below {path}, {free_bytes} are free")]
-    NoSpace {
-        /// Where.
-        path: String,
-        /// How much is needed.
-        needed_bytes: u64,
-        /// How much is free.
-        free_bytes: u64,
-    },
-    /// Fetching did not succeed.
-    #[error("the release could not be fetched: {why}")]
-    NotFetched {
-        /// What was wrong.
-        why: String,
-    },
     /// The machine did not do what the agent asked of it.
     #[error("this host could not make the change: {why}")]
     HostFailed {
