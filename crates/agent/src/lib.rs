@@ -7,7 +7,7 @@
 //!
 //! What must survive a power cut is in a few small files ([`State`]); what is decided over them is in the `plan`
 //! crate; what touches the machine is in the `host` crate. The command line talks to both processes through the
-//! [`local`] sockets, and uses [`enroll`], [`install`], [`preflight`] and [`witness`] directly.
+//! [`local`] sockets, and uses [`enroll()`], [`install()`], [`preflight()`] and [`witness()`] directly.
 
 pub mod config;
 mod enroll;

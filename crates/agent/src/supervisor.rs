@@ -6,7 +6,7 @@
 //! place, while the worker stays. Whatever else happens, the old worker is started again.
 //!
 //! Everything that must survive is in the journal before it is done; a start begins by finishing what the journal
-//! says. The pieces: [`children`] starts and stops workers, [`trial`] tries candidates, [`starts`] notices a
+//! says. The pieces: `children` starts and stops workers, `trial` tries candidates, `starts` notices a
 //! version that dies again and again.
 
 mod children;

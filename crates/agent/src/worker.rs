@@ -1,12 +1,12 @@
 //! The worker: looks at the host, reports, and carries out what the server's answer asks for.
 //!
-//! One task, [`Worker::watch`], owns all state and takes in events one at a time; whatever can take long (a report,
+//! One task, `Worker::watch`, owns all state and takes in events one at a time; whatever can take long (a report,
 //! a sample, a fetch) runs beside it and comes back as an event. Its sign of life to the supervisor is given by that
 //! same task, so a worker whose heart stands still is noticed.
 //!
-//! * [`link`] talks to the server: reports, records, hints, renewal of the certificate.
-//! * [`fetch`] brings a release into a slot: metadata, bundle, unpacking, check.
-//! * [`control`] answers the local socket.
+//! * `link` talks to the server: reports, records, hints, renewal of the certificate.
+//! * `fetch` brings a release into a slot: metadata, bundle, unpacking, check.
+//! * `control` answers the local socket.
 
 mod control;
 mod fetch;

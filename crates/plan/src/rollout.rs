@@ -1,6 +1,6 @@
 //! Rollouts: who is let go when, and what each host should run.
 //!
-//! [`start`] draws the waves. [`tick`] looks at a rollout and at what is known of its hosts, and says how it goes on
+//! [`start`] draws the waves. [`tick()`] looks at a rollout and at what is known of its hosts, and says how it goes on
 //! and why; the caller stores the answer. [`desired_version`] says what one host should run. [`pause`], [`resume`],
 //! [`halt`] and [`rollback`] are what a person may say.
 //!
