@@ -5,6 +5,7 @@ use std::io::{ErrorKind, Write};
 
 use comfy_table::{ContentArrangement, Table, presets};
 use jiff::Timestamp;
+use lockstep_model::ItemState;
 use serde::Serialize;
 
 /// Prints one line on standard output. A reader that has gone away (`| head`) ends the program in peace.
@@ -51,6 +52,19 @@ pub(crate) fn table(header: &[&str], rows: Vec<Vec<String>>, empty: &str) {
             .collect::<Vec<_>>()
             .join("\n"),
     );
+}
+
+/// Prints a host's items; without any it prints `empty`.
+pub(crate) fn items(items: &[ItemState], empty: &str) {
+    let rows = items.iter().map(|state| {
+        vec![
+            state.level.to_string(),
+            state.item.to_string(),
+            state.value.to_string(),
+            state.why.clone(),
+        ]
+    });
+    table(&["level", "item", "value", "why"], rows.collect(), empty);
 }
 
 /// A dash for what is not there.

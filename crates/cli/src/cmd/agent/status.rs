@@ -113,17 +113,5 @@ fn show_worker(status: &WorkerStatus, now: Timestamp) {
         out::line(format_args!("waits        {waits}"));
     }
     out::line("");
-    let rows = status.items.iter().map(|state| {
-        vec![
-            state.level.to_string(),
-            state.item.to_string(),
-            state.value.to_string(),
-            state.why.clone(),
-        ]
-    });
-    out::table(
-        &["level", "item", "value", "why"],
-        rows.collect(),
-        "no samples yet",
-    );
+    out::items(&status.items, "no samples yet");
 }

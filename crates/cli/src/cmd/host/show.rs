@@ -47,18 +47,6 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     out::line(format_args!("enrolled   {:.0}", host.enrolled_at));
     out::line(format_args!("last seen  {seen}"));
     out::line("");
-    let rows = host.items.iter().map(|state| {
-        vec![
-            state.level.to_string(),
-            state.item.to_string(),
-            state.value.to_string(),
-            state.why.clone(),
-        ]
-    });
-    out::table(
-        &["level", "item", "value", "why"],
-        rows.collect(),
-        "it has not reported yet",
-    );
+    out::items(&host.items, "it has not reported yet");
     Ok(Exit::Done)
 }
