@@ -107,7 +107,8 @@ impl Store {
     /// use up nothing, so an answer that was lost costs nothing; that ends when the host is removed or replaced.
     ///
     /// # Errors
-    /// [`Error::TokenRefused`] says why it is not good.
+    /// [`Error::TokenRefused`] says why it is not good; [`Error::HostExists`] when the name has another key and the
+    /// token does not replace it, which uses up nothing.
     pub async fn redeem_token(
         &self,
         id: &str,
@@ -150,6 +151,17 @@ impl Store {
             }
             if token.used >= token.uses {
                 return Err(TokenRefused::UsedUp.into());
+            }
+            // Found here, before anything is counted: a name that is taken must not cost a use.
+            let taken: Option<String> = query_scalar(
+                "SELECT key FROM hosts WHERE name = $1 AND removed_at IS NULL AND key <> $2",
+            )
+            .bind(host.as_str())
+            .bind(&key)
+            .fetch_optional(&mut *tx)
+            .await?;
+            if taken.is_some() && !redeemed.replace {
+                return Err(Error::HostExists { host: host.clone() }.into());
             }
             query("UPDATE tokens SET used = used + 1 WHERE id = $1").bind(id).execute(&mut *tx).await?;
             query("INSERT INTO token_uses (token, key, host, used_at) VALUES ($1, $2, $3, $4)")

@@ -127,12 +127,15 @@ async fn a_name_is_not_taken_over_without_an_order_to_do_so() {
     let old = world.enroll("web1").await;
     let key = HostKey::generate(&host("web1")).unwrap();
 
-    let any = world.token(5, None).await;
-    let words = refusal(world.enroll_with("web1", &any.token, &key).await);
+    let once = world.token(1, None).await;
+    let words = refusal(world.enroll_with("web1", &once.token, &key).await);
     assert!(
         words.contains("web1") && words.contains("another key"),
         "{words}"
     );
+    // The refusal cost nothing: the token is still good for a name that is free.
+    let free = HostKey::generate(&host("web2")).unwrap();
+    world.enroll_with("web2", &once.token, &free).await.unwrap();
     old.report("1.0.0", true).await.unwrap();
 
     let order = world.token(1, Some(host("web1"))).await;
