@@ -5,6 +5,7 @@ pub mod operator;
 mod agent;
 
 pub use agent::{
-    AgentHeaders, Desired, EnrollAnswer, EnrollRequest, Facts, Installed, RenewAnswer,
-    RenewRequest, Report, ReportAnswer, RunStatus, Updates,
+    AgentHeaders, Ask, Backfill, Desired, EnrollAnswer, EnrollRequest, EventBatch, EventsStored,
+    Facts, Installed, Query, QueryAnswer, RenewAnswer, RenewRequest, Report, ReportAnswer,
+    RunStatus, Snapshot, StoredEvent, Updates, WatchedReport, WorkAnswer,
 };

@@ -1,4 +1,8 @@
-//! Lengths of time as people write them in configuration: `30s`, `5m`, `1h30m`, `2d`.
+//! Lengths of time as people write them in configuration: `30s`, `5m`, `1h30m`, `7d+24h`.
+//!
+//! The syntax is the one of the distributed monitor dmon: a sum of signed terms `[+|-][number][unit]` with the
+//! units `s m h d w`. A term without a unit counts seconds, one without a number counts one of its unit, and numbers
+//! may have decimals. One thing is added: digits with `ms` directly behind them are milliseconds.
 
 use std::fmt;
 use std::str::FromStr;
@@ -20,6 +24,7 @@ pub struct IntervalError {
     why: &'static str,
 }
 
+/// The units with their milliseconds; longer names first, so that `ms` behind a number is not taken for `m`.
 const UNITS: [(&str, u64); 6] = [
     ("ms", 1),
     ("s", 1_000),
@@ -31,6 +36,8 @@ const UNITS: [(&str, u64); 6] = [
 
 /// Ten years: longer is a mistake, and keeps every sum of two intervals far from overflow.
 const LONGEST_MS: u64 = 10 * 366 * 86_400_000;
+/// Longest text that is looked at, in bytes.
+const LONGEST_TEXT: usize = 100;
 
 impl Interval {
     /// An interval of whole seconds.
@@ -51,42 +58,68 @@ impl Interval {
         self.0
     }
 
-    /// Parses a chain of numbers with units, e.g. `1h30m`.
+    /// The interval in seconds.
+    #[must_use]
+    pub fn seconds(self) -> f64 {
+        self.0.as_secs_f64()
+    }
+
+    /// Parses a sum of signed terms, e.g. `1h30m`, `7d+24h`, `w-0.5h` or `hm6`.
     pub fn parse(text: &str) -> Result<Self, IntervalError> {
         let refuse = |why| IntervalError {
             text: text.chars().take(40).collect(),
             why,
         };
+        if text.len() > LONGEST_TEXT {
+            return Err(refuse("it is longer than 100 bytes"));
+        }
         let mut rest = text.trim();
         if rest.is_empty() {
             return Err(refuse("it is empty"));
         }
-        let mut total: u64 = 0;
+        let mut total = 0.0;
         while !rest.is_empty() {
-            let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-            let number: u64 = rest[..digits]
-                .parse()
-                .map_err(|_| refuse("a number is expected before each unit"))?;
-            rest = &rest[digits..];
-            let letters = rest.len()
-                - rest
-                    .trim_start_matches(|c: char| c.is_ascii_alphabetic())
-                    .len();
-            let (_, unit) = UNITS
-                .iter()
-                .find(|(name, _)| *name == &rest[..letters])
-                .ok_or_else(|| refuse("each number needs a unit of ms, s, m, h, d or w"))?;
-            total = number
-                .checked_mul(*unit)
-                .and_then(|part| total.checked_add(part))
-                .filter(|&sum| sum <= LONGEST_MS)
-                .ok_or_else(|| refuse("it is longer than ten years"))?;
-            rest = rest[letters..].trim_start();
+            let (milliseconds, behind) = term(rest).map_err(&refuse)?;
+            total += milliseconds;
+            rest = behind.trim_start();
         }
-        if total == 0 {
+        if total < 0.5 {
             return Err(refuse("it must be longer than nothing"));
         }
-        Ok(Self(Duration::from_millis(total)))
+        if total > LONGEST_MS as f64 {
+            return Err(refuse("it is longer than ten years"));
+        }
+        Ok(Self(Duration::from_millis(total.round() as u64)))
+    }
+}
+
+/// One term at the beginning of the text, in milliseconds, and what is behind it.
+fn term(text: &str) -> Result<(f64, &str), &'static str> {
+    let (sign, rest) = match text.strip_prefix(['+', '-']) {
+        Some(rest) if text.starts_with('-') => (-1.0, rest.trim_start()),
+        Some(rest) => (1.0, rest.trim_start()),
+        None => (1.0, text),
+    };
+    let number_end = rest
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(rest.len());
+    let (digits, behind) = rest.split_at(number_end);
+    let number = match digits {
+        "" => 1.0,
+        digits => digits
+            .parse::<f64>()
+            .map_err(|_| "a number has digits and at most one point")?,
+    };
+    let is_unit = |unit: &str| behind.starts_with(unit) && (unit != "ms" || !digits.is_empty());
+    match UNITS.iter().find(|(unit, _)| is_unit(unit)) {
+        Some((unit, milliseconds)) => {
+            Ok((sign * number * *milliseconds as f64, &behind[unit.len()..]))
+        }
+        None if digits.is_empty() => Err("a number is expected, or a unit of ms, s, m, h, d or w"),
+        None if behind.starts_with(|c: char| c.is_ascii_alphabetic()) => {
+            Err("the units are ms, s, m, h, d and w")
+        }
+        None => Ok((sign * number * 1_000.0, behind)),
     }
 }
 
@@ -125,27 +158,47 @@ impl<'de> Deserialize<'de> for Interval {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_six_cases_of_dmon_hold() {
+        for (text, seconds) in [
+            ("22", 22),
+            ("22s", 22),
+            ("dw", 691_200),
+            ("7d+24h", 691_200),
+            ("w-0.5h", 603_000),
+            ("hm6", 3_666),
+        ] {
+            assert_eq!(
+                Interval::parse(text),
+                Ok(Interval::from_secs(seconds)),
+                "{text}"
+            );
+        }
+    }
 
     #[test]
     fn people_write_chains() {
-        assert_eq!(Interval::parse("1h30m").unwrap(), Interval::from_secs(5400));
-        assert_eq!(
-            Interval::parse("1w 2d").unwrap(),
-            Interval::from_secs(9 * 86_400)
-        );
-        assert_eq!(
-            Interval::parse("250ms").unwrap(),
-            Interval::from_millis(250)
-        );
+        let is = |text, expected| assert_eq!(Interval::parse(text), Ok(expected), "{text}");
+        is("1h30m", Interval::from_secs(5400));
+        is("1w 2d", Interval::from_secs(9 * 86_400));
+        is("250ms", Interval::from_millis(250));
+        // Without digits before them an m and an s are two units, as dmon has it.
+        is("ms", Interval::from_secs(61));
+        is("1m - 10", Interval::from_secs(50));
         for bad in [
             "",
-            "5",
-            "m",
             "5x",
             "-5m",
             "0s",
+            "h-h",
+            "1..5h",
+            "5 minutes",
+            "+",
+            "1,5h",
             "99999999999d",
             "99999999999999999999999s",
         ] {
@@ -163,6 +216,14 @@ mod tests {
         #[test]
         fn nothing_makes_the_parser_panic(text in "\\PC{0,60}") {
             let _ = Interval::parse(&text);
+        }
+
+        #[test]
+        fn terms_may_come_in_any_order(h in 0_u32..50, m in 0_u32..90, s in 1_u32..90) {
+            let sum = Interval::from_secs(u64::from(h * 3600 + m * 60 + s));
+            for text in [format!("{h}h{m}m{s}s"), format!("{s}+{m}m+{h}h"), format!("{m}m {s} {h}h")] {
+                prop_assert_eq!(Interval::parse(&text), Ok(sum), "{}", text);
+            }
         }
     }
 }

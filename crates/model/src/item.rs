@@ -50,14 +50,30 @@ pub struct ItemState {
     /// Why it has this level, in words; empty when fine.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub why: String,
+    /// True if the newest sample has no value. The level is then the one of the last value, unless the fitness
+    /// function says what a missing value is worth: a gap is not a recovery.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub no_data: bool,
+    /// True while the item goes back and forth; its level is then the worst of that time.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub flapping: bool,
+}
+
+impl ItemState {
+    /// True if somebody may want to look at it: not at the best level, without a value, or flapping.
+    #[must_use]
+    pub fn is_troubled(&self) -> bool {
+        self.level > Level::FINE || self.no_data || self.flapping
+    }
 }
 
 impl ItemName {
     /// Parses an item's name.
     pub fn parse(text: &str) -> Result<Self, String> {
-        if text.is_empty() || text.len() > 200 {
+        if text.is_empty() || text.len() > Self::LONGEST {
             return Err(format!(
-                "an item's name has 1 to 200 bytes, not {}",
+                "an item's name has 1 to {} bytes, not {}",
+                Self::LONGEST,
                 text.len()
             ));
         }
@@ -73,10 +89,23 @@ impl ItemName {
         Ok(Self(text.into()))
     }
 
+    /// Longest name, in bytes.
+    pub const LONGEST: usize = 200;
+
     /// The name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The item of another probe with the same object: from `disk_usage:/var` to `disk_free:/var`.
+    #[must_use]
+    pub fn sibling(&self, probe: &str) -> Option<Self> {
+        let text = match self.object() {
+            Some(object) => format!("{probe}:{object}"),
+            None => probe.to_owned(),
+        };
+        Self::parse(&text).ok()
     }
 
     /// The probe's name: what stands before the first colon.

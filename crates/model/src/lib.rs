@@ -1,7 +1,8 @@
 //! The words of Lockstep.
 //!
 //! Every other crate speaks in these types, so they are where server, agent and command line meet: names that
-//! are safe to use as file names, versions, content hashes, levels and items, releases and their bundles, runs,
+//! are safe to use as file names, versions, content hashes, levels and items with their
+//! fitness functions, events, alerts, history and work documents, releases and their bundles, runs,
 //! rollouts, and the messages of the agent API and the operator API.
 //!
 //! Three rules hold here:
@@ -12,27 +13,44 @@
 //! * **The wire is tolerant, configuration is strict.** Messages ignore fields that they do not know, so that
 //!   neighbouring versions can talk; files that people write refuse unknown keys.
 
+pub mod alert;
 pub mod api;
 mod bundle;
+mod change;
 mod content;
+mod event;
+mod fitness;
+mod glob;
+mod history;
+mod hours;
 mod interval;
 mod item;
 mod level;
 mod problem;
+mod quantity;
 mod release;
 mod rollout;
 mod run;
 mod version;
 mod word;
+mod work;
 
 pub use bundle::{BundleManifest, Check, Preserve, Purge, Requires, Service};
+pub use change::{Change, ChangeKind};
 pub use content::{ContentHash, ContentHashError};
+pub use event::{Event, EventKind};
+pub use fitness::{Condition, ConditionError, Fitness, Hold, LevelRule, Op, Range, Test};
+pub use glob::Glob;
+pub use history::{Bucket, HistoryQuery, Series, Span, View};
+pub use hours::Hours;
 pub use interval::{Interval, IntervalError};
 pub use item::{ItemName, ItemState, Value};
-pub use level::Level;
+pub use level::{Level, LevelNames};
 pub use problem::{Problem, ProblemKind};
+pub use quantity::Quantity;
 pub use release::{Release, ReleaseDetails, target_path};
 pub use rollout::{Rollout, RolloutId, RolloutState, Strategy, Wave, WaveState};
 pub use run::{Outcome, Phase, RunId, RunReason, RunRecord};
 pub use version::{Version, VersionError, VersionRange};
 pub use word::{ChannelName, HostName, PackageName, Platform, WordError};
+pub use work::{Retention, Setting, Snmp, SnmpVersion, WatchedHost, Work, WorkItem};

@@ -103,15 +103,17 @@ fn the_directions_have_no_circle() {
 
 #[test]
 fn foreign_names_stay_in_one_room() {
-    let rooms: [(&str, &[&str]); 8] = [
-        ("sqlx", &["store"]),
+    let rooms: [(&str, &[&str]); 10] = [
+        ("sqlx", &["store", "history"]),
         ("sigstore-tuf", &["trust"]),
         ("rcgen", &["trust"]),
-        ("x509-parser", &["trust"]),
+        ("x509-parser", &["trust", "probe"]),
         ("reqwest", &["net"]),
         ("tokio-rustls", &["net"]),
         ("procfs", &["probe"]),
         ("axum", &["server"]),
+        ("lettre", &["notify"]),
+        ("snmp2", &["probe"]),
     ];
     for (name, manifest) in manifests() {
         let used = dependencies(&manifest);

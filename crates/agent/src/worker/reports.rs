@@ -52,6 +52,9 @@ impl Worker {
                 .map(|skipped| skipped.hash)
                 .collect(),
             facts: machine::facts(),
+            watched: Vec::new(),
+            work: None,
+            work_refused: None,
         }
     }
 

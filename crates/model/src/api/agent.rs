@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ContentHash, HostName, Interval, ItemState, PackageName, Phase, Platform, RunId, Version,
+    Change, ContentHash, Event, HistoryQuery, HostName, Interval, ItemName, ItemState, Level,
+    PackageName, Phase, Platform, RunId, Series, Version, Work,
 };
 
 /// Header names of the agent API.
@@ -97,6 +98,137 @@ pub struct Report {
     /// What machine it is.
     #[serde(default)]
     pub facts: Facts,
+    /// The hosts without an agent that this one watches, and their items.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub watched: Vec<WatchedReport>,
+    /// The work document in force on the host; none for the defaults.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub work: Option<ContentHash>,
+    /// Why the newest work document is not in force, if it was refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub work_refused: Option<String>,
+}
+
+impl Report {
+    /// Most items of all hosts in one report.
+    pub const MOST_ITEMS: usize = 500;
+    /// Most hosts that one agent watches for others.
+    pub const MOST_WATCHED: usize = 64;
+}
+
+/// How a watched host stands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WatchedReport {
+    /// The host.
+    pub host: HostName,
+    /// The states of its items.
+    pub items: Vec<ItemState>,
+}
+
+/// `POST /agent/v1/events`: what happened, oldest first, without a gap in the numbers. Sending the same again does
+/// no harm.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EventBatch {
+    /// Which numbering the numbers belong to: a host whose memory was lost begins a new one. 1 to 64 letters,
+    /// digits or `-`.
+    pub series: String,
+    /// The events, at most [`EventBatch::MOST`].
+    pub events: Vec<Event>,
+}
+
+impl EventBatch {
+    /// Most events of one batch.
+    pub const MOST: usize = 200;
+}
+
+/// The answer: up to which number of the series everything is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventsStored {
+    /// The highest number stored.
+    pub through: u64,
+}
+
+/// `POST /agent/v1/backfill`: what the host measured while it could not report, oldest first.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Backfill {
+    /// One for each slot of [`Snapshot::SLOT`]; at most [`Backfill::MOST`].
+    pub snapshots: Vec<Snapshot>,
+}
+
+impl Backfill {
+    /// Most snapshots of one request.
+    pub const MOST: usize = 50;
+}
+
+/// All items at one moment, in short. The server keeps one for each host and slot of the last day.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// When.
+    pub at: Timestamp,
+    /// Whose items they are; none for the agent's own host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<HostName>,
+    /// Each item with its number, where it has one, and its level.
+    pub items: Vec<(ItemName, Option<f64>, Level)>,
+}
+
+impl Snapshot {
+    /// Length of a slot.
+    pub const SLOT: Interval = Interval::from_secs(600);
+}
+
+/// The answer to `GET /agent/v1/work`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WorkAnswer {
+    /// The document's identity; also its `ETag`.
+    pub hash: ContentHash,
+    /// The document.
+    pub work: Work,
+}
+
+/// The data of a `query` event on the stream: the server asks the host something.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Query {
+    /// Its identity, for `POST /agent/v1/answers/ID`.
+    pub id: String,
+    /// What is asked.
+    pub ask: Ask,
+}
+
+/// What a host can be asked.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Ask {
+    /// An item's history.
+    History(HistoryQuery),
+}
+
+/// `POST /agent/v1/answers/ID`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum QueryAnswer {
+    /// An item's history.
+    History(Series),
+    /// The host cannot say; this is why.
+    Refused(String),
+}
+
+/// An event as the server keeps it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StoredEvent {
+    /// The server's identity for it; later ones are greater.
+    pub id: String,
+    /// The agent that said so; none for the server's own events.
+    pub via: Option<HostName>,
+    /// When the server stored it.
+    pub received_at: Timestamp,
+    /// The event.
+    #[serde(flatten)]
+    pub event: Event,
+    /// What was changed on the host in the hours before, newest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<Change>,
 }
 
 /// One installed version of a package.
@@ -140,6 +272,9 @@ pub struct ReportAnswer {
     pub server_time: Timestamp,
     /// The server's version.
     pub server_version: Version,
+    /// The work document that the host should have; none where the server has no fleet file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub work: Option<ContentHash>,
 }
 
 /// Whether hosts may update.

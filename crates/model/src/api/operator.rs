@@ -4,9 +4,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Updates;
+use crate::alert::{Ack, Notice, Silence, Trouble};
 use crate::{
-    ChannelName, ContentHash, HostName, Interval, ItemState, Level, PackageName, Release,
-    RolloutId, RolloutState, RunRecord, Version, WaveState,
+    Change, ChannelName, ContentHash, Glob, HostName, Interval, ItemName, ItemState, Level,
+    PackageName, Release, RolloutId, RolloutState, RunRecord, Series, Version, WaveState,
 };
 
 /// `GET /api/v1/status`.
@@ -231,4 +232,157 @@ pub struct StoredArtifact {
     pub hash: ContentHash,
     /// Their number.
     pub length: u64,
+}
+
+/// `POST /api/v1/silences`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct NewSilence {
+    /// Which hosts; empty for all.
+    #[serde(default)]
+    pub hosts: Vec<Glob>,
+    /// Hosts of which groups, in addition.
+    #[serde(default)]
+    pub groups: Vec<String>,
+    /// Which items; empty for all.
+    #[serde(default)]
+    pub items: Vec<Glob>,
+    /// From when; none for now.
+    #[serde(default)]
+    pub starts_at: Option<Timestamp>,
+    /// For how long, at most [`Silence::LONGEST`].
+    pub lasts: Interval,
+    /// Why.
+    pub reason: String,
+}
+
+/// One silence in `GET /api/v1/silences`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SilenceView {
+    /// The silence.
+    #[serde(flatten)]
+    pub silence: Silence,
+    /// How many problems it holds back now.
+    pub holds_back: u64,
+}
+
+/// `POST /api/v1/acks`: somebody is on it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct NewAck {
+    /// The host.
+    pub host: HostName,
+    /// The item; none for all of the host's problems.
+    #[serde(default)]
+    pub item: Option<ItemName>,
+    /// What is said.
+    #[serde(default)]
+    pub note: String,
+    /// For how long; none for until the problem ends.
+    #[serde(default)]
+    pub lasts: Option<Interval>,
+}
+
+/// One problem in `GET /api/v1/problems`, worst first.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ProblemView {
+    /// The item and how it stands.
+    #[serde(flatten)]
+    pub trouble: Trouble,
+    /// Who is on it.
+    pub ack: Option<Ack>,
+    /// The silence that holds it back.
+    pub silence: Option<String>,
+    /// The host that it depends on and that is in trouble itself.
+    pub depends_on: Option<HostName>,
+    /// What was changed on the host in the hours before.
+    #[serde(default)]
+    pub changes: Vec<Change>,
+}
+
+impl ProblemView {
+    /// True if nobody is on it and nothing explains it.
+    #[must_use]
+    pub fn is_unhandled(&self) -> bool {
+        self.trouble.level >= Level::SICK
+            && self.ack.is_none()
+            && self.silence.is_none()
+            && self.depends_on.is_none()
+    }
+}
+
+/// One delivery in `GET /api/v1/deliveries`, newest first.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct DeliveryView {
+    /// Its identity.
+    pub id: String,
+    /// The message.
+    pub notice: Notice,
+    /// `waiting`, `delivered` or `failed`.
+    pub state: String,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// What went wrong last.
+    pub error: Option<String>,
+    /// When it was decided.
+    pub created_at: Timestamp,
+    /// When it is tried next, or was delivered or given up.
+    pub at: Timestamp,
+}
+
+/// `POST /api/v1/alert-test`: proves the way to a receiver.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct AlertTest {
+    /// A user or receiver of the fleet file.
+    pub receiver: String,
+}
+
+/// The answer: how each way went.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct AlertTested {
+    /// One for each way of the receiver.
+    pub ways: Vec<WayTested>,
+}
+
+/// How one way went.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct WayTested {
+    /// The way in words, without secrets: `mail to ann@example.org`.
+    pub way: String,
+    /// What went wrong; none when it was accepted at the other end.
+    pub error: Option<String>,
+}
+
+/// `GET /api/v1/fleet`: the fleet file in force.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct FleetView {
+    /// Its number: each accepted file has a greater one.
+    pub version: u64,
+    /// When it was accepted.
+    pub accepted_at: Timestamp,
+    /// Its text, each fragment with its name.
+    pub files: Vec<FleetText>,
+    /// The errors of the newest file, if it was refused; then an older one is in force.
+    #[serde(default)]
+    pub refused: Vec<String>,
+}
+
+/// One file of the fleet file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FleetText {
+    /// Its name, as in `fleet.toml` or `fleet.d/web.toml`.
+    pub name: String,
+    /// What it says.
+    pub text: String,
+}
+
+/// `GET /api/v1/hosts/NAME/history`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct HistoryView {
+    /// The history.
+    #[serde(flatten)]
+    pub series: Series,
+    /// True if the host gave it; false if it is what the server keeps itself: the last day, coarse.
+    pub from_host: bool,
+    /// Why the host did not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why_not: Option<String>,
 }

@@ -90,6 +90,8 @@ impl ItemBook {
             value,
             level,
             since,
+            no_data: matches!(why, Why::NoValue { .. }),
+            flapping: false,
             why: why.to_string(),
         }
     }

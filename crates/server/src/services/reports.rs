@@ -56,6 +56,7 @@ pub(crate) async fn receive(
         updates: orders.updates,
         server_time: now,
         server_version: app.version.clone(),
+        work: None,
     })
 }
 

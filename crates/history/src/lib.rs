@@ -1,0 +1,1 @@
+//! Item history on a host.

@@ -1,0 +1,185 @@
+//! Work documents: what one host is told to watch, and how to judge it.
+//!
+//! The server compiles them from the fleet file, one for each host. A host without one watches what is watched by
+//! default.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Fitness, Glob, HostName, Interval, LevelNames};
+
+/// What a host shall watch.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Work {
+    /// The names of the levels.
+    #[serde(default)]
+    pub levels: LevelNames,
+    /// Time between two samples of an item that says nothing else.
+    pub sample: Interval,
+    /// Time between two reports.
+    pub report: Interval,
+    /// What is watched on the host itself. Of several entries that match an item the one with the heavier pattern
+    /// counts, see [`Work::entry`].
+    pub items: Vec<WorkItem>,
+    /// Other hosts that this one watches because they have no agent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub watched: Vec<WatchedHost>,
+    /// How long history is kept.
+    #[serde(default)]
+    pub history: Retention,
+}
+
+/// One item, or all items that match a pattern.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WorkItem {
+    /// `cpu_load`, `http:https://localhost/`, or `disk_usage:*` for each one that is found.
+    pub name: Glob,
+    /// Time between two samples; none for [`Work::sample`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub every: Option<Interval>,
+    /// After this time the probe is given up; none for the probe's own limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Interval>,
+    /// How it is judged; none for the built-in function of its probe.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fitness: Option<Fitness>,
+    /// What else the probe wants to know, e.g. `status = "200"` for `http`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub options: BTreeMap<String, Setting>,
+}
+
+/// The value of a probe's option.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Setting {
+    /// `true` or `false`.
+    Flag(bool),
+    /// A number.
+    Number(f64),
+    /// A text.
+    Text(String),
+    /// Several texts.
+    List(Vec<String>),
+}
+
+/// A host without an agent, watched by another one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WatchedHost {
+    /// Its name in the fleet.
+    pub host: HostName,
+    /// Its address on the network: a name or an address, without a port.
+    pub address: String,
+    /// What is watched there. Only probes towards others make sense.
+    pub items: Vec<WorkItem>,
+    /// How it is asked by SNMP.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snmp: Option<Snmp>,
+}
+
+/// How a device is asked by SNMP. The secrets themselves stay in the watching host's `secrets.toml`; here they are
+/// only named.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Snmp {
+    /// Which version of the protocol.
+    pub version: SnmpVersion,
+    /// UDP port; none for 161.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    /// The name of the secret: a community for version 2c; user, protocols and passwords for version 3.
+    pub secret: String,
+}
+
+/// A version of SNMP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SnmpVersion {
+    /// Version 2 with communities (RFC 1901).
+    #[serde(rename = "2c")]
+    V2c,
+    /// Version 3 with users (RFC 3414).
+    #[serde(rename = "3")]
+    V3,
+}
+
+/// How long which part of the history is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Retention {
+    /// Every sample.
+    pub raw: Interval,
+    /// Buckets of 10 minutes.
+    pub mid: Interval,
+    /// Buckets of an hour.
+    pub long: Interval,
+}
+
+impl Default for Retention {
+    /// Two days, ninety days, two years.
+    fn default() -> Self {
+        Self {
+            raw: Interval::from_secs(2 * 86_400),
+            mid: Interval::from_secs(90 * 86_400),
+            long: Interval::from_secs(2 * 365 * 86_400),
+        }
+    }
+}
+
+impl Work {
+    /// Largest work document, in bytes of JSON.
+    pub const LARGEST: usize = 1024 * 1024;
+
+    /// The entry that counts for an item of this host: of those that match, the one with the heaviest pattern, and
+    /// of equally heavy ones the later.
+    #[must_use]
+    pub fn entry(&self, item: &str) -> Option<&WorkItem> {
+        heaviest(&self.items, item)
+    }
+}
+
+impl WatchedHost {
+    /// As [`Work::entry`], for an item of the watched host.
+    #[must_use]
+    pub fn entry(&self, item: &str) -> Option<&WorkItem> {
+        heaviest(&self.items, item)
+    }
+}
+
+fn heaviest<'a>(items: &'a [WorkItem], item: &str) -> Option<&'a WorkItem> {
+    items
+        .iter()
+        .filter(|entry| entry.name.matches(item))
+        .max_by_key(|entry| (entry.name.is_plain(), entry.name.weight()))
+}
+
+impl Setting {
+    /// The text, if it is one.
+    #[must_use]
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_more_particular_entry_counts() {
+        let entry = |name: &str| WorkItem {
+            name: Glob::parse(name).unwrap(),
+            every: None,
+            timeout: None,
+            fitness: None,
+            options: BTreeMap::new(),
+        };
+        let items = ["disk_usage:/var", "disk_usage:*", "*", "disk_usage:/v*"].map(entry);
+        let found = |item| heaviest(&items, item).map(|entry| entry.name.as_str());
+        assert_eq!(found("disk_usage:/var"), Some("disk_usage:/var"));
+        assert_eq!(found("disk_usage:/var/log"), Some("disk_usage:/v*"));
+        assert_eq!(found("disk_usage:/"), Some("disk_usage:*"));
+        assert_eq!(found("cpu_load"), Some("*"));
+    }
+}
