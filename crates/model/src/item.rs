@@ -6,7 +6,7 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::Level;
+use crate::{HostName, Level};
 
 /// One watched quantity of a host: a probe's name, and behind a colon what it looks at, as in
 /// `disk_usage:/var`. At most 200 bytes without control characters.
@@ -34,6 +34,30 @@ pub enum Value {
 impl Value {
     /// Longest text that travels in a report, in bytes; longer ones are cut where they are made.
     pub const LONGEST_TEXT: usize = 4096;
+}
+
+/// What a probe found at one moment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sample {
+    /// The watched host whose item it is; none for the agent's own host.
+    pub host: Option<HostName>,
+    /// Which item.
+    pub item: ItemName,
+    /// When, by the host's clock.
+    pub at: Timestamp,
+    /// What was found.
+    pub value: Value,
+    /// What the probe itself thinks of it. It counts where no fitness function is configured for the item.
+    pub verdict: Option<Verdict>,
+}
+
+/// A probe's own judgement: a Nagios plugin has one, a file's size has none.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Verdict {
+    /// The level.
+    pub level: Level,
+    /// Why, in the probe's words.
+    pub why: String,
 }
 
 /// An item's value, its level, and since when it has that level.

@@ -44,7 +44,7 @@ pub use glob::Glob;
 pub use history::{Bucket, HistoryQuery, Series, Span, View};
 pub use hours::Hours;
 pub use interval::{Interval, IntervalError};
-pub use item::{ItemName, ItemState, Value};
+pub use item::{ItemName, ItemState, Sample, Value, Verdict};
 pub use level::{Level, LevelNames};
 pub use problem::{Problem, ProblemKind};
 pub use quantity::Quantity;

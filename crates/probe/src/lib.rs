@@ -19,6 +19,12 @@ mod agent_memory;
 mod aside;
 mod disk;
 mod kernel;
+mod permits;
+#[expect(dead_code, reason = "the seam for the probes to come")]
+mod probe;
 mod sampler;
+mod secrets;
 
+pub use permits::Permits;
 pub use sampler::{Config, Sampler};
+pub use secrets::{Secrets, SnmpSecret};

@@ -22,6 +22,8 @@ async fn a_report_is_seen_by_the_operator_and_answered_with_a_time() {
         level: Level::CRITICAL,
         since: world.now(),
         why: "96 % is above 95 %".into(),
+        no_data: false,
+        flapping: false,
     }];
     let answer = web1.send(&report).await.unwrap();
     assert!(answer.desired.is_empty());

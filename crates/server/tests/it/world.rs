@@ -268,6 +268,9 @@ impl Host {
             generation: 0,
             skipped: Vec::new(),
             facts: facts(self.name.as_str()),
+            watched: Vec::new(),
+            work: None,
+            work_refused: None,
         }
     }
 

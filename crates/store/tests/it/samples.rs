@@ -94,6 +94,9 @@ pub(crate) fn report(number: u64) -> Report {
         generation: number,
         skipped: vec![hash(2)],
         facts: facts("reported"),
+        watched: Vec::new(),
+        work: None,
+        work_refused: None,
     }
 }
 
@@ -107,6 +110,8 @@ pub(crate) fn item(name: &str, level: Level) -> ItemState {
         level,
         since: at(-60),
         why: "\u{0}because \"so\"".into(),
+        no_data: false,
+        flapping: false,
     }
 }
 
