@@ -3,11 +3,13 @@
 //! Every key has a default, so an empty file is a good one; unknown keys are refused with the line, the column and
 //! the keys that exist.
 
+use std::net::SocketAddr;
 use std::path::Path;
 
 use lockstep_host::fs;
 use lockstep_model::{Interval, ItemName};
 use lockstep_plan::probation::Rules;
+use lockstep_probe::Permits;
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
@@ -25,6 +27,18 @@ pub struct AgentConfig {
     pub update: UpdateConfig,
     /// `[probation]`.
     pub probation: ProbationConfig,
+    /// `[metrics]`.
+    pub metrics: MetricsConfig,
+    /// `[probes]`: what this host lets its server ask for.
+    pub probes: Permits,
+}
+
+/// `[metrics]`: figures for a collector on this machine.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MetricsConfig {
+    /// A loopback address on which `/metrics` is answered, as in `"127.0.0.1:9740"`; left out, nothing listens.
+    pub listen: Option<SocketAddr>,
 }
 
 /// `[report]`: how often the host is looked at and reports.
@@ -192,6 +206,13 @@ impl AgentConfig {
                 ));
             }
         }
+        if let Some(listen) = config.metrics.listen
+            && !listen.ip().is_loopback()
+        {
+            return Err(format!(
+                "metrics.listen: {listen} is not a loopback address, as in \"127.0.0.1:9740\""
+            ));
+        }
         let probation = &config.probation;
         if probation.patience < probation.window {
             return Err(format!(
@@ -242,6 +263,10 @@ mod tests {
         assert!(error.contains("each number needs a unit"), "{error}");
         let error = AgentConfig::parse("servers = [\"http://x\"]").unwrap_err();
         assert!(error.contains("https://HOST:7440"), "{error}");
+        let error = AgentConfig::parse("[metrics]\nlisten = \"0.0.0.0:9740\"\n").unwrap_err();
+        assert!(error.contains("not a loopback address"), "{error}");
+        let error = AgentConfig::parse("[probes]\nargument = true\n").unwrap_err();
+        assert!(error.contains("arguments"), "{error}");
         let error = AgentConfig::parse("[probation]\npatience = \"1m\"\n").unwrap_err();
         assert!(error.contains("nothing could ever be proven"), "{error}");
     }

@@ -12,6 +12,7 @@
 pub mod config;
 mod enroll;
 mod error;
+mod events;
 mod identity;
 mod install;
 pub mod local;

@@ -1,8 +1,8 @@
 //! The local sockets: how the command line, the worker and the supervisor of one host talk.
 //!
 //! Each request is one line of JSON on a connection of its own, each answer one line back. The sockets lie in a
-//! directory that only the agent's user may enter; nobody else can connect. Limits: a line of 256 KiB, 16
-//! connections at once, ten seconds for a request to arrive.
+//! directory that only the agent's user may enter; nobody else can connect. Limits: a request of 256 KiB, an answer of
+//! 1 MiB, 16 connections at once, ten seconds for a request to arrive.
 //!
 //! * `supervisor.sock` is served by the supervisor and answers while there is no worker at all.
 //! * `agent.sock` is served by the worker.
@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use lockstep_model::{ItemState, Outcome, RunId, RunReason, Version};
+use lockstep_model::{HistoryQuery, ItemState, Outcome, RunId, RunReason, Series, Version};
 use lockstep_plan::probation::{Link, Sign, Why};
 use lockstep_plan::update::{Hold, Journal};
 use serde::de::DeserializeOwned;
@@ -105,6 +105,8 @@ pub enum WorkerRequest {
         /// The version.
         to: Option<Version>,
     },
+    /// What does the history hold of an item?
+    History(HistoryQuery),
 }
 
 /// What the worker answers.
@@ -132,6 +134,8 @@ pub enum WorkerAnswer {
         /// To which version.
         version: Version,
     },
+    /// An item's history.
+    History(Series),
     /// It cannot be done.
     Refused {
         /// Why, and what to do.
@@ -174,8 +178,10 @@ pub struct RunEnd {
     pub reason: Option<RunReason>,
 }
 
-/// Longest line on a local socket, in bytes.
-const MAX_LINE: u64 = 256 * 1024;
+/// Longest request on a local socket, in bytes.
+const MAX_REQUEST: u64 = 256 * 1024;
+/// Longest answer: the most points of a history take a third of it.
+const MAX_ANSWER: u64 = 1024 * 1024;
 /// Most connections that are served at once; others wait in the kernel's queue.
 const MAX_CONNECTIONS: usize = 16;
 /// How long a request may take to arrive.
@@ -244,7 +250,7 @@ where
     A: Serialize,
 {
     let (reading, mut writing) = stream.into_split();
-    let line = timeout(ARRIVAL, read_line(reading))
+    let line = timeout(ARRIVAL, read_line(reading, MAX_REQUEST))
         .await
         .map_err(|_| std::io::ErrorKind::TimedOut)??;
     let request = match serde_json::from_str::<Q>(&line) {
@@ -266,15 +272,19 @@ where
     writing.write_all(&text).await
 }
 
-async fn read_line(reading: impl tokio::io::AsyncRead + Unpin) -> std::io::Result<String> {
+async fn read_line(
+    reading: impl tokio::io::AsyncRead + Unpin,
+    max: u64,
+) -> std::io::Result<String> {
     let mut line = String::new();
-    BufReader::new(reading.take(MAX_LINE))
+    BufReader::new(reading.take(max))
         .read_line(&mut line)
         .await?;
     if !line.ends_with('\n') {
-        return Err(std::io::Error::other(
-            "the line is cut off or longer than 256 KiB",
-        ));
+        return Err(std::io::Error::other(format!(
+            "the line is cut off or longer than {} KiB",
+            max / 1024
+        )));
     }
     Ok(line)
 }
@@ -295,7 +305,7 @@ pub async fn ask<Q: Serialize, A: DeserializeOwned>(
         let mut text = serde_json::to_vec(request)?;
         text.push(b'\n');
         writing.write_all(&text).await?;
-        let line = read_line(reading).await?;
+        let line = read_line(reading, MAX_ANSWER).await?;
         serde_json::from_str(&line).map_err(std::io::Error::from)
     };
     match timeout(patience, exchange).await {

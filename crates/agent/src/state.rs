@@ -118,7 +118,7 @@ impl State {
     }
 }
 
-fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, Error> {
+pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, Error> {
     let Some(bytes) = fs::read_capped(path, MAX_BYTES)? else {
         return Ok(None);
     };
@@ -133,7 +133,7 @@ fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, Error> {
     }
 }
 
-fn write<T: Serialize>(path: &Path, value: &T) -> Result<(), Error> {
+pub(crate) fn write<T: Serialize>(path: &Path, value: &T) -> Result<(), Error> {
     let mut bytes = serde_json::to_vec_pretty(value).map_err(|source| Error::Encode {
         path: path.into(),
         source,

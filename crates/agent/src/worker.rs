@@ -5,38 +5,41 @@
 //! same task, so a worker whose heart stands still is noticed.
 //!
 //! * `link` talks to the server: reports, records, hints, renewal of the certificate.
+//! * `watching` knows the items: what was measured, how that is judged, what is to be told. `past` is their history.
 //! * `fetch` brings a release into a slot: metadata, bundle, unpacking, check.
 //! * `control` answers the local socket.
 
 mod control;
 mod fetch;
+mod figures;
 mod hints;
 mod link;
 mod orders;
+mod past;
 mod reports;
+mod watching;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use lockstep_host::slots::{Slot, Slots};
 use lockstep_host::{Layout, fault, machine, process};
-use lockstep_model::api::{Desired, Updates};
-use lockstep_model::{ItemName, ItemState, Level, RunId, Version};
+use lockstep_model::api::{Desired, Query, Updates, WorkAnswer};
+use lockstep_model::{RunId, Sample, Version};
 use lockstep_net::Clock;
 use lockstep_net::client::HttpClient;
-use lockstep_plan::fitness::ItemBook;
 use lockstep_plan::probation::{Link as LinkState, Sign};
 use lockstep_plan::update::{Hold, Journal, Memory, Order};
-use lockstep_probe::Sampler;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
 
 use self::fetch::{Fetched, Fetching};
-use self::link::{Link, Reported};
+use self::figures::Figures;
+use self::link::{EventsSent, Link, Reported};
+use self::watching::Watching;
 use crate::config::AgentConfig;
 use crate::local::{self, SupervisorAnswer, SupervisorRequest, WorkerAnswer, WorkerRequest};
 use crate::state::State;
@@ -70,14 +73,19 @@ const TRIAL_REPORT: Duration = Duration::from_secs(1);
 const TRIAL_SAMPLE: Duration = Duration::from_secs(2);
 /// Shortest time between two reports that hints ask for.
 const HINT_PAUSE: Duration = Duration::from_millis(500);
+/// The items are judged this often though no sample came.
+const LOOK: Duration = Duration::from_secs(30);
 /// The supervisor answers at once or never.
 const SUPERVISOR_PATIENCE: Duration = Duration::from_secs(5);
 
 enum Event {
-    Sampled(Vec<(ItemName, lockstep_model::Value)>),
+    Sampled(Vec<Sample>),
     Reported(Box<Reported>),
     Renewed(Result<Identity, Error>),
     RecordsSent,
+    EventsSent(EventsSent),
+    Work(Result<Option<WorkAnswer>, String>),
+    Queried(Box<Query>),
     Hint,
     Fetched(RunId, Box<Fetched>),
     SignTaken(Result<SupervisorAnswer, Error>),
@@ -116,8 +124,8 @@ struct Worker {
     events: mpsc::Sender<Event>,
     /// True while this worker is on probation.
     on_trial: bool,
-    book: ItemBook,
-    items: Option<Vec<ItemState>>,
+    watching: Watching,
+    figures: Figures,
     memory: Memory,
     run: Option<Journal>,
     fetching: Option<Fetching>,
@@ -135,15 +143,22 @@ struct Worker {
     reports: u64,
     next_report: Instant,
     last_report: Instant,
-    next_sample: Instant,
     next_sign: Instant,
+    /// When the book is asked though nothing came: an item that is silent must be noticed.
+    next_look: Instant,
     reporting: bool,
-    sampling: bool,
     signing: bool,
     sending_records: bool,
+    sending_events: bool,
+    fetching_work: bool,
+    /// When the report under way was sent, by this host's clock.
+    asked_at: Timestamp,
+    /// By how much this host's clock is ahead of the server's, in seconds.
+    clock_offset: Option<f64>,
+    /// Since when another version is wanted.
+    wanted_since: Option<Timestamp>,
     /// Local requests that wait for the server's next answer.
     waiting: Vec<(Ask, oneshot::Sender<WorkerAnswer>)>,
-    sampler: Sampler,
     boot_id: String,
 }
 
@@ -169,17 +184,16 @@ pub async fn run(options: Options, clock: Clock) -> Result<(), Error> {
     let (client, _) = watch::channel(link.client());
     let requests = local::serve(&layout.agent_socket())?;
     let state = State::new(&layout);
-    let sampler = Sampler::new(lockstep_probe::Config::of_this_machine(vec![
-        options.supervisor,
-        std::process::id(),
-    ]));
+    let pids = vec![options.supervisor, std::process::id()];
+    let (watching, samples) = Watching::begin(&layout, &config, &identity.host, pids, &clock)?;
+    let figures = Figures::begin(config.metrics.listen, &version);
     let now = Instant::now();
     let mut worker = Worker {
         memory: state.memory()?,
         run: state.journal()?,
         on_trial: options.trial.is_some(),
-        book: ItemBook::default(),
-        items: None,
+        watching,
+        figures,
         fetching: None,
         retry: None,
         postponed_until: None,
@@ -192,12 +206,16 @@ pub async fn run(options: Options, clock: Clock) -> Result<(), Error> {
         reports: 0,
         next_report: now,
         last_report: now,
-        next_sample: now,
         next_sign: now,
+        next_look: now + LOOK,
         reporting: false,
-        sampling: false,
         signing: false,
         sending_records: false,
+        sending_events: false,
+        fetching_work: false,
+        asked_at: clock.now(),
+        clock_offset: None,
+        wanted_since: None,
         waiting: Vec::new(),
         layout,
         slots,
@@ -209,15 +227,17 @@ pub async fn run(options: Options, clock: Clock) -> Result<(), Error> {
         link,
         client,
         events,
-        sampler,
         boot_id: machine::boot_id()?,
     };
     worker.resume_run();
+    worker
+        .watching
+        .hurry(worker.on_trial.then_some(TRIAL_SAMPLE));
     tokio::spawn(hints::follow(
         worker.client.subscribe(),
         worker.events.clone(),
     ));
-    worker.watch(incoming, requests).await
+    worker.watch(incoming, requests, samples).await
 }
 
 impl Worker {
@@ -225,6 +245,7 @@ impl Worker {
         &mut self,
         mut incoming: mpsc::Receiver<Event>,
         mut requests: mpsc::Receiver<local::Asked<WorkerRequest, WorkerAnswer>>,
+        mut samples: mpsc::Receiver<Vec<Sample>>,
     ) -> Result<(), Error> {
         let listen = |kind| {
             signal(kind).map_err(|source| Error::System {
@@ -236,12 +257,14 @@ impl Worker {
         let mut reload = listen(SignalKind::hangup())?;
         loop {
             self.start_what_is_due();
-            let wake = self.next_report.min(self.next_sample).min(self.next_sign);
+            let wake = self.next_report.min(self.next_sign).min(self.next_look);
             let retry = self.retry_in();
             tokio::select! {
                 Some(event) = incoming.recv() => self.handle(event),
+                Some(samples) = samples.recv() => self.handle(Event::Sampled(samples)),
                 Some(asked) = requests.recv() => self.handle(Event::Asked(Box::new(asked))),
                 _ = terminate.recv() => {
+                    self.watching.save();
                     info!("the worker stops");
                     return Ok(());
                 }
@@ -254,16 +277,16 @@ impl Worker {
 
     fn handle(&mut self, event: Event) {
         match event {
-            Event::Sampled(values) => {
-                self.sampling = false;
-                self.items = Some(self.book.update(values, self.clock.now()));
-            }
+            Event::Sampled(samples) => self.sampled(samples),
             Event::Reported(reported) => self.reported(*reported),
             Event::Renewed(Ok(identity)) => self.take_identity(identity),
             Event::Renewed(Err(error)) => {
                 warn!(error = words(&error), until = %self.identity.not_after, "the certificate could not be renewed; tried again");
             }
             Event::RecordsSent => self.sending_records = false,
+            Event::EventsSent(sent) => self.events_sent(sent),
+            Event::Work(work) => self.take_work(work),
+            Event::Queried(query) => self.answer_query(*query),
             Event::Hint => {
                 debug!("the server has news");
                 // A server that hints without end must not make its hosts report without end.
@@ -281,20 +304,8 @@ impl Worker {
     /// Starts each periodic thing whose time has come and that is not under way.
     fn start_what_is_due(&mut self) {
         let now = Instant::now();
-        if now >= self.next_sample && !self.sampling {
-            self.sampling = true;
-            let every = self.config.report.sample.duration();
-            self.next_sample = now
-                + if self.on_trial {
-                    every.min(TRIAL_SAMPLE)
-                } else {
-                    every
-                };
-            let (sampler, events, at) =
-                (self.sampler.clone(), self.events.clone(), self.clock.now());
-            tokio::spawn(
-                async move { events.send(Event::Sampled(sampler.sample(at).await)).await },
-            );
+        if now >= self.next_look {
+            self.sampled(Vec::new());
         }
         if now >= self.next_sign && !self.signing {
             self.signing = true;
@@ -302,8 +313,10 @@ impl Worker {
             self.give_sign();
         }
         // The first report waits for the first samples: half a report would count as one.
-        if now >= self.next_report && !self.reporting && self.items.is_some() {
+        let has_sampled = self.watching.states().is_some();
+        if now >= self.next_report && !self.reporting && has_sampled {
             self.reporting = true;
+            self.asked_at = self.clock.now();
             self.last_report = now;
             self.reports += 1;
             let report = self.report();
@@ -311,12 +324,8 @@ impl Worker {
         }
         // Whatever is under way sets the next time itself; until then it must not keep the loop spinning.
         for (under_way, next) in [
-            (self.sampling, &mut self.next_sample),
             (self.signing, &mut self.next_sign),
-            (
-                self.reporting || self.items.is_none(),
-                &mut self.next_report,
-            ),
+            (self.reporting || !has_sampled, &mut self.next_report),
         ] {
             if under_way && *next <= now {
                 *next = now + Duration::from_millis(200);
@@ -324,20 +333,10 @@ impl Worker {
         }
     }
 
-    fn levels(&self) -> Option<BTreeMap<ItemName, Level>> {
-        let items = self.items.as_ref()?;
-        Some(
-            items
-                .iter()
-                .map(|state| (state.item.clone(), state.level))
-                .collect(),
-        )
-    }
-
     fn give_sign(&self) {
         let sign = Sign {
             link: self.link_state.clone(),
-            levels: self.levels(),
+            levels: self.watching.levels(),
         };
         let (socket, events) = (self.layout.supervisor_socket(), self.events.clone());
         tokio::spawn(async move {
@@ -352,6 +351,7 @@ impl Worker {
         match answer {
             Ok(SupervisorAnswer::SignTaken { proven: true }) if self.on_trial => {
                 self.on_trial = false;
+                self.watching.hurry(None);
                 self.run = self.journal();
                 self.memory = self.state.memory().unwrap_or_else(|_| self.memory.clone());
                 info!(version = %self.slot.manifest.version, "this version has proven itself");
@@ -401,10 +401,11 @@ impl Worker {
         match AgentConfig::load(&self.layout.config()) {
             Ok(config) => {
                 self.config = config;
+                self.watching.reload(&self.config);
+                self.figures.listen(self.config.metrics.listen);
                 self.take_identity(self.identity.clone());
                 info!("the configuration was read again");
                 self.next_report = Instant::now();
-                self.next_sample = Instant::now();
             }
             Err(error) => error!(
                 error = words(&error),

@@ -1,17 +1,29 @@
 //! The commands, one file each.
 
+#[cfg(feature = "server")]
+mod ack;
 #[cfg(feature = "agent")]
 mod agent;
+#[cfg(feature = "server")]
+mod alert;
 #[cfg(feature = "server")]
 mod completions;
 #[cfg(all(feature = "agent", feature = "server"))]
 mod demo;
+#[cfg(feature = "server")]
+mod event;
+#[cfg(feature = "server")]
+mod explain;
+#[cfg(feature = "server")]
+mod fleet;
 #[cfg(feature = "server")]
 mod host;
 #[cfg(feature = "server")]
 mod keys;
 #[cfg(feature = "server")]
 mod man;
+#[cfg(feature = "server")]
+mod problems;
 #[cfg(feature = "server")]
 mod release;
 #[cfg(feature = "server")]
@@ -22,6 +34,8 @@ mod rollout;
 mod run;
 #[cfg(feature = "server")]
 mod server;
+#[cfg(feature = "server")]
+mod silence;
 #[cfg(feature = "server")]
 mod token;
 
@@ -66,6 +80,31 @@ pub(crate) enum Command {
     /// Hosts: how each one stands
     #[command(subcommand)]
     Host(host::Command),
+    #[cfg(feature = "server")]
+    /// What is not well, worst first
+    Problems(problems::Args),
+    #[cfg(feature = "server")]
+    /// Events: what happened to items
+    #[command(subcommand)]
+    Event(event::Command),
+    #[cfg(feature = "server")]
+    /// Silences: alerts that are held back for a time
+    #[command(subcommand)]
+    Silence(silence::Command),
+    #[cfg(feature = "server")]
+    /// Say that somebody is on a problem
+    Ack(ack::Args),
+    #[cfg(feature = "server")]
+    /// Alerts: prove the way to a person, see what was sent
+    #[command(subcommand)]
+    Alert(alert::Command),
+    #[cfg(feature = "server")]
+    /// The fleet file: check it, see what it says and what it would change
+    #[command(subcommand)]
+    Fleet(fleet::Command),
+    #[cfg(feature = "server")]
+    /// Why an item is watched and judged on a host as it is: which line of the fleet file says so
+    Explain(explain::Args),
     #[cfg(feature = "server")]
     /// Tokens that let hosts enrol
     #[command(subcommand)]
@@ -113,6 +152,20 @@ impl Command {
             Self::Run(command) => block_on(command.run()),
             #[cfg(feature = "server")]
             Self::Host(command) => block_on(command.run()),
+            #[cfg(feature = "server")]
+            Self::Problems(args) => block_on(problems::run(args)),
+            #[cfg(feature = "server")]
+            Self::Event(command) => block_on(command.run()),
+            #[cfg(feature = "server")]
+            Self::Silence(command) => block_on(command.run()),
+            #[cfg(feature = "server")]
+            Self::Ack(args) => block_on(ack::run(args)),
+            #[cfg(feature = "server")]
+            Self::Alert(command) => block_on(command.run()),
+            #[cfg(feature = "server")]
+            Self::Fleet(command) => command.run(),
+            #[cfg(feature = "server")]
+            Self::Explain(args) => explain::run(&args),
             #[cfg(feature = "server")]
             Self::Token(command) => block_on(command.run()),
             #[cfg(feature = "server")]

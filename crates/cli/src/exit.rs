@@ -14,6 +14,9 @@ pub(crate) enum Exit {
     Failed,
     /// 3: it was refused, or is held by someone else. (2, used wrongly, comes from the parser of the command line.)
     Refused,
+    /// The exit code of a Nagios plugin: 0 fine, 1 warning, 2 critical, 3 unknown.
+    #[cfg(feature = "server")]
+    Plugin(u8),
     /// 4: there was nothing to do, where that matters to scripts.
     #[cfg(feature = "agent")]
     Nothing,
@@ -28,6 +31,8 @@ impl From<Exit> for ExitCode {
             Exit::Done => 0,
             Exit::Failed => 1,
             Exit::Refused => 3,
+            #[cfg(feature = "server")]
+            Exit::Plugin(code) => code,
             #[cfg(feature = "agent")]
             Exit::Nothing => 4,
             #[cfg(feature = "agent")]

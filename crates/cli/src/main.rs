@@ -12,8 +12,10 @@ mod operator;
 mod out;
 #[cfg(feature = "server")]
 mod passphrase;
+mod plot;
 #[cfg(feature = "server")]
 mod publisher;
+mod series;
 
 use std::process::ExitCode;
 

@@ -96,6 +96,20 @@ impl Operator {
     }
 }
 
+/// A path with a question behind it, of the parts that have a value.
+pub(crate) fn question<const N: usize>(path: &str, parts: [(&str, Option<String>); N]) -> String {
+    let mut question = form_urlencoded::Serializer::new(String::new());
+    for (name, value) in parts {
+        if let Some(value) = value {
+            question.append_pair(name, &value);
+        }
+    }
+    match question.finish() {
+        question if question.is_empty() => path.to_owned(),
+        question => format!("{path}?{question}"),
+    }
+}
+
 fn default_file() -> anyhow::Result<PathBuf> {
     let home = std::env::var_os("XDG_CONFIG_HOME")
         .map(PathBuf::from)
@@ -118,5 +132,20 @@ fn default_file() -> anyhow::Result<PathBuf> {
                 env::OPERATOR
             )
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_in_a_question_cannot_break_out_of_it() {
+        let item = Some("http:https://x/?a=b&c#d".to_owned());
+        assert_eq!(
+            question("events", [("host", None), ("item", item)]),
+            "events?item=http%3Ahttps%3A%2F%2Fx%2F%3Fa%3Db%26c%23d"
+        );
+        assert_eq!(question("events", [("host", None)]), "events");
     }
 }

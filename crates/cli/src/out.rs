@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Write};
 
 use comfy_table::{ContentArrangement, Table, presets};
 use jiff::Timestamp;
-use lockstep_model::ItemState;
+use lockstep_model::{ItemState, Level};
 use serde::Serialize;
 
 /// Prints one line on standard output. A reader that has gone away (`| head`) ends the program in peace.
@@ -58,13 +58,23 @@ pub(crate) fn table(header: &[&str], rows: Vec<Vec<String>>, empty: &str) {
 pub(crate) fn items(items: &[ItemState], empty: &str) {
     let rows = items.iter().map(|state| {
         vec![
-            state.level.to_string(),
+            level(state.level, state.no_data, state.flapping),
             state.item.to_string(),
             state.value.to_string(),
             state.why.clone(),
         ]
     });
     table(&["level", "item", "value", "why"], rows.collect(), empty);
+}
+
+/// A level with what goes beside it.
+pub(crate) fn level(level: Level, no_data: bool, flapping: bool) -> String {
+    let flags = [(no_data, "no data"), (flapping, "flapping")];
+    let flags: Vec<&str> = flags.iter().filter(|it| it.0).map(|it| it.1).collect();
+    match &flags[..] {
+        [] => level.to_string(),
+        flags => format!("{level} ({})", flags.join(", ")),
+    }
 }
 
 /// A dash for what is not there.

@@ -2,7 +2,7 @@
 //!
 //! A command gets a process group of its own and `/dev/null` as its input. At its deadline the whole group is
 //! killed; so is whatever of the group still holds the output when the command itself has ended. Its output is
-//! read all the time, so that it never waits for a reader, and only the end of it is kept.
+//! read all the time, so that it never waits for a reader, and only the end of it is kept, or the beginning.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -15,11 +15,12 @@ use tokio::net::unix::pipe;
 use tokio::time::Instant;
 
 use crate::error::{Error, Result};
-use crate::process::{Output, Process, Spawn};
+use crate::process::{Output, Process, Spawn, User};
 
+mod kept;
 mod tail;
 
-use tail::Tail;
+use kept::Kept;
 
 /// A command to be run.
 #[derive(Debug, Clone)]
@@ -34,8 +35,25 @@ pub struct Exec {
     pub cwd: Option<PathBuf>,
     /// When it is killed.
     pub timeout: Duration,
-    /// How many bytes of output are kept: the last ones.
+    /// How many bytes of output are kept.
     pub output_cap: usize,
+    /// Which bytes of output are kept, if there are more.
+    pub keep: Keep,
+    /// Whether standard error is kept apart, in [`Finished::errors`]; otherwise it is part of the output.
+    pub errors_apart: bool,
+    /// Whether it starts with no variables but [`env`](Self::env), not even a `PATH`.
+    pub clear_env: bool,
+    /// As whom it runs; as this process's own user if none.
+    pub user: Option<User>,
+}
+
+/// Which part of a long output is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// The last bytes: why a long job failed.
+    End,
+    /// The first bytes: the answer of a program that says the most important thing first.
+    Beginning,
 }
 
 /// How a command ended.
@@ -43,10 +61,12 @@ pub struct Exec {
 pub struct Finished {
     /// `exit status: 0`, `signal: 9 (SIGKILL)`.
     pub status: ExitStatus,
-    /// The end of what it wrote to standard output and standard error, in the order of writing. Bytes that are
-    /// not UTF-8 are replaced by U+FFFD.
+    /// The end of what it wrote to standard output and standard error, in the order of writing, or the
+    /// [beginning](Keep::Beginning). Bytes that are not UTF-8 are replaced by U+FFFD.
     pub output: String,
-    /// How many bytes of output came before that and were not kept.
+    /// What it wrote to standard error, if that was kept [apart](Exec::errors_apart); at most 4 KiB.
+    pub errors: String,
+    /// How many bytes of output came before that, or after it, and were not kept.
     pub cut: u64,
     /// Whether it was killed at its deadline.
     pub timed_out: bool,
@@ -86,6 +106,10 @@ impl Exec {
             cwd: None,
             timeout,
             output_cap: 64 * 1024,
+            keep: Keep::End,
+            errors_apart: false,
+            clear_env: false,
+            user: None,
         }
     }
 
@@ -112,6 +136,35 @@ impl Exec {
         self
     }
 
+    /// Passes on none of this process's own environment variables, not even `PATH`.
+    #[must_use]
+    pub fn clear_env(mut self) -> Self {
+        self.clear_env = true;
+        self
+    }
+
+    /// Runs it as another user, without any of this process's groups. Only root can do that; for all others the
+    /// command does not start.
+    #[must_use]
+    pub fn user(mut self, user: User) -> Self {
+        self.user = Some(user);
+        self
+    }
+
+    /// Says which part of a long output is kept.
+    #[must_use]
+    pub fn keep(mut self, keep: Keep) -> Self {
+        self.keep = keep;
+        self
+    }
+
+    /// Keeps standard error apart from the output.
+    #[must_use]
+    pub fn errors_apart(mut self) -> Self {
+        self.errors_apart = true;
+        self
+    }
+
     /// Runs the command to its end. An error means that it could not be started or watched, not that it failed.
     /// If this is cancelled, the command's group is killed.
     pub async fn run(self) -> Result<Finished> {
@@ -121,19 +174,20 @@ impl Exec {
             program: program.clone(),
             source,
         };
-        let (reader, writer) = io::pipe().map_err(failed)?;
-        let mut output = pipe::Receiver::from_owned_fd(reader.into()).map_err(failed)?;
+        let (mut heard, output) =
+            Heard::listen(self.keep, self.output_cap, self.errors_apart).map_err(failed)?;
         let mut running = Running(Process::spawn(Spawn {
             program: self.program,
             args: self.args,
             env: self.env,
             cwd: self.cwd,
-            output: Output::Pipe(writer),
+            output,
+            clear_env: self.clear_env,
+            user: self.user,
         })?);
         let process = &mut running.0;
-        let mut tail = Tail::new(self.output_cap);
 
-        let end = read_until_end(process, &mut output, &mut tail);
+        let end = read_until_end(process, &mut heard);
         let timed_out = match tokio::time::timeout(self.timeout, end).await {
             Ok(ended) => {
                 ended?;
@@ -141,21 +195,25 @@ impl Exec {
             }
             Err(_) => true,
         };
-        let is_held = timed_out || !closes(&mut output, &mut tail).await;
+        let is_held = timed_out || !closes(&mut heard).await;
         let status = if is_held {
             process.kill_group()?;
             // What the group wrote before it died.
-            if !closes(&mut output, &mut tail).await {
+            if !closes(&mut heard).await {
                 tracing::debug!(program = %program.display(), "a process outside of its group holds its output");
             }
             process.kill().await?
         } else {
             process.wait_alone().await?
         };
-        let (output, cut) = tail.into_text();
+        let (output, cut) = heard.output.kept.into_text();
+        let errors = heard
+            .errors
+            .map_or_else(String::new, |errors| errors.kept.into_text().0);
         Ok(Finished {
             status,
             output,
+            errors,
             cut,
             timed_out,
             duration: started.elapsed(),
@@ -172,32 +230,80 @@ impl Drop for Running {
     }
 }
 
+/// Most of standard error that is kept apart.
+const MOST_ERRORS: usize = 4 * 1024;
+
+/// What a command says, on one pipe or on two.
+struct Heard {
+    output: Stream,
+    errors: Option<Stream>,
+}
+
+struct Stream {
+    pipe: pipe::Receiver,
+    kept: Kept,
+}
+
+impl Heard {
+    /// The ears, and what the command shall speak into.
+    fn listen(keep: Keep, cap: usize, errors_apart: bool) -> io::Result<(Self, Output)> {
+        let stream = |cap| -> io::Result<(Stream, io::PipeWriter)> {
+            let (reader, writer) = io::pipe()?;
+            let pipe = pipe::Receiver::from_owned_fd(reader.into())?;
+            let kept = Kept::new(keep, cap);
+            Ok((Stream { pipe, kept }, writer))
+        };
+        let (output, writer) = stream(cap)?;
+        if !errors_apart {
+            let errors = None;
+            return Ok((Self { output, errors }, Output::Pipe(writer)));
+        }
+        let (errors, errors_writer) = stream(MOST_ERRORS)?;
+        let heard = Self {
+            output,
+            errors: Some(errors),
+        };
+        let speak = Output::Pipes {
+            output: writer,
+            errors: errors_writer,
+        };
+        Ok((heard, speak))
+    }
+
+    /// Reads until all pipes are closed by all who hold them.
+    async fn read_all(&mut self) {
+        match &mut self.errors {
+            None => self.output.read_all().await,
+            Some(errors) => {
+                tokio::join!(self.output.read_all(), errors.read_all());
+            }
+        }
+    }
+}
+
+impl Stream {
+    async fn read_all(&mut self) {
+        let mut buffer = vec![0; 16 * 1024];
+        while let Ok(read @ 1..) = self.pipe.read(&mut buffer).await {
+            self.kept.push(&buffer[..read]);
+        }
+    }
+}
+
 /// Reads until the process itself has ended, whoever else holds the pipe.
-async fn read_until_end(
-    process: &Process,
-    output: &mut pipe::Receiver,
-    tail: &mut Tail,
-) -> Result<()> {
+async fn read_until_end(process: &Process, heard: &mut Heard) -> Result<()> {
     let ended = process.ended();
     tokio::pin!(ended);
     tokio::select! {
         ended = &mut ended => ended,
         // All have closed it, or it broke: there is nothing to read and only the end to wait for.
-        () = read_all(output, tail) => ended.await,
-    }
-}
-
-/// Reads until the pipe is closed by all who hold it.
-async fn read_all(output: &mut pipe::Receiver, tail: &mut Tail) {
-    let mut buffer = vec![0; 16 * 1024];
-    while let Ok(read @ 1..) = output.read(&mut buffer).await {
-        tail.push(&buffer[..read]);
+        () = heard.read_all() => ended.await,
     }
 }
 
 /// Reads what is left. False if somebody goes on holding the pipe.
-async fn closes(output: &mut pipe::Receiver, tail: &mut Tail) -> bool {
-    tokio::time::timeout(LONGEST_HOLD, read_all(output, tail))
+async fn closes(heard: &mut Heard) -> bool {
+    tokio::time::timeout(LONGEST_HOLD, heard.read_all())
         .await
         .is_ok()
 }

@@ -113,6 +113,36 @@ impl Layout {
         self.state_dir().join("outbox")
     }
 
+    /// `var/lib/lockstep/events`: what happened to items and is not acknowledged yet, with the state it left behind.
+    #[must_use]
+    pub fn events(&self) -> PathBuf {
+        self.state_dir().join("events")
+    }
+
+    /// `var/lib/lockstep/history.db`: the values of the past.
+    #[must_use]
+    pub fn history(&self) -> PathBuf {
+        self.state_dir().join("history.db")
+    }
+
+    /// `var/lib/lockstep/work.json`: what the server last told this host to watch.
+    #[must_use]
+    pub fn work(&self) -> PathBuf {
+        self.state_dir().join("work.json")
+    }
+
+    /// `var/lib/lockstep/probes`: what probes remember.
+    #[must_use]
+    pub fn probes_dir(&self) -> PathBuf {
+        self.state_dir().join("probes")
+    }
+
+    /// `etc/lockstep/secrets.toml`: what devices and services want to hear before they answer.
+    #[must_use]
+    pub fn secrets(&self) -> PathBuf {
+        self.root.join("etc/lockstep/secrets.toml")
+    }
+
     /// `var/lib/lockstep/tuf`: the trusted metadata.
     #[must_use]
     pub fn tuf_dir(&self) -> PathBuf {

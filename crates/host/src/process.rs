@@ -28,7 +28,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use crate::error::{Error, Result};
-pub use spawn::{Output, Spawn};
+pub use spawn::{Output, Spawn, User};
 use spawn::{explain, start};
 
 /// A child of this process, alive or not yet reaped.

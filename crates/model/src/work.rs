@@ -124,6 +124,56 @@ impl Default for Retention {
     }
 }
 
+impl Default for Work {
+    /// What a host watches when nobody has told it anything: each minute, with a report every five. How it is judged
+    /// is left to the built-in functions.
+    fn default() -> Self {
+        let item = |name: &str| WorkItem {
+            name: Glob::parse(name).expect("the names of WATCHED are patterns, as a test checks"),
+            every: None,
+            timeout: None,
+            fitness: None,
+            options: BTreeMap::new(),
+        };
+        Self {
+            levels: LevelNames::default(),
+            sample: Interval::from_secs(60),
+            report: Interval::from_secs(300),
+            items: WATCHED.map(item).into(),
+            watched: Vec::new(),
+            history: Retention::default(),
+        }
+    }
+}
+
+/// The items of a host with no configuration at all.
+const WATCHED: [&str; 24] = [
+    "agent_memory",
+    "clock_offset",
+    "cpu_busy",
+    "cpu_iowait",
+    "cpu_load",
+    "cpu_steal",
+    "disk_busy:*",
+    "disk_usage:*",
+    "inode_usage:*",
+    "md:*",
+    "memory_available",
+    "network_errors:*",
+    "oom_kills",
+    "pending_updates",
+    "pressure_memory_full",
+    "processes",
+    "reboot_required",
+    "security_updates",
+    "swap_used",
+    "temperature:*",
+    "units_failed",
+    "uptime",
+    "users",
+    "version_lag",
+];
+
 impl Work {
     /// Largest work document, in bytes of JSON.
     pub const LARGEST: usize = 1024 * 1024;
@@ -165,6 +215,19 @@ impl Setting {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_host_without_configuration_is_watched() {
+        let work = Work::default();
+        assert_eq!(work.items.len(), WATCHED.len());
+        for item in &work.items {
+            let example = item.name.as_str().replace('*', "x");
+            assert!(crate::ItemName::parse(&example).is_ok(), "{example}");
+            assert_eq!(work.entry(&example), Some(item));
+        }
+        let json = serde_json::to_string(&work).unwrap();
+        assert_eq!(serde_json::from_str::<Work>(&json).unwrap(), work);
+    }
 
     #[test]
     fn the_more_particular_entry_counts() {

@@ -7,17 +7,25 @@
 //!   configured, and what it is believed by ([`Roots`]) too.
 //! * Errors say what was asked and why it failed, and never hold a secret ([`CallError`]).
 //!
+//! Servers that are not ours are asked through a [`Visitor`], which follows redirects and takes every status for an
+//! answer, and their certificates are read by [`look()`]; a [`Poster`] brings them something. Whom to believe there is a
+//! [`Belief`].
+//!
 //! It does not repeat anything; whoever asks knows whether that makes sense, and waits by
 //! [`Backoff`](crate::Backoff) or by the server's `Retry-After`.
 
 mod answer;
+mod belief;
 mod download;
 mod error;
 mod events;
+mod look;
 mod plain;
+mod post;
 mod retry_after;
 mod trust;
 mod upload;
+mod visit;
 
 use std::fmt;
 use std::sync::Arc;
@@ -33,11 +41,15 @@ use tokio::time::timeout;
 use crate::{Clock, SetupError};
 use answer::Answer;
 
+pub use belief::Belief;
 pub use download::Download;
 pub use error::CallError;
 pub use events::{Event, EventStream};
+pub use look::{LookError, Shown, look};
 pub use plain::PlainFiles;
+pub use post::{Post, Posted, Poster};
 pub use trust::{Identity, Roots};
+pub use visit::{Visit, Visited, Visitor};
 
 /// How a client is set up.
 #[derive(Clone)]

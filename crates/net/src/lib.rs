@@ -7,6 +7,7 @@
 //! * [`client::HttpClient`] is how agents and the command line talk to a server. What it believes is given by
 //!   [`client::Roots`], what it shows by [`client::Identity`].
 //! * `tls::serve` (cargo feature `server`) is how a server listens: one loop for both of its ports.
+//! * [`exposition`] writes figures for Prometheus; `pages` (cargo feature `pages`) answers for them on loopback.
 //! * [`Backoff`] spaces attempts.
 //!
 //! What may be asked, and what an answer means, is decided elsewhere: this crate moves bytes and JSON.
@@ -16,6 +17,9 @@ pub mod client;
 mod clock;
 mod credentials;
 mod error;
+pub mod exposition;
+#[cfg(feature = "pages")]
+pub mod pages;
 #[cfg(feature = "server")]
 pub mod tls;
 

@@ -5,7 +5,8 @@
 //! a value with one `Display`; that sentence is what the command line prints, what the record keeps, and what the
 //! page shows.
 //!
-//! * [`fitness`]: from an item's value to its level;
+//! * [`alert`]: who is told of what, and when;
+//! * [`fitness`]: from an item's values to its level, and to the events that tell of it;
 //! * [`policy`]: which agents a server talks to;
 //! * [`probation`]: has a new version of the agent proven itself on its host?
 //! * [`rollout`]: who is let go, when a rollout holds, halts or is done, and what each host should run;
@@ -13,6 +14,7 @@
 //! * [`throttle`]: how many downloads at once;
 //! * [`update`]: the agent's own update as a journaled run.
 
+pub mod alert;
 pub mod fitness;
 pub mod policy;
 pub mod probation;

@@ -2,10 +2,16 @@
 
 use std::collections::HashSet;
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use lockstep_model::Value;
+use jiff::Timestamp;
+use lockstep_model::{ItemName, Value};
+use tokio::time::Instant;
 
-use crate::kernel::{number, read};
+use crate::aside::Aside;
+use crate::kernel::{Kernel, lone, number, read};
+use crate::probe::{Found, Look, Order, Probe};
 
 /// Processes whose proportional memory is read; beyond, their resident memory is counted.
 const MOST_PROPORTIONAL: usize = 16;
@@ -14,10 +20,52 @@ const REFRESH: u32 = 10;
 /// Most processes that are looked at.
 const MOST_PROCESSES: usize = 100_000;
 
+/// The probe.
+#[derive(Debug)]
+pub(crate) struct AgentMemory {
+    item: ItemName,
+    timeout: Duration,
+    kernel: Arc<Kernel>,
+    aside: Arc<Aside>,
+    finder: Arc<Mutex<Finder>>,
+}
+
+impl AgentMemory {
+    pub(crate) fn new(order: &Order) -> Result<Self, String> {
+        Ok(Self {
+            item: lone(order)?,
+            timeout: order.timeout,
+            kernel: Arc::clone(&order.kernel),
+            aside: Arc::clone(&order.aside),
+            finder: Arc::default(),
+        })
+    }
+}
+
+impl Probe for AgentMemory {
+    /// What a process has in memory is told under its lock, which it may hold for as long as a disk hangs.
+    fn look(self: Arc<Self>, at: Timestamp) -> Look {
+        Box::pin(async move {
+            let deadline = Instant::now() + self.timeout;
+            let (finder, kernel) = (Arc::clone(&self.finder), Arc::clone(&self.kernel));
+            let memory = self.aside.ask("agent_memory", at, move || {
+                let mut finder = finder.lock().unwrap_or_else(PoisonError::into_inner);
+                finder.memory(&kernel.proc, &kernel.agent_pids)
+            });
+            let value = memory.answer(deadline).await.and_then(|value| value);
+            vec![Found::new(self.item.clone(), value)]
+        })
+    }
+
+    fn is_cheap(&self) -> bool {
+        true
+    }
+}
+
 /// Finds the agent's processes, and remembers which ones are not: looking at one costs 7 µs, and there may be
 /// thousands.
 #[derive(Debug, Default)]
-pub(crate) struct Finder {
+struct Finder {
     strangers: HashSet<u32>,
     groups: Vec<u32>,
     samples: u32,
@@ -35,7 +83,7 @@ impl Finder {
     /// that leads no group counts alone: its group is that of whoever started it.
     ///
     /// A process that is not there (a supervisor may just have been replaced) counts nothing, as long as one is.
-    pub(crate) fn memory(&mut self, proc: &Path, pids: &[u32]) -> Result<Value, String> {
+    fn memory(&mut self, proc: &Path, pids: &[u32]) -> Result<Value, String> {
         let known: Vec<(u32, Stat)> = pids
             .iter()
             .filter_map(|&pid| stat(proc, pid).map(|stat| (pid, stat)))
@@ -143,7 +191,7 @@ fn parse_stat(line: &[u8]) -> Option<Stat> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sampler::fake;
+    use crate::kernel::fake::{self, Machine, stat_line};
     use proptest::prelude::*;
 
     fn bytes(value: Result<Value, String>) -> f64 {
@@ -153,6 +201,10 @@ mod tests {
         }
     }
 
+    fn proc(machine: &Machine) -> std::path::PathBuf {
+        machine.path("proc")
+    }
+
     #[expect(clippy::cast_precision_loss, reason = "small")]
     fn pages(count: u64) -> f64 {
         (count * procfs::page_size()) as f64
@@ -160,16 +212,19 @@ mod tests {
 
     #[test]
     fn groups_are_counted_whole_and_strangers_not() {
-        let proc = fake::proc();
-        fake::process(&proc, 100, "lockstep", 100, 10);
-        fake::process(&proc, 101, "a b) (c", 100, 20);
-        fake::process(&proc, 200, "lockstep", 200, 40);
-        fake::process(&proc, 300, "sshd", 300, 1000);
+        let machine = fake::machine();
+        machine.process(100, "lockstep", "x", 100, 10);
+        machine.process(101, "a b) (c", "x", 100, 20);
+        machine.process(200, "lockstep", "x", 200, 40);
+        machine.process(300, "sshd", "x", 300, 1000);
         let mut finder = Finder::default();
-        assert_eq!(bytes(finder.memory(proc.path(), &[100, 200])), pages(70));
-        assert_eq!(bytes(finder.memory(proc.path(), &[100])), pages(30));
         assert_eq!(
-            bytes(finder.memory(proc.path(), &[100, 100, 101])),
+            bytes(finder.memory(&proc(&machine), &[100, 200])),
+            pages(70)
+        );
+        assert_eq!(bytes(finder.memory(&proc(&machine), &[100])), pages(30));
+        assert_eq!(
+            bytes(finder.memory(&proc(&machine), &[100, 100, 101])),
             pages(30),
             "each once"
         );
@@ -177,50 +232,55 @@ mod tests {
 
     #[test]
     fn a_process_that_leads_no_group_counts_alone() {
-        let proc = fake::proc();
-        fake::process(&proc, 50, "sh", 50, 1000);
-        fake::process(&proc, 100, "lockstep", 50, 10);
+        let machine = fake::machine();
+        machine.process(50, "sh", "x", 50, 1000);
+        machine.process(100, "lockstep", "x", 50, 10);
         assert_eq!(
-            bytes(Finder::default().memory(proc.path(), &[100])),
+            bytes(Finder::default().memory(&proc(&machine), &[100])),
             pages(10)
         );
     }
 
     #[test]
     fn proportional_memory_is_preferred() {
-        let proc = fake::proc();
-        fake::process(&proc, 100, "lockstep", 100, 10);
-        fake::process(&proc, 101, "lockstep", 100, 20);
-        fake::put(
-            &proc,
-            "100/smaps_rollup",
+        let machine = fake::machine();
+        machine.process(100, "lockstep", "x", 100, 10);
+        machine.process(101, "lockstep", "x", 100, 20);
+        machine.put(
+            "proc/100/smaps_rollup",
             "5500-7ffc [rollup]\nRss:  9000 kB\nPss:    12 kB\nPss_Dirty: 3 kB\n",
         );
         assert_eq!(
-            bytes(Finder::default().memory(proc.path(), &[100])),
+            bytes(Finder::default().memory(&proc(&machine), &[100])),
             12.0 * 1024.0 + pages(20)
         );
     }
 
     #[test]
     fn processes_that_come_and_go_are_noticed() {
-        let proc = fake::proc();
-        fake::process(&proc, 100, "lockstep", 100, 10);
-        fake::process(&proc, 300, "sshd", 300, 1000);
+        let machine = fake::machine();
+        machine.process(100, "lockstep", "x", 100, 10);
+        machine.process(300, "sshd", "x", 300, 1000);
         let mut finder = Finder::default();
-        assert_eq!(bytes(finder.memory(proc.path(), &[100, 900])), pages(10));
-        fake::process(&proc, 101, "lockstep", 100, 20);
-        assert_eq!(bytes(finder.memory(proc.path(), &[100, 900])), pages(30));
+        assert_eq!(
+            bytes(finder.memory(&proc(&machine), &[100, 900])),
+            pages(10)
+        );
+        machine.process(101, "lockstep", "x", 100, 20);
+        assert_eq!(
+            bytes(finder.memory(&proc(&machine), &[100, 900])),
+            pages(30)
+        );
         // A stranger's number is used again for one of ours: noticed when it was gone in between, or by and by.
-        fake::process(&proc, 300, "lockstep", 100, 40);
+        machine.process(300, "lockstep", "x", 100, 40);
         let later = (0..REFRESH)
-            .map(|_| bytes(finder.memory(proc.path(), &[100, 900])))
+            .map(|_| bytes(finder.memory(&proc(&machine), &[100, 900])))
             .last();
         assert_eq!(later, Some(pages(70)));
-        std::fs::remove_dir_all(proc.path().join("100")).unwrap();
+        std::fs::remove_dir_all(proc(&machine).join("100")).unwrap();
         assert!(
             finder
-                .memory(proc.path(), &[100, 900])
+                .memory(&proc(&machine), &[100, 900])
                 .unwrap_err()
                 .contains("[100, 900]")
         );
@@ -240,7 +300,7 @@ mod tests {
 
         #[test]
         fn any_name_is_passed_over(name in "[ ()a-z0-9]{0,15}", group: u32, pages: u64) {
-            let line = fake::stat_line(1, &name, group, pages);
+            let line = stat_line(1, &name, group, pages);
             prop_assert_eq!(parse_stat(line.as_bytes()), Some(Stat { group, resident_pages: pages }));
         }
     }

@@ -1,71 +1,129 @@
-//! Items that the kernel answers from its own memory: load, memory, uptime. None of these reads can hang.
+//! What the kernel answers from its own memory: load, memory, pressure, traffic, processes. Reading it costs
+//! microseconds and no subprocess.
 
-use std::fs::File;
-use std::io::Read;
-use std::path::Path;
+mod cpu;
+mod disks;
+mod listening;
+mod memory;
+mod network;
+mod pressure;
+mod processes;
+mod rates;
+mod shared;
+mod single;
+mod users;
+
+use std::sync::Arc;
+use std::time::Duration;
 
 use lockstep_model::Value;
-use procfs::{FromRead, LoadAverage, Meminfo, Uptime};
 
-/// Largest file of `/proc` that is read, in bytes. What lies behind it is not seen; `stat` of a machine with
-/// thousands of interrupts and `mountinfo` of one with thousands of mounts are that long.
-const MOST_BYTES: u64 = 1024 * 1024;
+use crate::agent_memory::AgentMemory;
+use crate::disk::{FileSystems, Quantity};
+use crate::probe::{Order, Probe};
+use processes::Processes;
+use rates::Rates;
+use single::Single;
 
-/// The first megabyte of a file of `/proc`.
-pub(crate) fn read(path: &Path) -> Result<Vec<u8>, String> {
-    let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(MOST_BYTES).read_to_end(&mut bytes))
-        .map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
-    Ok(bytes)
-}
+pub(crate) use shared::{Kernel, read};
+pub(crate) use single::lone;
 
-/// Reads and parses a file of `/proc`.
-fn parse<T: FromRead>(path: &Path) -> Result<T, String> {
-    T::from_read(read(path)?.as_slice())
-        .map_err(|error| format!("{} is not understood: {error}", path.display()))
-}
+/// After this time a look at the kernel is given up, unless the entry says otherwise.
+pub(crate) const TIME_LIMIT: Duration = Duration::from_secs(2);
 
-/// Load of the last 15 minutes per processor. The shorter averages say more of this moment and less of the machine:
-/// one compilation would make it ill. Two processors are assumed at least, as a load of 1 is no load to speak of.
-pub(crate) fn cpu_load(proc: &Path) -> Result<Value, String> {
-    let load: LoadAverage = parse(&proc.join("loadavg"))?;
-    let processors = count_processors(&read(&proc.join("stat"))?);
-    if processors == 0 {
-        let path = proc.join("stat");
-        return Err(format!("{} names no processor", path.display()));
+/// Names of the probes below, for who has misspelt one.
+pub(crate) const NAMES: [&str; 28] = [
+    "agent_memory",
+    "cpu_busy",
+    "cpu_iowait",
+    "cpu_load",
+    "cpu_steal",
+    "disk_await",
+    "disk_busy",
+    "disk_free",
+    "disk_read",
+    "disk_usage",
+    "disk_write",
+    "inode_usage",
+    "listening",
+    "memory_available",
+    "network_errors",
+    "network_in",
+    "network_out",
+    "oom_kills",
+    "pressure_cpu_some",
+    "pressure_io_full",
+    "pressure_io_some",
+    "pressure_memory_full",
+    "pressure_memory_some",
+    "process",
+    "processes",
+    "swap_used",
+    "uptime",
+    "users",
+];
+
+/// The probe of the kernel that an entry names, if it names one.
+pub(crate) fn find(order: &Order) -> Option<Result<Arc<dyn Probe>, String>> {
+    let name = order.probe();
+    if !is_known(name) {
+        return None;
     }
-    let per_processor = f64::from(load.fifteen) / f64::from(processors.max(2));
-    Ok(number(round(per_processor, 100.0), ""))
+    Some(check(order).and_then(|()| make(name, order)))
 }
 
-/// Processors that are online: lines `cpu0`, `cpu1` and so on at the beginning of `/proc/stat`.
-fn count_processors(stat: &[u8]) -> u32 {
-    let numbered = |line: &&[u8]| line.get(3).is_some_and(u8::is_ascii_digit);
-    let lines = stat
-        .split(|&byte| byte == b'\n')
-        .take_while(|line| line.starts_with(b"cpu"));
-    u32::try_from(lines.filter(numbered).count()).unwrap_or(u32::MAX)
+/// True for the names of these probes.
+pub(crate) fn is_known(probe: &str) -> bool {
+    NAMES.contains(&probe)
 }
 
-/// `MemAvailable` in per cent of `MemTotal`.
-pub(crate) fn memory_available(proc: &Path) -> Result<Value, String> {
-    let path = proc.join("meminfo");
-    let memory: Meminfo = parse(&path)?;
-    let Some(available) = memory.mem_available else {
+/// No probe of the kernel has options, and none sees another host.
+fn check(order: &Order) -> Result<(), String> {
+    let name = order.probe();
+    if let Some(option) = order.options.keys().next() {
+        return Err(format!("{name} has no option {option}"));
+    }
+    if let Some(target) = &order.target {
+        let host = &target.host;
         return Err(format!(
-            "{} has no MemAvailable (Linux 3.14 and later have)",
-            path.display()
+            "{name} is read from a host's own kernel, and {host} has no agent"
         ));
-    };
-    percent(available, memory.mem_total)
-        .ok_or_else(|| format!("{} says that there is no memory", path.display()))
+    }
+    Ok(())
 }
 
-/// Seconds since the machine was started, time in suspend included.
-pub(crate) fn uptime(proc: &Path) -> Result<Value, String> {
-    let uptime: Uptime = parse(&proc.join("uptime"))?;
-    Ok(number(uptime.uptime.floor(), "s"))
+fn make(name: &str, order: &Order) -> Result<Arc<dyn Probe>, String> {
+    Ok(match name {
+        "agent_memory" => Arc::new(AgentMemory::new(order)?),
+        "cpu_load" => Arc::new(Single::new(order, cpu::load)?),
+        "cpu_busy" => Arc::new(cpu::Share::new(order, cpu::busy)?),
+        "cpu_iowait" => Arc::new(cpu::Share::new(order, cpu::iowait)?),
+        "cpu_steal" => Arc::new(cpu::Share::new(order, cpu::steal)?),
+        "disk_usage" => Arc::new(FileSystems::new(order, Quantity::Usage)?),
+        "disk_free" => Arc::new(FileSystems::new(order, Quantity::Free)?),
+        "inode_usage" => Arc::new(FileSystems::new(order, Quantity::Inodes)?),
+        "disk_busy" => Arc::new(Rates::new(order, &disks::SOURCE, disks::busy)?),
+        "disk_read" => Arc::new(Rates::new(order, &disks::SOURCE, disks::read)?),
+        "disk_write" => Arc::new(Rates::new(order, &disks::SOURCE, disks::write)?),
+        "disk_await" => Arc::new(Rates::new(order, &disks::SOURCE, disks::wait)?),
+        "network_in" => Arc::new(Rates::new(order, &network::SOURCE, network::received)?),
+        "network_out" => Arc::new(Rates::new(order, &network::SOURCE, network::sent)?),
+        "network_errors" => Arc::new(Rates::new(order, &network::SOURCE, network::errors)?),
+        "listening" => Arc::new(listening::Listening::new(order)?),
+        "memory_available" => Arc::new(Single::new(order, memory::available)?),
+        "swap_used" => Arc::new(Single::new(order, memory::swap_used)?),
+        "oom_kills" => Arc::new(memory::OomKills::new(order)?),
+        "pressure_cpu_some" => Arc::new(Single::new(order, pressure::cpu_some)?),
+        "pressure_io_full" => Arc::new(Single::new(order, pressure::io_full)?),
+        "pressure_io_some" => Arc::new(Single::new(order, pressure::io_some)?),
+        "pressure_memory_full" => Arc::new(Single::new(order, pressure::memory_full)?),
+        "pressure_memory_some" => Arc::new(Single::new(order, pressure::memory_some)?),
+        "process" => Arc::new(Processes::named(order)?),
+        "processes" => Arc::new(Single::new(order, processes::count)?),
+        "uptime" => Arc::new(Single::new(order, cpu::uptime)?),
+        "users" => Arc::new(Single::new(order, users::count)?),
+        other => return Err(format!("there is no probe {other}")),
+    })
 }
 
 /// A part in per cent of the whole, with one decimal; none if there is no whole.
@@ -90,62 +148,6 @@ fn round(value: f64, scale: f64) -> f64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::sampler::fake;
-
-    #[test]
-    fn values_come_from_proc() {
-        let proc = fake::proc();
-        assert_eq!(cpu_load(proc.path()), Ok(number(0.63, "")));
-        assert_eq!(memory_available(proc.path()), Ok(number(61.9, "%")));
-        assert_eq!(uptime(proc.path()), Ok(number(123_456.0, "s")));
-    }
-
-    #[test]
-    fn processors_are_counted_by_their_lines() {
-        assert_eq!(
-            count_processors(b"cpu  1 2\ncpu0 1\ncpu1 1\ncpu12 1\nintr 5\ncpu13 1\n"),
-            3
-        );
-        assert_eq!(count_processors(b""), 0);
-    }
-
-    #[test]
-    fn one_processor_counts_as_two() {
-        let proc = fake::proc();
-        fake::put(&proc, "stat", "cpu  1\ncpu0 1\nintr 5\n");
-        assert_eq!(cpu_load(proc.path()), Ok(number(1.26, "")));
-    }
-
-    #[test]
-    fn what_cannot_be_read_is_named() {
-        let proc = fake::proc();
-        for (file, text) in [
-            ("loadavg", ""),
-            ("loadavg", "a b c d e"),
-            ("stat", "intr 5\n"),
-            ("meminfo", "MemTotal: 0 kB\nMemAvailable: 0 kB\n"),
-            ("meminfo", "MemTotal: 5 kB\n"),
-            ("meminfo", "nonsense"),
-            ("uptime", "\u{fffd}"),
-        ] {
-            let proc = fake::proc();
-            fake::put(&proc, file, text);
-            let results = [
-                cpu_load(proc.path()),
-                memory_available(proc.path()),
-                uptime(proc.path()),
-            ];
-            let failed: Vec<_> = results.into_iter().filter_map(Result::err).collect();
-            assert_eq!(failed.len(), 1, "{file}: {text:?}");
-            assert!(failed[0].contains(file), "{}", failed[0]);
-        }
-        std::fs::remove_file(proc.path().join("uptime")).unwrap();
-        assert!(
-            uptime(proc.path())
-                .unwrap_err()
-                .contains("cannot be read: No such file")
-        );
-    }
-}
+pub(crate) mod fake;
+#[cfg(test)]
+mod tests;

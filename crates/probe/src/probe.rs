@@ -10,8 +10,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use lockstep_model::{Glob, HostName, ItemName, Setting, Snmp, Value, Verdict};
+use lockstep_net::Clock;
 
 use crate::aside::Aside;
+use crate::kernel::Kernel;
 use crate::{Permits, Secrets};
 
 /// One source of values. It is made once for an entry of the work document and asked again and again; what it must
@@ -20,6 +22,12 @@ pub(crate) trait Probe: fmt::Debug + Send + Sync {
     /// Looks once. An item that could not be read is there all the same, with [`Value::None`] and the reason. The
     /// future may be dropped at its deadline: whatever it started must then end by itself.
     fn look(self: Arc<Self>, at: Timestamp) -> Look;
+
+    /// True for a look that costs microseconds and asks nobody: such probes are looked at together, as often as they
+    /// are wanted, however many others are under way.
+    fn is_cheap(&self) -> bool {
+        false
+    }
 }
 
 /// A look under way.
@@ -34,6 +42,17 @@ pub(crate) struct Found {
     pub(crate) value: Value,
     /// The probe's own judgement, if it has one.
     pub(crate) verdict: Option<Verdict>,
+}
+
+impl Found {
+    /// A value without a judgement, or why there is none.
+    pub(crate) fn new(item: ItemName, value: Result<Value, String>) -> Self {
+        Self {
+            item,
+            value: value.unwrap_or_else(Value::None),
+            verdict: None,
+        }
+    }
 }
 
 /// What a probe is asked to watch: one entry of the work document.
@@ -55,8 +74,16 @@ pub(crate) struct Order {
     pub(crate) proc: PathBuf,
     /// Where `/sys`, `/var` and so on lie; `/` but for tests.
     pub(crate) root: PathBuf,
+    /// Where a probe may keep what it must remember over a restart; none: it remembers until then.
+    pub(crate) state_dir: Option<PathBuf>,
+    /// The name of this host in the fleet, if it is known.
+    pub(crate) this_host: Option<HostName>,
+    /// What says whether a certificate is valid. The time of a look is its argument.
+    pub(crate) clock: Clock,
     /// For calls into the kernel that may never return.
     pub(crate) aside: Arc<Aside>,
+    /// What the probes of the kernel share.
+    pub(crate) kernel: Arc<Kernel>,
 }
 
 /// A host that has no agent and is watched from here.
@@ -79,5 +106,36 @@ impl Order {
     /// What stands behind the first colon.
     pub(crate) fn object(&self) -> Option<&str> {
         self.name.as_str().split_once(':').map(|(_, object)| object)
+    }
+
+    /// The item that the entry names; an error if it is a pattern for several, or cannot be an item.
+    pub(crate) fn item(&self) -> Result<ItemName, String> {
+        if !self.name.is_plain() {
+            return Err(format!(
+                "{} cannot be discovered: name one without * and ?",
+                self.name
+            ));
+        }
+        ItemName::parse(self.name.as_str())
+    }
+
+    /// An order for this machine as if it had been read from a work document, for tests: change what matters.
+    #[cfg(test)]
+    pub(crate) fn for_test(name: &str) -> Self {
+        Self {
+            name: Glob::parse(name).unwrap(),
+            timeout: Duration::from_secs(10),
+            options: BTreeMap::new(),
+            target: None,
+            permits: Arc::default(),
+            secrets: Arc::default(),
+            proc: "/proc".into(),
+            root: "/".into(),
+            state_dir: None,
+            this_host: None,
+            clock: Clock::system(),
+            aside: Arc::default(),
+            kernel: Arc::new(Kernel::new("/proc".into(), "/".into(), Vec::new())),
+        }
     }
 }

@@ -1,8 +1,9 @@
 //! What every request and every task of a running server shares.
 
 use jiff::Timestamp;
-use lockstep_model::{HostName, Version};
+use lockstep_model::{HostName, Interval, Version};
 use lockstep_net::Clock;
+use lockstep_notify::Notifier;
 use lockstep_plan::rollout;
 use lockstep_store::{Artifacts, Store};
 use lockstep_trust::identity::CertificateAuthority;
@@ -16,10 +17,14 @@ use crate::decider::Decider;
 use crate::first_start::{Addresses, OnlineSigners};
 use crate::freshness::Freshness;
 use crate::hints::Hints;
-use crate::operator_api::Uploads;
+use crate::operator_api::{Counters, Uploads};
+use crate::queries::Queries;
 use crate::repository::Downloads;
+use crate::services::alerts::Told;
+use crate::services::fleet::FleetInForce;
 use crate::services::orders::Standing;
 use crate::services::reports::Novelty;
+use crate::services::situation::RecentRuns;
 use crate::web::FailedVisits;
 
 /// The running server.
@@ -36,6 +41,22 @@ pub(crate) struct App {
     pub(crate) standing: Standing,
     pub(crate) hints: Hints,
     pub(crate) streams: Streams,
+    /// The fleet file in force.
+    pub(crate) fleet: FleetInForce,
+    /// Asks for the fleet file to be read.
+    pub(crate) reload: Notify,
+    /// What receivers were told.
+    pub(crate) told: Told,
+    /// The runs of the last hours.
+    pub(crate) recent_runs: RecentRuns,
+    /// The ways to receivers.
+    pub(crate) notifier: Notifier,
+    /// Wakes the delivery of messages.
+    pub(crate) wake_delivery: Notify,
+    /// What this process counts, for `/metrics`.
+    pub(crate) counters: Counters,
+    /// Questions to hosts that wait for their answers.
+    pub(crate) queries: Queries,
     pub(crate) downloads: Downloads,
     pub(crate) uploads: Uploads,
     pub(crate) freshness: Freshness,
@@ -59,6 +80,14 @@ pub(crate) struct App {
 impl App {
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// How often a host reports.
+    pub(crate) fn report_interval(&self, host: &HostName) -> Interval {
+        let accepted = self.fleet.accepted();
+        accepted.map_or(self.config.report, |accepted| {
+            accepted.report_interval(host)
+        })
     }
 
     /// True if a host that was last heard of then is silent; one that never reported counts from its enrolment, and

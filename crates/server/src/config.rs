@@ -49,6 +49,66 @@ pub struct ServerConfig {
     pub metadata: Metadata,
     /// What the server takes on at most.
     pub limits: Limits,
+    /// The fleet file; `fleet.d` beside it holds its fragments. Left out: `fleet.toml` in the data directory. A server
+    /// without one has every host watch what is watched by default, and tells nobody.
+    pub fleet: Option<PathBuf>,
+    /// How mail leaves the server.
+    pub mail: Option<Mail>,
+    /// What `/metrics` shows.
+    pub metrics: Metrics,
+}
+
+/// `[mail]`: the SMTP server that takes the mails.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mail {
+    /// Its name or address.
+    pub server: String,
+    /// Its port; left out: 587 with `starttls`, 465 with `tls`, 25 with `none`.
+    #[serde(default)]
+    pub port: Option<u16>,
+    /// How the way there is encrypted: `starttls`, `tls` or `none`.
+    #[serde(default)]
+    pub tls: MailTls,
+    /// The sender's address.
+    pub from: String,
+    /// Who logs in there; left out: nobody.
+    #[serde(default)]
+    pub user: Option<String>,
+    /// A file with the password.
+    #[serde(default)]
+    pub password_file: Option<PathBuf>,
+    /// A file with the authority that signed the server's certificate; left out: those of this machine.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
+}
+
+/// How the way to the SMTP server is encrypted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MailTls {
+    /// From the first command on, or not at all (RFC 3207).
+    #[default]
+    Starttls,
+    /// From the first byte on.
+    Tls,
+    /// Not.
+    None,
+}
+
+/// `[metrics]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Metrics {
+    /// Up to this many hosts each troubled item is shown with a sample of its own; in a larger fleet there are only
+    /// sums.
+    pub hosts: u64,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self { hosts: 1_000 }
+    }
 }
 
 /// `[listen]`.
@@ -107,6 +167,9 @@ impl Default for ServerConfig {
             rollout: Strategy::default(),
             metadata: Metadata::default(),
             limits: Limits::default(),
+            fleet: None,
+            mail: None,
+            metrics: Metrics::default(),
         }
     }
 }
@@ -201,6 +264,17 @@ impl ServerConfig {
         for name in &self.names {
             check_name(name)?;
         }
+        if let Some(mail) = &self.mail {
+            if !mail.from.contains('@') {
+                return Err(format!(
+                    "mail.from: {:?} is not an address, as in \"lockstep@example.org\"",
+                    mail.from
+                ));
+            }
+            if mail.user.is_some() != mail.password_file.is_some() {
+                return Err("mail.user and mail.password_file go together".into());
+            }
+        }
         Ok(())
     }
 
@@ -222,6 +296,14 @@ impl ServerConfig {
             }
         }
         names
+    }
+
+    /// The fleet file.
+    #[must_use]
+    pub fn fleet_file(&self) -> PathBuf {
+        self.fleet
+            .clone()
+            .unwrap_or_else(|| self.data.join("fleet.toml"))
     }
 
     /// The database to open.
@@ -333,6 +415,7 @@ mod tests {
             .collect();
         let mut stated = ServerConfig::parse(&uncommented).unwrap();
         assert!(stated.database.take().is_some() && !stated.names.is_empty());
+        assert!(stated.fleet.take().is_some() && stated.mail.take().is_some());
         stated.names.clear();
         assert_eq!(
             format!("{stated:?}"),
@@ -374,6 +457,11 @@ mod tests {
             ("[certificates]\nvalid = \"1s\"", "certificates.valid"),
             ("[limits]\nconnections = 0", "limits.connections"),
             ("downloads = -1", "downloads"),
+            ("[mail]\nserver = \"m\"\nfrom = \"me\"", "mail.from"),
+            (
+                "[mail]\nserver = \"m\"\nfrom = \"a@b\"\nuser = \"u\"",
+                "go together",
+            ),
         ] {
             let error = ServerConfig::parse(text).unwrap_err();
             assert!(error.contains(word), "{text}: {error}");

@@ -1,4 +1,4 @@
-//! The decider: looks at rollouts and moves them on.
+//! The decider: looks at rollouts and moves them on, and says who is told of what.
 //!
 //! Of several servers over one database one decides, the one that holds the lease; what it stores carries the
 //! lease's number, so one that was overtaken is refused. What is decided comes from `plan`; here are only the facts
@@ -19,7 +19,7 @@ use tokio::sync::Mutex;
 use crate::Error;
 use crate::app::App;
 use crate::freshness;
-use crate::services::rollouts;
+use crate::services::{alerts, rollouts, silent_hosts};
 
 /// The lease's name in the store.
 const LEASE: &str = "decider";
@@ -102,6 +102,7 @@ pub(crate) async fn decide(app: &App) -> Result<(), Error> {
             "the repository's freshness could not be signed anew"
         );
     }
+    watch_health(app, &mut office, &lease, now).await?;
     let moving = rollouts::moving(app)
         .await
         .map_err(Error::database("reading the rollouts"))?;
@@ -118,6 +119,31 @@ pub(crate) async fn decide(app: &App) -> Result<(), Error> {
             }
             Err(error) => return Err(Error::database("deciding over a rollout")(error)),
         }
+    }
+    Ok(())
+}
+
+/// Looks who is silent, and who is to be told of what.
+async fn watch_health(
+    app: &App,
+    office: &mut Office,
+    lease: &Lease,
+    now: Timestamp,
+) -> Result<(), Error> {
+    silent_hosts::look(app, now)
+        .await
+        .map_err(Error::database("looking who is silent"))?;
+    match alerts::decide(app, lease, now).await {
+        Ok(true) => app.wake_delivery.notify_one(),
+        Ok(false) => {}
+        Err(Error::Database {
+            source: lockstep_store::Error::StaleLease { .. },
+            ..
+        }) => {
+            office.held = None;
+            tracing::warn!("another server decides now");
+        }
+        Err(error) => return Err(error),
     }
     Ok(())
 }

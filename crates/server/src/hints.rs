@@ -1,4 +1,4 @@
-//! Hints: "report now". A hint carries no truth, so losing one loses only time. They reach the agents that hold a
+//! Hints: "report now", and questions. A hint carries no truth, so losing one loses only time. They reach the agents that hold a
 //! stream open on this server.
 
 use std::collections::HashSet;
@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lockstep_model::HostName;
+use lockstep_model::api::Query;
 use tokio::sync::broadcast;
 
 /// Hints that a slow stream may fall behind; then it is told to report, which covers them all.
@@ -25,6 +26,8 @@ pub(crate) enum Hint {
         /// How many there are, about.
         hosts: u64,
     },
+    /// The host is asked something.
+    Query(HostName, Arc<Query>),
     /// The host was removed; its streams end.
     Gone(HostName),
 }

@@ -24,12 +24,13 @@ mod first_start;
 mod freshness;
 mod hints;
 mod operator_api;
+mod queries;
 mod repository;
 mod server;
 mod services;
 mod web;
 
-pub use config::{Certificates, Limits, Listen, Metadata, ServerConfig};
+pub use config::{Certificates, Limits, Listen, Mail, MailTls, Metadata, Metrics, ServerConfig};
 pub use error::Error;
 pub use first_start::{FirstStart, OperatorFile};
 pub use server::{Running, Server};

@@ -2,7 +2,7 @@
 //!
 //! | | |
 //! |---|---|
-//! | who may connect | anybody who can reach the port; every request needs an operator's bearer token |
+//! | who may connect | anybody who can reach the port; every request needs an operator's bearer token, but for `/healthz` |
 //! | largest message | 64 KiB, 8 MiB for signed metadata, `limits.artifact_bytes` for a bundle |
 //! | how many at once | `limits.connections`; `limits.requests` being answered, the rest get 503; 4 uploads; `downloads` bundles |
 //! | how long | 30 s for a request with its body; an upload may not stall for 30 s |
@@ -12,6 +12,8 @@
 mod artifacts;
 mod door;
 mod hosts;
+mod metrics;
+mod monitoring;
 mod releases;
 mod rollouts;
 mod settings;
@@ -28,6 +30,10 @@ use crate::app::App;
 use crate::{repository, web};
 
 pub(crate) use artifacts::Uploads;
+pub(crate) use metrics::{Counters, add};
+
+/// Requests of strangers, for a sign of life, being answered at once.
+const STRANGERS: usize = 16;
 
 /// The routes of the listener for people and programs.
 pub(crate) fn routes(app: &Arc<App>) -> Router {
@@ -56,10 +62,31 @@ pub(crate) fn routes(app: &Arc<App>) -> Router {
             get(settings::updates).put(settings::set_updates),
         )
         .route("/api/v1/audit", get(settings::audit))
+        .route("/api/v1/problems", get(monitoring::problems))
+        .route("/api/v1/events", get(monitoring::events))
+        .route(
+            "/api/v1/silences",
+            get(monitoring::silences).post(monitoring::silence),
+        )
+        .route("/api/v1/silences/{id}", delete(monitoring::end_silence))
+        .route(
+            "/api/v1/acks",
+            get(monitoring::acks)
+                .post(monitoring::ack)
+                .delete(monitoring::end_ack),
+        )
+        .route("/api/v1/deliveries", get(monitoring::deliveries))
+        .route("/api/v1/fleet", get(monitoring::fleet))
+        .route("/api/v1/fleet/reload", post(monitoring::reload_fleet))
+        .route("/api/v1/hosts/{name}/work", get(monitoring::work))
+        .route("/api/v1/hosts/{name}/history", get(monitoring::history))
+        .route("/metrics", get(metrics::metrics))
         .merge(repository::metadata_routes())
         .route_layer(known_operator.clone())
         .with_state(Arc::clone(app));
     let slow = Router::new()
+        // A receiver's way may take its time.
+        .route("/api/v1/alert-test", post(monitoring::alert_test))
         .route(
             "/api/v1/artifacts/{hash}",
             put(artifacts::put).get(artifacts::stored),
@@ -67,5 +94,10 @@ pub(crate) fn routes(app: &Arc<App>) -> Router {
         .merge(repository::target_routes())
         .route_layer(known_operator)
         .with_state(Arc::clone(app));
-    web::listener(web::quick(quick, app.config.limits.requests).merge(slow))
+    let strangers = Router::new()
+        .route("/healthz", get(metrics::healthz))
+        .with_state(Arc::clone(app));
+    let strangers = web::quick(strangers, STRANGERS);
+    let quick = web::quick(quick, app.config.limits.requests);
+    web::listener(quick.merge(strangers).merge(slow))
 }

@@ -14,6 +14,7 @@ use futures_util::FutureExt;
 use lockstep_model::Version;
 use lockstep_net::Clock;
 use lockstep_net::tls::{self, ClientAuth, ServerIdentity, TlsAcceptorSource};
+use lockstep_notify::{MailSettings, MailTls, Notifier, Settings};
 use lockstep_store::{Artifacts, Store};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -21,11 +22,13 @@ use tokio_util::task::TaskTracker;
 
 use crate::app::App;
 use crate::certificate::ServerCertificate;
-use crate::config::ServerConfig;
+use crate::config::{self, ServerConfig};
 use crate::data_dir::DataDir;
 use crate::first_start::{self, Addresses, FirstStart, Foundations};
 use crate::hints::Hints;
+use crate::operator_api::Counters;
 use crate::repository::Downloads;
+use crate::services::{deliveries, fleet};
 use crate::{Error, agent_api, certificate, decider, operator_api};
 
 /// A server that is to be started.
@@ -101,6 +104,7 @@ impl Server {
         let operators_tls = acceptor(&identity, &ClientAuth::None, &clock)?;
         let certificate = certificate.shown_by([agents_tls.clone(), operators_tls.clone()]);
 
+        let notifier = notifier(&config, &clock);
         let stop = CancellationToken::new();
         let tasks = TaskTracker::new();
         let operator_file = data.operator_file();
@@ -113,6 +117,14 @@ impl Server {
             standing: Default::default(),
             hints: Hints::new(),
             streams: Default::default(),
+            queries: Default::default(),
+            fleet: Default::default(),
+            reload: Default::default(),
+            told: Default::default(),
+            recent_runs: Default::default(),
+            notifier,
+            wake_delivery: Default::default(),
+            counters: Counters::from(now),
             downloads: Downloads::at_most(config.downloads, tasks.clone()),
             uploads: Default::default(),
             novelty: Default::default(),
@@ -137,7 +149,10 @@ impl Server {
             tasks: tasks.clone(),
             stop: stop.clone(),
         };
+        fleet::begin(&app).await?;
         supervise.run("decider", decider::run(Arc::clone(&app)));
+        supervise.run("fleet file", fleet::follow(Arc::clone(&app)));
+        supervise.run("delivery", deliveries::run(Arc::clone(&app)));
         supervise.run("certificate", certificate::keep_valid(Arc::clone(&app)));
         let service = agent_api::routes(&app);
         let serve = tls::serve(
@@ -178,9 +193,14 @@ impl Running {
         &self.app.addresses.operators
     }
 
+    /// Reads the fleet file again, whether it seems to have changed or not.
+    pub fn reload(&self) {
+        self.app.reload.notify_one();
+    }
+
     /// Does now what time asks for: renews the server's certificate and signs the repository's freshness where they
-    /// are due, looks at all rollouts, and returns when what was decided is stored. All of it happens by itself, too;
-    /// this is for those who have just moved the clock.
+    /// are due, looks at all rollouts and at all problems, and returns when what was decided is stored. All of it
+    /// happens by itself, too; this is for those who have just moved the clock.
     ///
     /// # Errors
     /// When the certificate cannot be made or the database cannot be used.
@@ -257,6 +277,28 @@ impl Addresses {
             fleeting: config.listen.operators.port() == 0,
         }
     }
+}
+
+/// The ways to receivers, as the configuration describes them.
+fn notifier(config: &ServerConfig, clock: &Clock) -> Notifier {
+    let mail = config.mail.as_ref().map(|mail| MailSettings {
+        server: mail.server.clone(),
+        port: mail.port,
+        tls: match mail.tls {
+            config::MailTls::Starttls => MailTls::Starttls,
+            config::MailTls::Tls => MailTls::Tls,
+            config::MailTls::None => MailTls::None,
+        },
+        from: mail.from.clone(),
+        user: mail.user.clone(),
+        password_file: mail.password_file.clone(),
+        ca_file: mail.ca_file.clone(),
+    });
+    let settings = Settings {
+        mail,
+        ..Settings::default()
+    };
+    Notifier::new(settings, clock)
 }
 
 struct Bound {

@@ -1,13 +1,14 @@
 //! The dump: everything that the database holds, as lines of JSON that either database can take back.
 //!
 //! ```text
-//! {"dump":{"format":1,"step":1}}
+//! {"dump":{"format":1,"step":2}}
 //! {"row":{"table":"hosts","values":{"name":"web1", … }}}
 //! {"end":{"rows":1}}
 //! ```
 //!
 //! The last line is what tells a whole dump from one that was cut off. Artifacts are files of their own and not
-//! part of it. A dump holds no secrets but hashes of them.
+//! part of it. Of secrets it holds hashes alone, except for those that somebody wrote into the fleet file, as part of
+//! the address of a webhook for example.
 
 use std::io;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Grouped writes: reports and runs come in masses, and a commit costs a sync of the disk, so many share one.
+//! Grouped writes: reports, events and runs come in masses, and a commit costs a sync of the disk, so many share one.
 //!
 //! Callers put what they have into a bounded line and wait for the answer. One task per process takes all that is
 //! there, up to [`GROUP`] at a time, and commits it as one transaction; while it does, the next group gathers, so
@@ -11,17 +11,22 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use sqlx::{query, query_scalar};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::Error;
-use crate::db::{Db, Kind};
+use crate::db::Db;
+use crate::events::EventsEntry;
 use crate::hosts::ReportEntry;
 use crate::runs::RunEntry;
+use crate::snapshots::SnapshotsEntry;
 
-/// The limits of the waiting line of reports and runs.
+mod commit;
+
+use commit::commit;
+
+/// The limits of the waiting line of reports, events and runs.
 #[derive(Debug, Clone)]
 pub struct Limits {
     /// Entries in line, at most.
@@ -54,6 +59,10 @@ pub(crate) enum Entry {
     Report(ReportEntry),
     /// A run's record.
     Run(RunEntry),
+    /// Events, and what they say of items.
+    Events(EventsEntry),
+    /// What was measured while nobody listened.
+    Snapshots(SnapshotsEntry),
 }
 
 impl Entry {
@@ -61,14 +70,18 @@ impl Entry {
         match self {
             Self::Report(entry) => entry.report.len(),
             Self::Run(entry) => entry.record.len(),
+            Self::Events(entry) => entry.bytes(),
+            Self::Snapshots(entry) => entry.snapshots.iter().map(|it| it.items.len()).sum(),
         }
     }
 
     /// The order in which rows are locked, so that the groups of two servers cannot wait for each other.
-    fn order(&self) -> (u8, &str) {
+    fn order(&self) -> (&str, &str) {
         match self {
-            Self::Report(entry) => (0, entry.host.as_str()),
-            Self::Run(entry) => (1, &entry.run),
+            Self::Report(entry) => (entry.host.as_str(), ""),
+            Self::Events(entry) => (entry.via(), ""),
+            Self::Snapshots(entry) => (entry.host.as_str(), ""),
+            Self::Run(entry) => (entry.host.as_str(), &entry.run),
         }
     }
 
@@ -76,13 +89,18 @@ impl Entry {
         match self {
             Self::Report(_) => "store a report",
             Self::Run(_) => "store a run",
+            Self::Events(_) => "store events",
+            Self::Snapshots(_) => "store snapshots",
         }
     }
 }
 
+/// What came of an entry: of events the number through which they are stored, of anything else 0.
+type Outcome = Result<u64, Error>;
+
 struct Waiting {
     entry: Entry,
-    answer: oneshot::Sender<Result<(), Error>>,
+    answer: oneshot::Sender<Outcome>,
     /// Its room in line, given back when it has been answered.
     _room: OwnedSemaphorePermit,
 }
@@ -115,7 +133,7 @@ impl Groups {
     }
 
     /// Writes an entry, and returns when it is durable.
-    pub(crate) async fn write(&self, entry: Entry) -> Result<(), Error> {
+    pub(crate) async fn write(&self, entry: Entry) -> Outcome {
         let what = entry.what();
         let written = async {
             let pieces = u32::try_from(entry.bytes().div_ceil(PIECE)).unwrap_or(u32::MAX);
@@ -148,7 +166,7 @@ impl Groups {
         if let Some(task) = task
             && let Err(error) = task.await
         {
-            tracing::error!(%error, "the task that writes reports and runs ended badly");
+            tracing::error!(%error, "the task that writes reports, events and runs ended badly");
         }
     }
 }
@@ -172,7 +190,7 @@ async fn write_groups(db: Db, mut line: mpsc::Receiver<Waiting>, stop: Cancellat
 }
 
 async fn write_group(db: &Db, mut group: Vec<Waiting>) {
-    // Stable: two reports of one host keep their order.
+    // Stable: what one host reported keeps its order.
     group.sort_by(|a, b| a.entry.order().cmp(&b.entry.order()));
     let failure = match commit(db, &group).await {
         Ok(outcomes) => {
@@ -191,7 +209,7 @@ async fn write_group(db: &Db, mut group: Vec<Waiting>) {
     }
     tracing::warn!(
         error = &failure as &dyn std::error::Error,
-        "a group of {} reports and runs failed, each is tried alone",
+        "a group of {} reports, events and runs failed, each is tried alone",
         group.len()
     );
     let mut rest = group.into_iter();
@@ -222,75 +240,9 @@ fn lies_in_an_entry(failure: &Error) -> bool {
             .is_none_or(|error| matches!(error, sqlx::Error::Database(_)))
 }
 
-fn tell(waiting: Waiting, outcome: Result<(), Error>) {
+fn tell(waiting: Waiting, outcome: Outcome) {
     if waiting.answer.send(outcome).is_err() {
         // The caller's time was over; what was stored does no harm.
-        tracing::debug!("nobody waits for the answer to a stored report or run");
+        tracing::debug!("nobody waits for the answer to what was stored");
     }
-}
-
-/// Commits all entries in one transaction; each has an outcome of its own.
-async fn commit(db: &Db, group: &[Waiting]) -> Result<Vec<Result<(), Error>>, Error> {
-    const HOST_IS_THERE: &str = "SELECT 1 FROM hosts WHERE name = $1 AND removed_at IS NULL";
-    write_tx!(db, Kind::Statements, "store reports and runs", tx => {
-        let mut outcomes = Vec::with_capacity(group.len());
-        for waiting in group {
-            let written = match &waiting.entry {
-                Entry::Report(entry) => {
-                    query(ReportEntry::WRITE)
-                        .bind(entry.host.as_str())
-                        .bind(entry.received_at)
-                        .bind(&entry.brief)
-                        .bind(&entry.report)
-                        .execute(&mut *tx)
-                        .await?
-                        .rows_affected()
-                }
-                Entry::Run(entry) => {
-                    query(RunEntry::WRITE)
-                        .bind(&entry.run)
-                        .bind(entry.host.as_str())
-                        .bind(entry.generation)
-                        .bind(entry.outcome)
-                        .bind(entry.record_at)
-                        .bind(entry.received_at)
-                        .bind(&entry.record)
-                        .execute(&mut *tx)
-                        .await?
-                        .rows_affected()
-                }
-            };
-            if written > 0 {
-                outcomes.push(Ok(()));
-                continue;
-            }
-            // Nothing was written: there is no such host, something newer is stored, or the run is another's.
-            let host = match &waiting.entry {
-                Entry::Report(entry) => &entry.host,
-                Entry::Run(entry) => &entry.host,
-            };
-            let there: Option<i32> =
-                query_scalar(HOST_IS_THERE).bind(host.as_str()).fetch_optional(&mut *tx).await?;
-            if there.is_none() {
-                outcomes.push(Err(Error::HostUnknown { host: host.clone() }));
-                continue;
-            }
-            outcomes.push(match &waiting.entry {
-                Entry::Report(_) => Ok(()),
-                Entry::Run(entry) => {
-                    let owner: Option<String> = query_scalar("SELECT host FROM runs WHERE id = $1")
-                        .bind(&entry.run)
-                        .fetch_optional(&mut *tx)
-                        .await?;
-                    match owner {
-                        Some(owner) if owner != entry.host.as_str() => {
-                            Err(Error::RunOfOtherHost { run: entry.id, host: entry.host.clone() })
-                        }
-                        _ => Ok(()),
-                    }
-                }
-            });
-        }
-        Ok(outcomes)
-    })
 }

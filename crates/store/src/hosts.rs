@@ -8,8 +8,11 @@ use sqlx::{FromRow, query, query_scalar};
 use crate::db::Kind;
 use crate::group::Entry;
 use crate::records::{MAX_DOCUMENT, Place, limit, milliseconds, rows, to_json};
+use crate::snapshots::{self, SnapshotRow};
 use crate::standings::Brief;
-use crate::{Error, Store};
+use crate::statements::Statement;
+use crate::troubles::{FORGET, Told};
+use crate::{Error, Store, watched};
 
 /// A host that shall be enrolled.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,6 +54,9 @@ pub(crate) struct ReportEntry {
     pub(crate) received_at: i64,
     pub(crate) brief: String,
     pub(crate) report: String,
+    pub(crate) told: Told,
+    pub(crate) watched: Vec<Statement>,
+    pub(crate) snapshots: Vec<SnapshotRow>,
 }
 
 impl ReportEntry {
@@ -124,8 +130,8 @@ impl Record {
 impl Store {
     /// Enrols a host. The same name with the same key again changes nothing but the facts.
     ///
-    /// When another machine takes a name, the certificates of the one before are revoked, its report is forgotten,
-    /// and the tokens that it used do not know it any more.
+    /// When another machine takes a name, the certificates of the one before are revoked, its report and its troubles
+    /// are forgotten, and the tokens that it used do not know it any more.
     ///
     /// # Errors
     /// [`Error::HostExists`] when the name has another key and may not be replaced.
@@ -185,6 +191,9 @@ impl Store {
                 .execute(&mut *tx)
                 .await?;
             query("DELETE FROM reports WHERE host = $1").bind(name).execute(&mut *tx).await?;
+            for forget in FORGET {
+                query(forget).bind(name).execute(&mut *tx).await?;
+            }
             Ok(())
         })
     }
@@ -245,8 +254,8 @@ impl Store {
         Ok(count.unsigned_abs())
     }
 
-    /// Removes a host: its certificates are revoked from the next question on, its report and its uses of tokens
-    /// are forgotten, its runs stay. False if there was none.
+    /// Removes a host: its certificates are revoked from the next question on, its report, its troubles and its uses
+    /// of tokens are forgotten, its runs and events stay. False if there was none.
     ///
     /// # Errors
     /// [`Error::Database`] and [`Error::Busy`].
@@ -270,12 +279,18 @@ impl Store {
                 .await?;
             query("DELETE FROM token_uses WHERE host = $1").bind(name).execute(&mut *tx).await?;
             query("DELETE FROM reports WHERE host = $1").bind(name).execute(&mut *tx).await?;
+            for forget in FORGET {
+                query(forget).bind(name).execute(&mut *tx).await?;
+            }
             Ok(true)
         })
     }
 
     /// Stores a host's report, received at `at` by the server's clock. Returns when it is durable; many calls at
     /// the same time share one transaction. A report that was received earlier than the stored one is ignored.
+    ///
+    /// What it says of items is from the same moment on in [`Store::troubles`], [`Store::watched_hosts`] and
+    /// [`Store::snapshots`]; another boot id than before is a [`lockstep_model::Change`].
     ///
     /// # Errors
     /// [`Error::HostUnknown`] if the host is not enrolled; [`Error::TooLarge`] above 256 KiB; [`Error::Busy`] when
@@ -291,7 +306,11 @@ impl Store {
             received_at: milliseconds(at),
             brief: to_json("the brief of a report", &Brief::of(report), MAX_DOCUMENT)?,
             report: to_json("a report", report, MAX_DOCUMENT)?,
+            told: Told::by(host, report, at),
+            watched: watched::write(host, report, at)?,
+            snapshots: snapshots::of_report(host, report, at)?,
         };
-        self.groups().write(Entry::Report(entry)).await
+        self.groups().write(Entry::Report(entry)).await?;
+        Ok(())
     }
 }

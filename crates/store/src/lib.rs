@@ -1,13 +1,14 @@
 //! What the server keeps: SQLite and PostgreSQL from one SQL text, artifacts on disk.
 //!
 //! [`Store`] speaks of hosts, certificates, tokens, reports, runs, the repository, rollouts, leases, settings and
-//! the audit trail, not of tables; [`Artifacts`] holds the bundles themselves. Only the server calls this crate.
+//! the audit trail; of events, troubles, changes, silences, deliveries and the fleet file; not of tables.
+//! [`Artifacts`] holds the bundles themselves. Only the server calls this crate.
 //!
 //! What can be relied on:
 //!
 //! * **Durable before acknowledged.** When a call returns `Ok`, a power cut does not undo it. SQLite therefore runs
-//!   with a write-ahead log and `synchronous = FULL`, PostgreSQL never with `synchronous_commit = off`. Reports and
-//!   runs, the only writes that come in masses, share transactions (see [`Store::record_report`]).
+//!   with a write-ahead log and `synchronous = FULL`, PostgreSQL never with `synchronous_commit = off`. Reports,
+//!   events and runs, the only writes that come in masses, share transactions (see [`Store::record_report`]).
 //! * **The database is the only memory.** Several servers may use one PostgreSQL database; nothing that another
 //!   server needs is kept in a process. Of the deciders among them only one holds a [`Lease`], and what it writes
 //!   is refused once another one has it.
@@ -24,11 +25,17 @@
 #[macro_use]
 mod db;
 
+mod acks;
+mod alerts;
 mod artifacts;
 mod audit;
 mod certificates;
+mod changes;
+mod deliveries;
 mod dump;
 mod error;
+mod events;
+mod fleets;
 mod group;
 mod hosts;
 mod leases;
@@ -40,16 +47,24 @@ mod restore;
 mod rollouts;
 mod runs;
 mod settings;
+mod silences;
+mod snapshots;
 mod standings;
+mod statements;
 mod store;
 mod tables;
 mod tidy;
 mod tokens;
+mod troubles;
 mod url;
+mod watched;
 
 pub use artifacts::Artifacts;
 pub use audit::AuditEntry;
+pub use deliveries::{DeliveryFilter, DeliveryRow, DeliveryState, DueDelivery, NewDelivery};
 pub use error::{Cause, Error, TokenRefused};
+pub use events::EventFilter;
+pub use fleets::FleetRow;
 pub use group::Limits;
 pub use hosts::{HostRow, NewHost};
 pub use leases::Lease;
@@ -61,3 +76,4 @@ pub use store::Store;
 pub use tidy::Tidied;
 pub use tokens::{Redeemed, StoredToken, TokenRow};
 pub use url::DatabaseUrl;
+pub use watched::WatchedRow;

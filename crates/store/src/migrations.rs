@@ -13,7 +13,14 @@ use crate::Error;
 use crate::error::hint;
 
 /// Number, name and text of every step.
-const STEPS: [(i64, &str, &str); 1] = [(1, "start", include_str!("../migrations/0001_start.sql"))];
+const STEPS: [(i64, &str, &str); 2] = [
+    (1, "start", include_str!("../migrations/0001_start.sql")),
+    (
+        2,
+        "monitoring",
+        include_str!("../migrations/0002_monitoring.sql"),
+    ),
+];
 
 /// The newest step.
 pub(crate) const NEWEST: i64 = STEPS[STEPS.len() - 1].0;

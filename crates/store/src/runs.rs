@@ -7,7 +7,8 @@ use sqlx::{FromRow, query};
 
 use crate::group::Entry;
 use crate::records::{MAX_DOCUMENT, Place, limit, milliseconds, rows, stored_number, to_json};
-use crate::{Error, Store};
+use crate::statements::Statement;
+use crate::{Error, Store, changes};
 
 /// A run's record on its way into the database.
 pub(crate) struct RunEntry {
@@ -19,6 +20,8 @@ pub(crate) struct RunEntry {
     pub(crate) record_at: i64,
     pub(crate) received_at: i64,
     pub(crate) record: String,
+    /// What it changed on the host, once it is over.
+    pub(crate) change: Option<Statement>,
 }
 
 impl RunEntry {
@@ -60,7 +63,7 @@ impl Record {
 impl Store {
     /// Stores the record of a run, received at `at` by the server's clock. Returns when it is durable; many calls
     /// at the same time share one transaction. The same record again changes nothing, and an older one than the
-    /// stored one (by its own time) is ignored.
+    /// stored one (by its own time) is ignored. A run that is over is also in [`Store::changes`].
     ///
     /// # Errors
     /// [`Error::HostUnknown`], [`Error::RunOfOtherHost`]; [`Error::TooLarge`] above 256 KiB; [`Error::Busy`] as with
@@ -80,8 +83,12 @@ impl Store {
             record_at: milliseconds(record.at),
             received_at: milliseconds(at),
             record: to_json("the record of a run", record, MAX_DOCUMENT)?,
+            change: changes::of_run(record)
+                .map(|change| changes::write(host.as_str(), &change, None))
+                .transpose()?,
         };
-        self.groups().write(Entry::Run(entry)).await
+        self.groups().write(Entry::Run(entry)).await?;
+        Ok(())
     }
 
     /// The newest runs first, of one host or of all, at most `wanted` and never more than 1000.

@@ -23,7 +23,7 @@ pub(crate) enum Column {
 use Column::{Number, Text};
 
 /// Every table, those that others refer to first.
-pub(crate) const TABLES: [Table; 16] = [
+pub(crate) const TABLES: [Table; 28] = [
     Table {
         name: "hosts",
         columns: &[
@@ -171,6 +171,131 @@ pub(crate) const TABLES: [Table; 16] = [
         name: "audit",
         columns: &[Text("id"), Number("done_at"), Text("who"), Text("what")],
         key: "id",
+    },
+    Table {
+        name: "events",
+        columns: &[
+            Text("id"),
+            Text("via"),
+            Text("series"),
+            Number("number"),
+            Text("host"),
+            Text("item"),
+            Number("level"),
+            Number("happened_at"),
+            Number("received_at"),
+            Text("document"),
+        ],
+        key: "id",
+    },
+    Table {
+        name: "event_series",
+        columns: &[
+            Text("via"),
+            Text("series"),
+            Number("base"),
+            Number("through"),
+            Number("updated_at"),
+        ],
+        key: "via, series",
+    },
+    Table {
+        name: "reporters",
+        columns: &[
+            Text("host"),
+            Number("told_at"),
+            Number("received_at"),
+            Text("boot_id"),
+        ],
+        key: "host",
+    },
+    Table {
+        name: "troubles",
+        columns: &[Text("host"), Text("item"), Text("via"), Text("document")],
+        key: "host, item",
+    },
+    Table {
+        name: "watched",
+        columns: &[
+            Text("host"),
+            Text("via"),
+            Number("received_at"),
+            Text("items"),
+        ],
+        key: "host",
+    },
+    Table {
+        name: "snapshots",
+        columns: &[
+            Text("host"),
+            Number("slot"),
+            Number("taken_at"),
+            Text("items"),
+        ],
+        key: "host, slot",
+    },
+    Table {
+        name: "changes",
+        columns: &[
+            Text("host"),
+            Text("what"),
+            Number("happened_at"),
+            Text("document"),
+        ],
+        key: "host, what",
+    },
+    Table {
+        name: "silences",
+        columns: &[
+            Text("id"),
+            Number("ends_at"),
+            Text("ended_by"),
+            Text("document"),
+        ],
+        key: "id",
+    },
+    Table {
+        name: "acks",
+        columns: &[
+            Text("host"),
+            Text("item"),
+            Number("given_at"),
+            Number("until_at"),
+            Text("document"),
+        ],
+        key: "host, item",
+    },
+    Table {
+        name: "alert_book",
+        columns: &[Text("name"), Text("entry")],
+        key: "name",
+    },
+    Table {
+        name: "deliveries",
+        columns: &[
+            Text("id"),
+            Text("receiver"),
+            Text("state"),
+            Number("attempts"),
+            Number("created_at"),
+            Number("due_at"),
+            Number("claimed_until_at"),
+            Text("way"),
+            Text("notice"),
+            Text("error"),
+        ],
+        key: "id",
+    },
+    Table {
+        name: "fleet_versions",
+        columns: &[
+            Number("version"),
+            Number("accepted_at"),
+            Text("accepted_by"),
+            Text("hash"),
+            Text("files"),
+        ],
+        key: "version",
     },
 ];
 

@@ -18,12 +18,36 @@ pub struct Tidied {
     pub runs: u64,
     /// Entries of the audit trail that are older than four hundred days.
     pub audit: u64,
+    /// Events that were stored more than four weeks ago, and numberings that were not used for four hundred days.
+    pub events: u64,
+    /// Changes that happened more than four weeks ago.
+    pub changes: u64,
+    /// Snapshots that are older than a day.
+    pub snapshots: u64,
+    /// Silences that ended more than four weeks ago.
+    pub silences: u64,
+    /// Acknowledgements whose time was over four weeks ago, or that were given four hundred days ago.
+    pub acks: u64,
+    /// Messages that were delivered or given up, or should have been, more than four weeks ago.
+    pub deliveries: u64,
 }
 
 /// How long what has expired is kept, for people who wonder what it was.
 const EXPIRED_DAYS: i64 = 30;
 /// How long the history is kept: more than a year, so that last year's same month can be looked at.
 const HISTORY_DAYS: i64 = 400;
+/// How long what happens every day is kept: events, changes, messages and silences.
+const RECENT_DAYS: i64 = 28;
+
+/// What is forgotten about monitoring, each before its time.
+const OLD_EVENTS: &str = "DELETE FROM events WHERE received_at < $1";
+const OLD_SERIES: &str = "DELETE FROM event_series WHERE updated_at < $1";
+const OLD_CHANGES: &str = "DELETE FROM changes WHERE happened_at < $1";
+/// A clock that was wrong may have put some far ahead, where they would stay for ever.
+const OLD_SNAPSHOTS: &str = "DELETE FROM snapshots WHERE taken_at < $1 OR taken_at > $2";
+const OLD_SILENCES: &str = "DELETE FROM silences WHERE ends_at < $1";
+const OLD_ACKS: &str = "DELETE FROM acks WHERE until_at < $1 OR given_at < $2";
+const OLD_DELIVERIES: &str = "DELETE FROM deliveries WHERE created_at < $1 AND due_at < $1";
 
 impl Store {
     /// Forgets what has no use any more. Meant to be called about once a day, by whoever decides.
@@ -36,6 +60,7 @@ impl Store {
             milliseconds(ago.unwrap_or(Timestamp::MIN))
         };
         let (expired, history) = (days_ago(EXPIRED_DAYS), days_ago(HISTORY_DAYS));
+        let (recent, yesterday, tomorrow) = (days_ago(RECENT_DAYS), days_ago(1), days_ago(-1));
         write_tx!(self.db(), Kind::Serializable, "forget what is old", tx => {
             let certificates = query("DELETE FROM certificates WHERE not_after_at < $1")
                 .bind(expired)
@@ -63,7 +88,36 @@ impl Store {
                 .execute(&mut *tx)
                 .await?
                 .rows_affected();
-            Ok(Tidied { certificates, tokens, runs, audit })
+            let events = query(OLD_EVENTS).bind(recent).execute(&mut *tx).await?.rows_affected()
+                + query(OLD_SERIES).bind(history).execute(&mut *tx).await?.rows_affected();
+            let changes = query(OLD_CHANGES).bind(recent).execute(&mut *tx).await?.rows_affected();
+            let snapshots = query(OLD_SNAPSHOTS)
+                .bind(yesterday)
+                .bind(tomorrow)
+                .execute(&mut *tx)
+                .await?
+                .rows_affected();
+            let silences = query(OLD_SILENCES).bind(recent).execute(&mut *tx).await?.rows_affected();
+            let acks = query(OLD_ACKS)
+                .bind(recent)
+                .bind(history)
+                .execute(&mut *tx)
+                .await?
+                .rows_affected();
+            let deliveries =
+                query(OLD_DELIVERIES).bind(recent).execute(&mut *tx).await?.rows_affected();
+            Ok(Tidied {
+                certificates,
+                tokens,
+                runs,
+                audit,
+                events,
+                changes,
+                snapshots,
+                silences,
+                acks,
+                deliveries,
+            })
         })
     }
 }

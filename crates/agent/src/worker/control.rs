@@ -22,6 +22,16 @@ impl Worker {
             WorkerRequest::CheckUpdate => self.ask_server(Ask::Check, answer),
             WorkerRequest::Update { to: None } => self.ask_server(Ask::Update, answer),
             WorkerRequest::Update { to: Some(version) } => self.update_to(version, answer),
+            WorkerRequest::History(query) => {
+                let past = self.watching.past().clone();
+                tokio::spawn(async move {
+                    let found = past.view(query).await;
+                    let _ = answer.send(match found {
+                        Ok(series) => WorkerAnswer::History(series),
+                        Err(why) => WorkerAnswer::Refused { why },
+                    });
+                });
+            }
         }
     }
 
@@ -105,7 +115,7 @@ impl Worker {
                 .retry
                 .as_ref()
                 .map(|retry| format!("{}; tried again at {:.0}", retry.why, retry.at)),
-            items: self.items.clone().unwrap_or_default(),
+            items: self.watching.states().unwrap_or_default().to_vec(),
         }
     }
 }

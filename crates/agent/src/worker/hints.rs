@@ -1,7 +1,8 @@
-//! The hint stream: the server says "ask now", never more. Losing it loses only time.
+//! The hint stream: the server says "report now", or asks something. Losing it loses only time.
 
 use std::time::Duration;
 
+use lockstep_model::api::Query;
 use lockstep_net::Backoff;
 use lockstep_net::client::{CallError, HttpClient};
 use tokio::sync::{mpsc, watch};
@@ -38,8 +39,20 @@ async fn listen(
     let mut stream = client.events("/agent/v1/stream").await?;
     while let Some(event) = stream.next().await? {
         backoff.reset();
-        // A full channel means that the worker has enough to do; the next report brings the news as well.
-        if event.name == "report" && events.try_send(Event::Hint).is_err() && events.is_closed() {
+        let news = match event.name.as_str() {
+            "report" => Event::Hint,
+            "query" => match serde_json::from_str::<Query>(&event.data) {
+                Ok(query) => Event::Queried(Box::new(query)),
+                Err(error) => {
+                    debug!(%error, "the server asks something that this version does not understand");
+                    continue;
+                }
+            },
+            _ => continue,
+        };
+        // A full channel means that the worker has enough to do; the next report brings the news as well, and who
+        // asks does not wait for long.
+        if events.try_send(news).is_err() && events.is_closed() {
             return Ok(());
         }
     }

@@ -2,15 +2,20 @@
 
 use std::time::Duration;
 
-use lockstep_model::api::{Desired, Report, ReportAnswer};
+use jiff::{SignedDuration, Timestamp};
+use lockstep_model::api::{
+    Ask, Backfill, Desired, EventBatch, EventsStored, Query, QueryAnswer, Report, ReportAnswer,
+    WorkAnswer,
+};
 use lockstep_model::{ProblemKind, Version};
 use lockstep_net::Clock;
 use lockstep_net::client::{CallError, HttpClient};
 use lockstep_plan::probation::Link as LinkState;
 use tokio::sync::mpsc;
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 
 use super::Event;
+use super::past::Past;
 use crate::config::AgentConfig;
 use crate::state::State;
 use crate::{Error, Identity, words};
@@ -21,6 +26,12 @@ pub(super) struct Link {
     servers: Vec<String>,
     in_use: usize,
 }
+
+/// Up to which number of which series events are at the server; none if they could not be sent.
+pub(super) type EventsSent = Option<(String, u64)>;
+
+/// The server keeps what it is told for so long.
+const DAY: SignedDuration = SignedDuration::from_hours(24);
 
 /// How a report went.
 pub(super) struct Reported {
@@ -76,6 +87,73 @@ impl Link {
         });
     }
 
+    /// Sends events; up to where the server has them arrives as an event.
+    pub(super) fn send_events(&self, batch: EventBatch, events: mpsc::Sender<Event>) {
+        let client = self.client();
+        tokio::spawn(async move {
+            let sent = send_events(&client, batch).await;
+            events.send(Event::EventsSent(sent)).await
+        });
+    }
+
+    /// Fetches the host's work document, which arrives as an event.
+    pub(super) fn fetch_work(&self, events: mpsc::Sender<Event>) {
+        let client = self.client();
+        tokio::spawn(async move {
+            let work = client.get_json::<WorkAnswer>("/agent/v1/work").await;
+            let work = work.map(Some).map_err(|error| words(&error));
+            events.send(Event::Work(work)).await
+        });
+    }
+
+    /// Tells what was measured between two moments.
+    pub(super) fn fill_gap(&self, past: Past, from: Timestamp, to: Timestamp) {
+        let client = self.client();
+        tokio::spawn(async move {
+            // The server keeps one day.
+            let from = from.max(to.checked_sub(DAY).unwrap_or(from));
+            let snapshots = past.snapshots(from, to).await;
+            let count = snapshots.len();
+            for snapshots in snapshots.chunks(Backfill::MOST) {
+                let backfill = Backfill {
+                    snapshots: snapshots.to_vec(),
+                };
+                let told = client
+                    .post_json::<_, serde_json::Value>("/agent/v1/backfill", &backfill)
+                    .await;
+                if let Err(error) = told {
+                    warn!(
+                        error = words(&error),
+                        "what was measured meanwhile could not be told; it stays on this host"
+                    );
+                    return;
+                }
+            }
+            info!(count, %from, "told what was measured while the server could not be reached");
+        });
+    }
+
+    /// Answers a question.
+    pub(super) fn answer(&self, query: Query, past: Past) {
+        let client = self.client();
+        tokio::spawn(async move {
+            let answer = match query.ask {
+                Ask::History(asked) => past.view(asked).await,
+                _ => Err("this version does not understand the question".into()),
+            };
+            let answer = answer.map_or_else(QueryAnswer::Refused, QueryAnswer::History);
+            let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
+            let id: String = query.id.chars().filter(|&c| plain(c)).take(64).collect();
+            let path = format!("/agent/v1/answers/{id}");
+            if let Err(error) = client
+                .post_json::<_, serde_json::Value>(&path, &answer)
+                .await
+            {
+                debug!(error = words(&error), "an answer did not reach the server");
+            }
+        });
+    }
+
     /// Sends the records that wait in the outbox, oldest first, and removes each that the server has stored.
     pub(super) fn send_records(&self, state: State, events: mpsc::Sender<Event>) {
         let client = self.client();
@@ -88,6 +166,33 @@ impl Link {
             }
             events.send(Event::RecordsSent).await
         });
+    }
+}
+
+async fn send_events(client: &HttpClient, batch: EventBatch) -> EventsSent {
+    let last = batch.events.last().map_or(0, |event| event.number);
+    let answer = client
+        .post_json::<_, EventsStored>("/agent/v1/events", &batch)
+        .await;
+    match answer {
+        Ok(stored) => Some((batch.series, stored.through)),
+        // What the server does not understand it will not understand later either.
+        Err(CallError::Refused {
+            status: 400 | 413 | 422,
+            problem,
+            ..
+        }) => {
+            error!(
+                events = batch.events.len(),
+                ?problem,
+                "the server refuses events for good; they are dropped"
+            );
+            Some((batch.series, last))
+        }
+        Err(error) => {
+            debug!(error = words(&error), "events wait for the next report");
+            None
+        }
     }
 }
 

@@ -2,15 +2,24 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use lockstep_host::machine;
-use lockstep_model::Interval;
-use lockstep_model::api::{Installed, Report, RunStatus};
+use lockstep_model::api::{Installed, Query, Report, RunStatus, WorkAnswer};
+use lockstep_model::{ContentHash, Interval, Sample};
 use lockstep_plan::schedule;
 use tokio::time::Instant;
+use tracing::warn;
 
-use super::link::Reported;
-use super::{TRIAL_REPORT, Worker};
+use super::link::{EventsSent, Reported};
+use super::watching::Own;
+use super::{LOOK, TRIAL_REPORT, Worker};
 use crate::local::WorkerAnswer;
+use crate::words;
+
+/// A report whose answer took longer than this says nothing of the clocks, in seconds.
+const LONGEST_WAY: f64 = 2.0;
+/// This soon after a new work document came into force the server is told how things stand.
+const WORK_REPORT: Duration = Duration::from_secs(2);
 
 impl Worker {
     pub(super) fn report(&self) -> Report {
@@ -32,7 +41,7 @@ impl Worker {
                 previous,
                 proven: !self.on_trial,
             }],
-            items: self.items.clone().unwrap_or_default(),
+            items: self.watching.states().unwrap_or_default().to_vec(),
             run: self
                 .run
                 .as_ref()
@@ -52,9 +61,9 @@ impl Worker {
                 .map(|skipped| skipped.hash)
                 .collect(),
             facts: machine::facts(),
-            watched: Vec::new(),
-            work: None,
-            work_refused: None,
+            watched: self.watching.watched().to_vec(),
+            work: self.watching.work_hash(),
+            work_refused: self.watching.work_refused().map(str::to_owned),
         }
     }
 
@@ -66,10 +75,15 @@ impl Worker {
             Ok(answer) => {
                 self.reported_at = Some(self.clock.now());
                 self.server_clock = Some((answer.server_time, Instant::now()));
+                self.compare_clocks(answer.server_time);
+                self.look_for_work(answer.work);
+                self.fill_gap();
                 self.updates = answer.updates;
                 self.plan_next_report(Some(answer.next_report), reported.retry_after);
                 self.take_orders(answer.desired);
+                self.note_what_is_wanted();
                 self.send_records();
+                self.send_events();
                 self.renew_if_due();
             }
             Err(wanted) => {
@@ -77,7 +91,9 @@ impl Worker {
                 // A server that does not talk to this version still says which one it wants.
                 if let Some(wanted) = wanted {
                     self.take_orders(vec![wanted]);
+                    self.note_what_is_wanted();
                     self.send_records();
+                    self.send_events();
                 } else {
                     self.link.next_server();
                     self.client.send_replace(self.link.client());
@@ -105,6 +121,128 @@ impl Worker {
             }
         };
         self.next_report = Instant::now() + wait;
+    }
+
+    /// How far this host's clock is ahead of the server's. The answer was made somewhere between question and
+    /// receipt; a slow way makes that too vague to be worth anything.
+    fn compare_clocks(&mut self, server: Timestamp) {
+        let now = self.clock.now();
+        let way = now.duration_since(self.asked_at).as_secs_f64();
+        if (0.0..LONGEST_WAY).contains(&way) {
+            let ahead = now.duration_since(server).as_secs_f64();
+            self.clock_offset = Some(ahead - way / 2.0);
+        }
+    }
+
+    /// Since when another version is wanted than the one that runs.
+    fn note_what_is_wanted(&mut self) {
+        let lags = self
+            .wanted()
+            .is_some_and(|wanted| wanted.version != *self.version());
+        self.wanted_since = match (lags, self.wanted_since) {
+            (false, _) => None,
+            (true, Some(since)) => Some(since),
+            (true, None) => self.wanted().map(|wanted| wanted.not_before),
+        };
+    }
+
+    pub(super) fn sampled(&mut self, samples: Vec<Sample>) {
+        let now = self.clock.now();
+        self.next_look = Instant::now() + LOOK;
+        let own = Own {
+            version_lag: self.wanted_since.map_or(0.0, |since| {
+                now.duration_since(since).as_secs_f64().max(0.0)
+            }),
+            clock_offset: self.clock_offset,
+        };
+        if self.watching.take(samples, &own, now) {
+            self.send_events();
+        }
+        self.show_figures();
+    }
+
+    /// Sends the events that wait, oldest first.
+    pub(super) fn send_events(&mut self) {
+        if self.sending_events {
+            return;
+        }
+        match self.watching.log().batch() {
+            Ok(Some(batch)) => {
+                self.sending_events = true;
+                self.link.send_events(batch, self.events.clone());
+            }
+            Ok(None) => {}
+            Err(error) => warn!(
+                error = words(&error),
+                "the events that wait could not be read"
+            ),
+        }
+    }
+
+    pub(super) fn events_sent(&mut self, sent: EventsSent) {
+        self.sending_events = false;
+        // Otherwise they are sent with the next report.
+        let Some((series, through)) = sent else {
+            return;
+        };
+        let waited = self.watching.log().waiting();
+        if let Err(error) = self.watching.log().stored(&series, through) {
+            warn!(
+                error = words(&error),
+                "that events are stored could not be written down; they are sent again"
+            );
+            return;
+        }
+        // A server that stored nothing new is not asked again at once.
+        if self.watching.log().waiting() < waited {
+            self.send_events();
+        }
+    }
+
+    /// Tells what was measured while the server could not be reached.
+    fn fill_gap(&mut self) {
+        let now = self.clock.now();
+        if let Some(since) = self.watching.reported(now) {
+            let past = self.watching.past().clone();
+            self.link.fill_gap(past, since, now);
+        }
+    }
+
+    /// Fetches the work document that the server speaks of, if it is not the one in force.
+    fn look_for_work(&mut self, wanted: Option<ContentHash>) {
+        if wanted == self.watching.work_hash() || self.fetching_work {
+            return;
+        }
+        if wanted.is_none() {
+            self.take_work(Ok(None));
+            return;
+        }
+        self.fetching_work = true;
+        self.link.fetch_work(self.events.clone());
+    }
+
+    pub(super) fn take_work(&mut self, work: Result<Option<WorkAnswer>, String>) {
+        self.fetching_work = false;
+        match work {
+            Ok(answer) => {
+                self.watching.follow(answer, &self.config);
+                // The server shall see that it is in force, and how things stand under it.
+                self.next_report = self.next_report.min(Instant::now() + WORK_REPORT);
+            }
+            Err(why) => self.watching.refuse_work(why),
+        }
+    }
+
+    /// Answers what the server asked over the stream.
+    pub(super) fn answer_query(&mut self, query: Query) {
+        let past = self.watching.past().clone();
+        self.link.answer(query, past);
+    }
+
+    fn show_figures(&self) {
+        let states = self.watching.states().unwrap_or_default();
+        self.figures
+            .show(states, &self.link_state, self.reported_at);
     }
 
     pub(super) fn send_records(&mut self) {

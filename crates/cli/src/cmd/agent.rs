@@ -1,7 +1,9 @@
 //! `lockstep agent …`
 
 mod enroll;
+mod history;
 mod install;
+mod items;
 mod level;
 mod local;
 mod preflight;
@@ -33,6 +35,10 @@ pub(crate) enum Command {
     Install(install::Args),
     /// How this host stands
     Status(status::Args),
+    /// How this host's items stand
+    Items(items::Args),
+    /// How an item went, as a plot or in numbers
+    History(history::Args),
     /// Installed versions
     Level(level::Args),
     /// This host's own update, now
@@ -77,6 +83,8 @@ impl Command {
             Self::Enroll(args) => block_on(enroll::run(args)),
             Self::Install(args) => install::run(&args),
             Self::Status(args) => block_on(status::run(args)),
+            Self::Items(args) => block_on(items::run(args)),
+            Self::History(args) => block_on(history::run(args)),
             Self::Level(args) => level::run(&args),
             Self::Update(args) => block_on(update::run(args)),
             Self::Rollback(args) => block_on(rollback::run(args)),

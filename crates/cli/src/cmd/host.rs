@@ -1,5 +1,6 @@
 //! `lockstep host …`
 
+mod history;
 mod list;
 mod remove;
 mod show;
@@ -15,6 +16,8 @@ pub(crate) enum Command {
     List(list::Args),
     /// Show one host with its items
     Show(show::Args),
+    /// How an item of a host went, as a plot or in numbers
+    History(history::Args),
     /// Remove a host and revoke its certificates
     Remove(remove::Args),
 }
@@ -24,6 +27,7 @@ impl Command {
         match self {
             Self::List(args) => list::run(args).await,
             Self::Show(args) => show::run(args).await,
+            Self::History(args) => history::run(args).await,
             Self::Remove(args) => remove::run(args).await,
         }
     }

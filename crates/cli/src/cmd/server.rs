@@ -2,6 +2,7 @@
 
 mod backup;
 mod init;
+mod metrics;
 mod run;
 mod status;
 mod updates;
@@ -25,6 +26,8 @@ pub(crate) enum Command {
     Init(init::Args),
     /// How a server stands
     Status(status::Args),
+    /// Print the figures that the server answers at /metrics
+    Metrics(metrics::Args),
     /// Switch updates on or off for the whole fleet
     Updates(updates::Args),
     /// Write everything that the server keeps into one file
@@ -39,6 +42,7 @@ impl Command {
             Self::Run(args) => run::run(&args),
             Self::Init(args) => block_on(init::run(args)),
             Self::Status(args) => block_on(status::run(args)),
+            Self::Metrics(args) => block_on(metrics::run(args)),
             Self::Updates(args) => block_on(updates::run(args)),
             Self::Backup(args) => block_on(backup::run(args)),
             Self::Restore(args) => block_on(backup::restore(args)),

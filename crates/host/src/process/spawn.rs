@@ -25,6 +25,19 @@ pub struct Spawn {
     pub cwd: Option<PathBuf>,
     /// Where standard output and standard error go.
     pub output: Output,
+    /// Whether it starts with no variables but [`env`](Self::env), not even a `PATH`.
+    pub clear_env: bool,
+    /// As whom it runs; as this process's own user if none.
+    pub user: Option<User>,
+}
+
+/// As whom a process runs. Groups of this process are not passed on to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct User {
+    /// The user's id.
+    pub uid: u32,
+    /// The id of the one group.
+    pub gid: u32,
 }
 
 /// Where a process's standard output and standard error go.
@@ -38,6 +51,13 @@ pub enum Output {
     ErrorsInto(File),
     /// Both into the write end of a pipe.
     Pipe(io::PipeWriter),
+    /// Standard output into one pipe, standard error into another.
+    Pipes {
+        /// The write end for standard output.
+        output: io::PipeWriter,
+        /// The write end for standard error.
+        errors: io::PipeWriter,
+    },
 }
 
 impl Spawn {
@@ -49,6 +69,8 @@ impl Spawn {
             env: Vec::new(),
             cwd: None,
             output: Output::Inherit,
+            clear_env: false,
+            user: None,
         }
     }
 
@@ -88,7 +110,15 @@ pub(super) fn start(spawn: Spawn) -> io::Result<Pid> {
         reason = "this is the place where processes are started"
     )]
     let mut command = std::process::Command::new(&spawn.program);
+    if spawn.clear_env {
+        command.env_clear();
+    }
     command.args(spawn.args).envs(spawn.env).process_group(0);
+    if let Some(user) = spawn.user {
+        // With `uid`, the standard library also drops the supplementary groups, if it runs as root; if it does not,
+        // changing to another user fails, and with it the start.
+        command.gid(user.gid).uid(user.uid);
+    }
     if let Some(cwd) = &spawn.cwd {
         command.current_dir(cwd);
     }
@@ -104,6 +134,9 @@ pub(super) fn start(spawn: Spawn) -> io::Result<Pid> {
         }
         Output::Pipe(pipe) => {
             command.stdout(pipe.try_clone()?).stderr(pipe);
+        }
+        Output::Pipes { output, errors } => {
+            command.stdout(output).stderr(errors);
         }
     }
     let mut tries = 0;

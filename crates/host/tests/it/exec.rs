@@ -5,8 +5,8 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::time::Duration;
 
-use lockstep_host::exec::{Exec, Finished};
-use lockstep_host::process::{Signal, signal, wait_gone};
+use lockstep_host::exec::{Exec, Finished, Keep};
+use lockstep_host::process::{Signal, User, signal, wait_gone};
 
 use super::trials::{self, PATIENCE, block_on, fifo, put};
 
@@ -40,6 +40,50 @@ fn a_flood_is_read_to_its_end_and_only_its_end_is_kept() {
     assert_eq!(finished.output.len(), 1000);
     assert!(finished.output.ends_with("end\n"));
     assert_eq!(finished.cut, 20_000_004 - 1000);
+}
+
+#[test]
+fn the_beginning_can_be_kept_instead() {
+    let mut flood = shell("echo first; yes 12345678 | head -c 2000000").keep(Keep::Beginning);
+    flood.output_cap = 1000;
+    let finished = run(flood);
+    assert!(finished.succeeded() && finished.output.starts_with("first\n1234"));
+    assert_eq!(finished.output.len(), 1000);
+    assert_eq!(finished.cut, 2_000_006 - 1000);
+}
+
+#[test]
+fn errors_can_be_kept_apart() {
+    let finished = run(shell("echo warning >&2; echo out").errors_apart());
+    assert_eq!(finished.output, "out\n");
+    assert_eq!(finished.errors, "warning\n");
+    // Neither pipe makes the command wait.
+    let flood = "yes | head -c 200000 >&2; yes | head -c 200000; echo end";
+    let finished = run(shell(flood).errors_apart());
+    assert!(finished.succeeded() && finished.output.ends_with("end\n"));
+    assert_eq!(finished.errors.len(), 4096);
+}
+
+#[test]
+fn the_environment_can_be_withheld() {
+    let env = Exec::new("/usr/bin/env", PATIENCE);
+    assert!(run(env.clone()).output.contains("PATH="));
+    assert_eq!(run(env.clear_env().env("A", "1")).output, "A=1\n");
+}
+
+#[test]
+fn it_runs_as_another_user_or_not_at_all() {
+    let id = shell("id -u; id -g; id -G").user(User {
+        uid: 65_534,
+        gid: 65_534,
+    });
+    if rustix::process::geteuid().is_root() {
+        assert_eq!(run(id).output, "65534\n65534\n65534\n");
+    } else {
+        let error = block_on(id.run()).unwrap_err();
+        let source = std::error::Error::source(&error).unwrap().to_string();
+        assert!(source.contains("not permitted"), "{source}");
+    }
 }
 
 #[test]

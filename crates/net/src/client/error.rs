@@ -137,6 +137,14 @@ impl CallError {
         Self::Unreachable { url, why }
     }
 
+    /// What is wrong with the server's certificate, if that is why a handshake failed.
+    pub(super) fn against_server(error: &io::Error) -> Option<String> {
+        match tls_error(error) {
+            Some(rustls::Error::InvalidCertificate(error)) => Some(against_the_server(error)),
+            _ => None,
+        }
+    }
+
     /// Sorts what went wrong below HTTP.
     pub(super) fn from_transport(error: &reqwest::Error, url: String) -> Self {
         let why = causes(error);

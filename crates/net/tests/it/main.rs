@@ -11,5 +11,6 @@ mod events;
 mod handshake;
 mod limits;
 mod pin;
+mod strangers;
 mod upload;
 mod world;

@@ -1,4 +1,4 @@
-//! The stream of hints: server-sent events that say no more than "report now".
+//! The stream of hints: server-sent events that say "report now", or ask the host something.
 //!
 //! A stream ends with the server, with its host's removal, and when the host's certificate is found revoked at one
 //! of the regular looks (another server may have removed the host). Losing a stream loses only time.
@@ -40,6 +40,18 @@ struct OpenStream {
 }
 
 impl Streams {
+    /// How many streams are open.
+    pub(crate) fn count(&self) -> u64 {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.values().map(|count| u64::from(*count)).sum()
+    }
+
+    /// True if the host holds a stream open on this server.
+    pub(crate) fn holds(&self, host: &HostName) -> bool {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.contains_key(host)
+    }
+
     fn open(&self, host: &HostName) -> Result<OpenStream, Refusal> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let count = open.entry(host.clone()).or_default();
@@ -112,7 +124,13 @@ impl Listener {
                 Ok(Hint::Gone(host)) if host == self.open.host => return None,
                 Ok(Hint::Report(hosts)) if hosts.contains(&self.open.host) => hosts.len() as u64,
                 Ok(Hint::ReportAll { hosts }) => hosts,
-                Ok(Hint::Gone(_) | Hint::Report(_)) => continue,
+                Ok(Hint::Query(host, query)) if host == self.open.host => {
+                    let Ok(data) = serde_json::to_string(&*query) else {
+                        continue;
+                    };
+                    return Some(Event::default().event("query").data(data));
+                }
+                Ok(Hint::Gone(_) | Hint::Report(_) | Hint::Query(..)) => continue,
                 // It fell behind and does not know what it missed: reporting covers everything.
                 Err(RecvError::Lagged(_)) => 1,
                 Err(RecvError::Closed) => return None,

@@ -3,16 +3,19 @@
 //! A report is stored before it is answered, the report of an agent that is not wanted, too: its host must not
 //! look silent while it updates.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use lockstep_model::api::{Installed, Report, ReportAnswer};
+use lockstep_model::api::{Installed, Report, ReportAnswer, WatchedReport};
 use lockstep_model::{HostName, Interval, PackageName, Phase, ProblemKind, RunRecord, Version};
 use lockstep_plan::schedule;
 
+use super::events;
 use crate::app::App;
+use crate::operator_api::add;
 use crate::web::Refusal;
 
 /// Stores a report and says what the host should do, and when it should report again.
@@ -23,7 +26,11 @@ pub(crate) async fn receive(
     report: &Report,
     now: Timestamp,
 ) -> Result<ReportAnswer, Refusal> {
-    app.store.record_report(host, report, now).await?;
+    check_items(report)?;
+    app.store
+        .record_report(host, &heard(app, host, report), now)
+        .await?;
+    add(&app.counters.reports, 1);
     let orders = app.standing.read(app).await?;
     if app.novelty.is_news(host, report) && orders.anything_moves() {
         app.wake.notify_one();
@@ -56,8 +63,35 @@ pub(crate) async fn receive(
         updates: orders.updates,
         server_time: now,
         server_version: app.version.clone(),
-        work: None,
+        work: app.fleet.hash(host),
     })
+}
+
+/// A report that says too much is refused whole: half of it would look like the truth.
+fn check_items(report: &Report) -> Result<(), Refusal> {
+    let watched: usize = report.watched.iter().map(|it| it.items.len()).sum();
+    let items = report.items.len() + watched;
+    if items > Report::MOST_ITEMS || report.watched.len() > Report::MOST_WATCHED {
+        return Err(Refusal::bad_request(format!(
+            "a report carries at most {} items of {} watched hosts, this one has {items} of {}",
+            Report::MOST_ITEMS,
+            Report::MOST_WATCHED,
+            report.watched.len()
+        )));
+    }
+    Ok(())
+}
+
+/// A report as it is believed: without hosts that the fleet file does not have this one watch. The rest counts: a
+/// host whose work document is old must learn of the new one by the answer to its report.
+fn heard<'a>(app: &App, host: &HostName, report: &'a Report) -> Cow<'a, Report> {
+    let foreign = |it: &WatchedReport| !events::speaks_for(app, host, &it.host) || it.host == *host;
+    if !report.watched.iter().any(foreign) {
+        return Cow::Borrowed(report);
+    }
+    let mut report = report.clone();
+    report.watched.retain(|it| !foreign(it));
+    Cow::Owned(report)
 }
 
 /// Stores where a run is.
@@ -75,6 +109,7 @@ pub(crate) async fn receive_run(
         )));
     }
     app.store.record_run(host, record, now).await?;
+    app.recent_runs.forget();
     if record
         .outcome
         .is_some_and(|outcome| outcome.blames_release())
@@ -107,7 +142,7 @@ pub(crate) fn agent_in(report: &Report) -> Option<&Installed> {
 fn next_report(app: &App, host: &HostName, now: Timestamp) -> Interval {
     let seed = schedule::stable_hash(&[host.as_str().as_bytes()]);
     let count = now.as_millisecond().unsigned_abs();
-    let wait: Duration = schedule::next_report(app.config.report.duration(), seed, count);
+    let wait: Duration = schedule::next_report(app.report_interval(host).duration(), seed, count);
     Interval::from_millis(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1))
 }
 

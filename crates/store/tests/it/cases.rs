@@ -9,8 +9,8 @@ use lockstep_testkit::Postgres;
 
 use crate::engine::{Engine, Place};
 use crate::{
-    dump, groups, hosts, killed, leases, opening, repository, rollouts, runs, small, standings,
-    tokens,
+    alerts, dump, events, groups, hosts, killed, leases, monitoring, opening, repository, rollouts,
+    runs, small, standings, tokens, troubles,
 };
 
 type Case = fn(Place) -> Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -27,8 +27,16 @@ const AT_ONCE: usize = 4;
 
 async fn run(engine: Engine) {
     let cases = cases![
+        alerts::a_large_storm_is_one_decision,
+        alerts::book_and_messages_are_written_together,
+        alerts::messages_are_tried_until_they_are_through,
+        alerts::two_servers_never_send_one_message,
         dump::a_dump_fills_an_empty_store,
         dump::a_dump_that_is_not_whole_leaves_the_store_empty,
+        events::a_gap_stops_the_answer_and_is_filled_later,
+        events::batches_that_make_no_sense_are_refused,
+        events::events_are_found_by_what_they_are,
+        events::many_who_send_the_same_store_it_once,
         groups::a_failing_entry_does_not_harm_its_neighbours,
         groups::a_full_line_says_busy_and_recovers,
         groups::closing_stores_what_waits,
@@ -41,12 +49,20 @@ async fn run(engine: Engine) {
         hosts::damaged_rows_are_named,
         hosts::many_hosts_come_in_pages,
         hosts::reports_are_kept_by_the_time_they_came,
+        killed::acknowledged_events_outlive_the_process,
         killed::what_was_acknowledged_outlives_the_process,
         leases::a_lease_has_one_holder_whoever_asks_when,
         leases::a_lease_is_prolonged_and_changes_hands,
         leases::of_many_who_ask_at_once_one_gets_it,
         leases::stale_leases_write_nothing,
+        monitoring::a_day_of_snapshots_is_kept,
+        monitoring::acks_are_given_and_taken_back,
+        monitoring::fifty_fleet_files_are_kept,
+        monitoring::monitoring_forgets_what_is_old,
+        monitoring::runs_and_restarts_are_changes,
+        monitoring::silences_end_and_leases_go_on,
         opening::a_newer_database_is_refused,
+        opening::a_database_of_the_first_step_goes_on,
         opening::a_store_can_be_opened_again_and_again,
         opening::many_may_open_an_empty_database_at_once,
         repository::a_published_version_is_never_replaced,
@@ -74,6 +90,12 @@ async fn run(engine: Engine) {
         tokens::redemption_races_have_as_many_winners_as_uses,
         tokens::tokens_are_listed_and_revoked,
         tokens::tokens_do_not_bring_back_who_was_removed_or_replaced,
+        troubles::events_change_one_item,
+        troubles::reports_and_events_may_overtake_each_other,
+        troubles::reports_say_what_is_not_well,
+        troubles::the_server_has_troubles_of_its_own,
+        troubles::what_is_newer_by_the_hosts_clock_counts,
+        troubles::whatever_the_order_the_last_report_is_right,
     ];
     let outcomes = cases.map(|(name, case)| {
         let engine = engine.clone();

@@ -1,30 +1,30 @@
 //! What was acknowledged is there, even when the process is killed the moment after.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 
-use lockstep_model::RunId;
-use lockstep_store::{DatabaseUrl, Store};
+use lockstep_model::api::EventBatch;
+use lockstep_model::{Glob, Level, RunId};
+use lockstep_store::{DatabaseUrl, EventFilter, Store};
 
 use crate::engine::Place;
-use crate::samples::{at, enroll, host, record};
+use crate::samples::{at, enroll, event, host, record};
 
 /// Tells the child where to write.
 const URL: &str = "LOCKSTEP_STORE_TEST_URL";
 /// Acknowledgements that are waited for before the child is killed.
 const ENOUGH: usize = 300;
+/// Writers of events in the child.
+const WRITERS: usize = 4;
 
 pub(crate) async fn what_was_acknowledged_outlives_the_process(place: Place) {
-    let store = place.open().await;
-    enroll(&store, &["web1"]).await;
-    store.close().await;
-    let url = match &place.url {
-        DatabaseUrl::Sqlite(path) => format!("sqlite:{}", path.display()),
-        DatabaseUrl::Postgres(url) => url.clone(),
-    };
-    let acknowledged = tokio::task::spawn_blocking(move || write_until_killed(&url))
-        .await
-        .unwrap();
+    let url = prepare(&place).await;
+    let acknowledged =
+        tokio::task::spawn_blocking(move || write_until_killed(&url, "killed::write_and_tell"))
+            .await
+            .unwrap();
+    let acknowledged: Vec<RunId> = acknowledged.iter().map(|id| id.parse().unwrap()).collect();
     assert!(acknowledged.len() >= ENOUGH);
 
     let store = place.open().await;
@@ -42,41 +42,113 @@ pub(crate) async fn what_was_acknowledged_outlives_the_process(place: Place) {
         .unwrap();
 }
 
+/// Events: no number below one that was acknowledged is missing, and none is there twice.
+pub(crate) async fn acknowledged_events_outlive_the_process(place: Place) {
+    let url = prepare(&place).await;
+    let acknowledged = tokio::task::spawn_blocking(move || {
+        write_until_killed(&url, "killed::write_events_and_tell")
+    })
+    .await
+    .unwrap();
+    let mut through = BTreeMap::new();
+    for line in &acknowledged {
+        let (series, number) = line.split_once(':').unwrap();
+        let number: u64 = number.parse().unwrap();
+        let highest = through.entry(series.to_owned()).or_insert(0);
+        *highest = number.max(*highest);
+    }
+    assert!(acknowledged.len() >= ENOUGH && through.len() == WRITERS);
+
+    let store = place.open().await;
+    let troubles = store.troubles().await.unwrap();
+    for (series, through) in through {
+        // Sent again they change nothing, and the answer covers what was acknowledged.
+        let answer = store
+            .record_events(
+                Some(&host("web1")),
+                &one_event(&series, 1),
+                &BTreeMap::new(),
+                at(9),
+            )
+            .await
+            .unwrap();
+        assert!(answer >= through, "{series}: {answer} of {through}");
+        let filter = EventFilter {
+            item: Some(Glob::parse(&series).unwrap()),
+            ..EventFilter::default()
+        };
+        let found = store.events(&filter, 1000).await.unwrap();
+        let numbers: Vec<_> = found.iter().map(|it| it.event.number).collect();
+        let all: Vec<_> = (1..=answer).rev().take(1000).collect();
+        assert_eq!(numbers, all, "{series}");
+        // The last event and the trouble that it makes are one.
+        let trouble = troubles.iter().find(|it| it.item.as_str() == series);
+        assert_eq!(trouble.unwrap().since, at(answer as i64), "{series}");
+    }
+}
+
+fn one_event(series: &str, number: u64) -> EventBatch {
+    // Each makes its item change its level.
+    let to = if number.is_multiple_of(2) {
+        Level::SICK
+    } else {
+        Level::DEAD
+    };
+    let event = event(number, number as i64, "web1", series, Level::SOSO, to);
+    EventBatch {
+        series: series.into(),
+        events: vec![event],
+    }
+}
+
+/// Makes a host, and gives the database's url as a child can read it.
+async fn prepare(place: &Place) -> String {
+    let store = place.open().await;
+    enroll(&store, &["web1"]).await;
+    store.close().await;
+    match &place.url {
+        DatabaseUrl::Sqlite(path) => format!("sqlite:{}", path.display()),
+        DatabaseUrl::Postgres(url) => url.clone(),
+    }
+}
+
 /// Starts this program again as a writer, and kills it in the middle of its work. Returns what it had been told to
 /// be stored by then.
 #[expect(
     clippy::disallowed_methods,
     reason = "the child is this test, and must die without any care"
 )]
-fn write_until_killed(url: &str) -> Vec<RunId> {
+fn write_until_killed(url: &str, writer: &str) -> Vec<String> {
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args([
-            "killed::write_and_tell",
-            "--exact",
-            "--ignored",
-            "--nocapture",
-        ])
+        .args([writer, "--exact", "--ignored", "--nocapture"])
         .env(URL, url)
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let mut acknowledged = Vec::new();
-    let id_in = |line: &str| {
-        line.split_once("stored ")
-            .map(|(_, id)| id.parse::<RunId>())
+    // A whole one ends with a point; the last line may be cut off.
+    let stored_in = |line: &str| {
+        let (_, stored) = line.split_once("stored ")?;
+        Some(stored.strip_suffix('.')?.to_owned())
     };
     while acknowledged.len() < ENOUGH {
         let line = lines.next().expect("the child ended by itself").unwrap();
-        acknowledged.extend(id_in(&line).transpose().unwrap());
+        acknowledged.extend(stored_in(&line));
     }
     child.kill().unwrap();
     child.wait().unwrap();
-    // What it had still told before it died counts as well; its last line may be cut off.
+    // What it had still told before it died counts as well.
     for line in lines.map_while(Result::ok) {
-        acknowledged.extend(id_in(&line).and_then(Result::ok));
+        acknowledged.extend(stored_in(&line));
     }
     acknowledged
+}
+
+fn tell(stored: impl std::fmt::Display) {
+    let mut stdout = std::io::stdout().lock();
+    writeln!(stdout, "stored {stored}.").unwrap();
+    stdout.flush().unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -94,9 +166,34 @@ async fn write_and_tell() {
                     random[..4].copy_from_slice(&number.to_be_bytes());
                     run.id = RunId::new(at(0), random);
                     store.record_run(&host("web1"), &run, at(1)).await.unwrap();
-                    let mut stdout = std::io::stdout().lock();
-                    writeln!(stdout, "stored {}", run.id).unwrap();
-                    stdout.flush().unwrap();
+                    tell(run.id);
+                }
+            })
+        })
+        .collect();
+    for writer in writers {
+        writer.await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "it is the child of another test, and never ends"]
+async fn write_events_and_tell() {
+    let url = DatabaseUrl::parse(&std::env::var(URL).unwrap()).unwrap();
+    let store = Store::open(&url).await.unwrap();
+    let writers: Vec<_> = (0..WRITERS)
+        .map(|writer| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                let series = format!("s{writer}");
+                for number in 1.. {
+                    let batch = one_event(&series, number);
+                    let through = store
+                        .record_events(Some(&host("web1")), &batch, &BTreeMap::new(), at(1))
+                        .await
+                        .unwrap();
+                    assert_eq!(through, number);
+                    tell(format!("{series}:{through}"));
                 }
             })
         })

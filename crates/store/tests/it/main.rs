@@ -4,14 +4,17 @@
 //! case.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod alerts;
 mod artifacts;
 mod cases;
 mod dump;
 mod engine;
+mod events;
 mod groups;
 mod hosts;
 mod killed;
 mod leases;
+mod monitoring;
 mod opening;
 mod postgres_only;
 mod repository;
@@ -22,3 +25,4 @@ mod small;
 mod sqlite_only;
 mod standings;
 mod tokens;
+mod troubles;

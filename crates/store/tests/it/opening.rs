@@ -3,7 +3,7 @@
 use lockstep_store::{Error, Store};
 
 use crate::engine::Place;
-use crate::samples::{enroll, host};
+use crate::samples::{at, enroll, host, report};
 
 pub(crate) async fn a_store_can_be_opened_again_and_again(place: Place) {
     let store = place.open().await;
@@ -37,10 +37,43 @@ pub(crate) async fn a_newer_database_is_refused(place: Place) {
     place
         .execute(
             "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
-             SELECT 999, 'from the future', success, checksum, 0 FROM _sqlx_migrations",
+             SELECT 999, 'from the future', success, checksum, 0 FROM _sqlx_migrations \
+             WHERE version = 1",
         )
         .await;
     let error = Store::open(&place.url).await.unwrap_err();
     assert!(matches!(error, Error::Newer { step: 999, .. }), "{error:?}");
     assert!(error.to_string().contains("newer version"), "{error}");
+}
+
+pub(crate) async fn a_database_of_the_first_step_goes_on(place: Place) {
+    let store = place.open().await;
+    enroll(&store, &["web1"]).await;
+    store.close().await;
+    // As it was before there was monitoring.
+    for table in [
+        "events",
+        "event_series",
+        "reporters",
+        "troubles",
+        "watched",
+        "snapshots",
+        "changes",
+        "silences",
+        "acks",
+        "alert_book",
+        "deliveries",
+        "fleet_versions",
+    ] {
+        place.execute(&format!("DROP TABLE {table}")).await;
+    }
+    place
+        .execute("DELETE FROM _sqlx_migrations WHERE version > 1")
+        .await;
+    let store = place.open().await;
+    store
+        .record_report(&host("web1"), &report(1), at(1))
+        .await
+        .unwrap();
+    assert_eq!(store.troubles().await.unwrap().len(), 1);
 }

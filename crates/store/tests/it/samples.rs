@@ -1,11 +1,12 @@
 //! Things to store.
 
 use jiff::Timestamp;
+use lockstep_model::alert::{Notice, Silence};
 use lockstep_model::api::{Facts, Installed, Report};
 use lockstep_model::{
-    ChannelName, ContentHash, HostName, ItemName, ItemState, Level, Outcome, PackageName, Phase,
-    Platform, Release, ReleaseDetails, Requires, RolloutState, RunId, RunRecord, Strategy, Value,
-    Version, Wave, WaveState,
+    ChannelName, ContentHash, Event, EventKind, Glob, HostName, ItemName, ItemState, Level,
+    LevelNames, Outcome, PackageName, Phase, Platform, Release, ReleaseDetails, Requires,
+    RolloutState, RunId, RunRecord, Strategy, Value, Version, Wave, WaveState,
 };
 use lockstep_store::{NewHost, NewRollout, Store, StoredToken};
 
@@ -179,5 +180,63 @@ pub(crate) fn wave(hosts: &[&str]) -> Wave {
         state: WaveState::Waiting,
         opened_at: None,
         proven_at: None,
+    }
+}
+
+pub(crate) fn name(item: &str) -> ItemName {
+    ItemName::parse(item).unwrap()
+}
+
+/// An event at a second of the host's clock.
+pub(crate) fn event(
+    number: u64,
+    second: i64,
+    name: &str,
+    item: &str,
+    from: Level,
+    to: Level,
+) -> Event {
+    Event {
+        number,
+        at: at(second),
+        host: host(name),
+        item: self::name(item),
+        kind: EventKind::Level,
+        from,
+        to,
+        value: Value::Number {
+            value: 0.5,
+            unit: "%".into(),
+        },
+        why: "\u{0}because \"so\"".into(),
+    }
+}
+
+pub(crate) fn notice(id: &str, receiver: &str) -> Notice {
+    Notice {
+        id: id.into(),
+        receiver: receiver.into(),
+        route: "on-call".into(),
+        thread: "t1".into(),
+        at: at(0),
+        entries: Vec::new(),
+        more: 0,
+        cause: Some("é\u{0}".into()),
+        levels: LevelNames::default(),
+        server_url: None,
+    }
+}
+
+pub(crate) fn silence(id: &str, from: i64, to: i64) -> Silence {
+    Silence {
+        id: id.into(),
+        hosts: vec![Glob::parse("web*").unwrap()],
+        groups: vec!["db".into()],
+        items: Vec::new(),
+        starts_at: at(from),
+        ends_at: at(to),
+        owner: "ann".into(),
+        reason: "new \u{0} disks".into(),
+        run: None,
     }
 }

@@ -121,13 +121,19 @@ pub(crate) async fn what_is_old_is_forgotten(place: Place) {
             .await
             .unwrap();
     }
-    assert_eq!(store.tidy(at(90 * DAY)).await.unwrap(), Tidied::default());
+    // The run is forgotten as a change long before it is forgotten as a run.
+    let change = Tidied {
+        changes: 1,
+        ..Tidied::default()
+    };
     let one_of_each = Tidied {
         certificates: 1,
         tokens: 1,
         runs: 1,
         audit: 1,
+        ..change
     };
+    assert_eq!(store.tidy(at(90 * DAY)).await.unwrap(), change);
     assert_eq!(store.tidy(at(401 * DAY)).await.unwrap(), one_of_each);
     assert_eq!(store.tidy(at(401 * DAY)).await.unwrap(), Tidied::default());
     assert_eq!(store.runs(None, 9).await.unwrap().len(), 1);

@@ -14,7 +14,7 @@ use crate::out;
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  lockstep server run --data /srv/lockstep\n  \
-    lockstep server run --config /etc/lockstep/server.toml\nSignals: TERM and INT stop it."
+    lockstep server run --config /etc/lockstep/server.toml\nSignals: TERM and INT stop it, HUP has it read the fleet file."
 )]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -42,6 +42,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
                 signal(SignalKind::terminate()).context("failed to listen for signals")?;
             let mut interrupt =
                 signal(SignalKind::interrupt()).context("failed to listen for signals")?;
+            let mut reload =
+                signal(SignalKind::hangup()).context("failed to listen for signals")?;
             let running = Server::start(config, Clock::system()).await?;
             if let Some(first) = &running.first_start {
                 show_first_start(first);
@@ -51,9 +53,12 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
                 running.agent_url(),
                 running.operator_url()
             ));
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
+            loop {
+                tokio::select! {
+                    _ = terminate.recv() => break,
+                    _ = interrupt.recv() => break,
+                    _ = reload.recv() => running.reload(),
+                }
             }
             info!("stopping");
             running.stop().await;

@@ -1,0 +1,382 @@
+//! What the worker knows of the items: the prober that looks, the book that judges, the log of events, the history.
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use lockstep_host::{Layout, fs};
+use lockstep_model::api::{WatchedReport, WorkAnswer};
+use lockstep_model::{
+    ContentHash, Event, HostName, ItemName, ItemState, Level, Sample, Value, Work,
+};
+use lockstep_net::Clock;
+use lockstep_plan::fitness::{BookRecord, Happened, ItemBook};
+use lockstep_probe::{Config, Prober, Secrets};
+use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tracing::{error, info, warn};
+
+use super::past::Past;
+use crate::config::AgentConfig;
+use crate::events::EventLog;
+use crate::state::{read, write};
+use crate::{Error, words};
+
+/// The mind is written down this often when nothing happens.
+const SAVE: Duration = Duration::from_secs(300);
+/// Largest file of secrets, in bytes.
+const MAX_SECRETS: u64 = 256 * 1024;
+
+/// Everything about items.
+pub(super) struct Watching {
+    host: HostName,
+    layout: Layout,
+    prober: Prober,
+    book: ItemBook,
+    /// The states as they are shown: those of the book, or newer ones that could not be written down.
+    shown: Shown,
+    log: EventLog,
+    past: Past,
+    work: Work,
+    /// The identity of the work document in force; none for the defaults.
+    work_hash: Option<ContentHash>,
+    /// Why the newest work document is not in force.
+    work_refused: Option<String>,
+    /// When the server last took a report.
+    reported_at: Option<Timestamp>,
+    saved_at: Instant,
+    own_at: Instant,
+    has_sampled: bool,
+}
+
+#[derive(Default)]
+struct Shown {
+    own: Vec<ItemState>,
+    watched: Vec<WatchedReport>,
+}
+
+/// What is written down beside the events.
+#[derive(Serialize, Deserialize)]
+struct Memory {
+    book: BookRecord,
+    /// When the server last took a report.
+    reported_at: Option<Timestamp>,
+}
+
+/// What the worker itself measures.
+pub(super) struct Own {
+    /// Seconds since another version of the agent was wanted; zero if none is.
+    pub(super) version_lag: f64,
+    /// Seconds by which this host's clock is ahead of the server's, where it has been compared.
+    pub(super) clock_offset: Option<f64>,
+}
+
+impl Watching {
+    /// Opens what is on disk and begins to look.
+    pub(super) fn begin(
+        layout: &Layout,
+        config: &AgentConfig,
+        host: &HostName,
+        pids: Vec<u32>,
+        clock: &Clock,
+    ) -> Result<(Self, mpsc::Receiver<Vec<Sample>>), Error> {
+        let saved: Option<WorkAnswer> = read(&layout.work())?;
+        let work_hash = saved.as_ref().map(|saved| saved.hash);
+        let work = saved.map_or_else(|| default_work(config), |saved| saved.work);
+        let (log, memory) = EventLog::open::<Memory>(layout)?;
+        let (book, reported_at) = match memory {
+            Some(memory) => {
+                let book = ItemBook::resume(memory.book, &work, clock.now());
+                (book, memory.reported_at)
+            }
+            None => {
+                let mut book = ItemBook::new();
+                book.follow(&work);
+                (book, None)
+            }
+        };
+        let past = Past::start(layout.history(), work.history.clone(), clock.clone());
+        let config = prober_config(layout, config, host, pids)?;
+        let (prober, samples) = Prober::start(config, without_own(&work), clock.clone());
+        let watching = Self {
+            host: host.clone(),
+            layout: layout.clone(),
+            prober,
+            book,
+            shown: Shown::default(),
+            log,
+            past,
+            work,
+            work_hash,
+            work_refused: None,
+            reported_at,
+            saved_at: Instant::now(),
+            own_at: Instant::now(),
+            has_sampled: false,
+        };
+        Ok((watching, samples))
+    }
+
+    /// Looks at least this often, for as long as a version is on probation.
+    pub(super) fn hurry(&self, at_least: Option<Duration>) {
+        self.prober.hurry(at_least);
+    }
+
+    /// Takes a round of samples in. True if there are events to be sent.
+    pub(super) fn take(&mut self, mut samples: Vec<Sample>, own: &Own, now: Timestamp) -> bool {
+        if !samples.is_empty() && Instant::now() >= self.own_at {
+            self.own_at = Instant::now() + self.work.sample.duration();
+            samples.extend(self.own_samples(own, now));
+        }
+        self.past.record(now, &samples);
+        self.has_sampled |= !samples.is_empty();
+        let mut book = self.book.clone();
+        let happened = book.take(&samples, now);
+        self.show(&book);
+        let events: Vec<Event> = happened.into_iter().map(|it| self.event(it)).collect();
+        let new = !events.is_empty();
+        let memory = self.memory(&book);
+        match self.log.add(events, &memory) {
+            Ok(()) => self.book = book,
+            // The old book stays, so the next round finds the same again.
+            Err(error) => {
+                error!(
+                    error = words(&error),
+                    "what happened could not be written down"
+                );
+                return false;
+            }
+        }
+        if Instant::now() >= self.saved_at + SAVE {
+            self.save();
+        }
+        new
+    }
+
+    /// Writes the mind down.
+    pub(super) fn save(&mut self) {
+        self.saved_at = Instant::now();
+        if let Err(error) = self.log.save(&self.memory(&self.book)) {
+            warn!(
+                error = words(&error),
+                "the state of the items could not be written down"
+            );
+        }
+    }
+
+    fn memory(&self, book: &ItemBook) -> Memory {
+        Memory {
+            book: book.snapshot(),
+            reported_at: self.reported_at,
+        }
+    }
+
+    fn own_samples(&self, own: &Own, now: Timestamp) -> Vec<Sample> {
+        let offset = own.clock_offset.map(|offset| (CLOCK_OFFSET, offset));
+        [Some((VERSION_LAG, own.version_lag)), offset]
+            .into_iter()
+            .flatten()
+            .filter(|(name, _)| self.work.entry(name).is_some())
+            .filter_map(|(name, value)| {
+                Some(Sample {
+                    host: None,
+                    item: ItemName::parse(name).ok()?,
+                    at: now,
+                    value: Value::Number {
+                        value,
+                        unit: "s".into(),
+                    },
+                    verdict: None,
+                })
+            })
+            .collect()
+    }
+
+    fn event(&self, happened: Happened) -> Event {
+        Event {
+            number: 0,
+            at: happened.at,
+            host: happened.host.unwrap_or_else(|| self.host.clone()),
+            item: happened.item,
+            kind: happened.kind,
+            from: happened.from,
+            to: happened.to,
+            value: happened.value,
+            why: happened.why.to_string(),
+        }
+    }
+
+    fn show(&mut self, book: &ItemBook) {
+        let watched = self.work.watched.iter().map(|watched| WatchedReport {
+            host: watched.host.clone(),
+            items: book.states(Some(&watched.host)),
+        });
+        self.shown = Shown {
+            own: book.states(None),
+            watched: watched.collect(),
+        };
+    }
+
+    /// How the host's own items stand; none before the first samples.
+    pub(super) fn states(&self) -> Option<&[ItemState]> {
+        self.has_sampled.then_some(&self.shown.own[..])
+    }
+
+    /// How the items of the watched hosts stand.
+    pub(super) fn watched(&self) -> &[WatchedReport] {
+        &self.shown.watched
+    }
+
+    /// The levels of the host's own items, for probation.
+    pub(super) fn levels(&self) -> Option<BTreeMap<ItemName, Level>> {
+        let states = self.states()?.iter();
+        Some(states.map(|it| (it.item.clone(), it.level)).collect())
+    }
+
+    pub(super) fn log(&mut self) -> &mut EventLog {
+        &mut self.log
+    }
+
+    pub(super) fn past(&self) -> &Past {
+        &self.past
+    }
+
+    pub(super) fn work_hash(&self) -> Option<ContentHash> {
+        self.work_hash
+    }
+
+    pub(super) fn work_refused(&self) -> Option<&str> {
+        self.work_refused.as_deref()
+    }
+
+    /// The server took a report. Gives the time since the last one, when it was so long that what was measured in
+    /// between should be told.
+    pub(super) fn reported(&mut self, now: Timestamp) -> Option<Timestamp> {
+        let before = self.reported_at.replace(now)?;
+        let gap = now.duration_since(before).unsigned_abs();
+        (now > before && gap > lockstep_model::api::Snapshot::SLOT.duration()).then_some(before)
+    }
+
+    /// The server has a newer work document that could not be taken over.
+    pub(super) fn refuse_work(&mut self, why: String) {
+        if self.work_refused.as_ref() != Some(&why) {
+            warn!(
+                why,
+                "the new work document is not taken over; the old one stays in force"
+            );
+        }
+        self.work_refused = Some(why);
+    }
+
+    /// Watches what the server says from now on; none for what is watched by default.
+    pub(super) fn follow(&mut self, answer: Option<WorkAnswer>, config: &AgentConfig) {
+        let written = match &answer {
+            Some(answer) => write(&self.layout.work(), answer),
+            None => fs::remove_durable(&self.layout.work()).map_err(Error::from),
+        };
+        if let Err(error) = written {
+            self.refuse_work(words(&error));
+            return;
+        }
+        self.work_hash = answer.as_ref().map(|answer| answer.hash);
+        self.work_refused = None;
+        self.watch(answer.map_or_else(|| default_work(config), |answer| answer.work));
+        info!(work = ?self.work_hash, items = self.work.items.len(), "the work document is in force");
+    }
+
+    /// The configuration was read again.
+    pub(super) fn reload(&mut self, config: &AgentConfig) {
+        self.prober
+            .permit(config.probes.clone(), secrets_or_none(&self.layout));
+        if self.work_hash.is_none() {
+            self.watch(default_work(config));
+        }
+    }
+
+    fn watch(&mut self, work: Work) {
+        if work.history != self.work.history {
+            let (past, retention) = (self.past.clone(), work.history.clone());
+            tokio::spawn(async move { past.keep(retention).await });
+        }
+        self.prober.follow(without_own(&work));
+        self.book.follow(&work);
+        self.work = work;
+    }
+}
+
+/// The items that no probe can know, because the worker does.
+const VERSION_LAG: &str = "version_lag";
+const CLOCK_OFFSET: &str = "clock_offset";
+
+/// What the prober shall look at: all but the worker's own items.
+fn without_own(work: &Work) -> Work {
+    let mut work = work.clone();
+    work.items
+        .retain(|item| ![VERSION_LAG, CLOCK_OFFSET].contains(&item.name.as_str()));
+    work
+}
+
+/// What is watched without a work document, at the pace of `agent.toml`.
+fn default_work(config: &AgentConfig) -> Work {
+    Work {
+        sample: config.report.sample,
+        report: config.report.every,
+        ..Work::default()
+    }
+}
+
+fn prober_config(
+    layout: &Layout,
+    config: &AgentConfig,
+    host: &HostName,
+    pids: Vec<u32>,
+) -> Result<Config, Error> {
+    fs::create_private_dir(&layout.probes_dir())?;
+    Ok(Config {
+        host: Some(host.clone()),
+        permits: config.probes.clone(),
+        secrets: secrets_or_none(layout),
+        state_dir: Some(layout.probes_dir()),
+        ..Config::of_this_machine(pids)
+    })
+}
+
+/// The secrets of this host, or none: a host whose file of secrets is wrong is watched all the same.
+fn secrets_or_none(layout: &Layout) -> Secrets {
+    secrets(layout).unwrap_or_else(|error| {
+        error!(
+            error = words(&error),
+            "the secrets cannot be used; what needs them has no value"
+        );
+        Secrets::default()
+    })
+}
+
+/// The secrets of this host. A file that others can read is refused: it is no secret any more.
+fn secrets(layout: &Layout) -> Result<Secrets, Error> {
+    let path = layout.secrets();
+    let Some(bytes) = fs::read_capped(&path, MAX_SECRETS)? else {
+        return Ok(Secrets::default());
+    };
+    let refuse = |why: String| Error::Config {
+        path: path.clone(),
+        why,
+    };
+    if is_open_to_others(&path)? {
+        return Err(refuse("others can read it; run chmod 600".into()));
+    }
+    let text = String::from_utf8(bytes).map_err(|_| refuse("it is not UTF-8 text".into()))?;
+    // The parser's words repeat the line, and the line may hold a secret.
+    toml::from_str(&text).map_err(|error| refuse(error.message().to_owned()))
+}
+
+fn is_open_to_others(path: &Path) -> Result<bool, Error> {
+    let metadata = std::fs::metadata(path).map_err(|source| Error::System {
+        doing: "look at the file of secrets",
+        source,
+    })?;
+    Ok(metadata.permissions().mode() & 0o077 != 0)
+}

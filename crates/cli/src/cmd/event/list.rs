@@ -1,0 +1,103 @@
+//! `lockstep event list`.
+
+use anyhow::Context;
+use jiff::SignedDuration;
+use lockstep_model::api::StoredEvent;
+use lockstep_model::{Glob, HostName, Interval, LevelNames};
+use lockstep_net::Clock;
+
+use crate::exit::Exit;
+use crate::operator::{Operator, OperatorArgs, question};
+use crate::out;
+
+/// Options.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  lockstep event list --since 1d\n  lockstep event list --host web1 --item 'disk_usage:*' --level sick"
+)]
+pub(crate) struct Args {
+    /// Of this host alone
+    #[arg(long, value_name = "HOST")]
+    host: Option<HostName>,
+    /// Of items that match
+    #[arg(long, value_name = "ITEM", value_parser = Glob::parse)]
+    item: Option<Glob>,
+    /// That led to this level, or a worse one
+    #[arg(long, value_name = "LEVEL")]
+    level: Option<String>,
+    /// Of the last so long
+    #[arg(long, value_name = "INTERVAL")]
+    since: Option<Interval>,
+    /// At most so many
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    limit: u32,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    operator: OperatorArgs,
+}
+
+/// Shows what happened.
+pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
+    let now = Clock::system().now();
+    let level = args.level.as_deref().map(rank).transpose()?;
+    let since = args.since.map(|since| {
+        let since = SignedDuration::try_from(since.duration()).unwrap_or(SignedDuration::MAX);
+        now.checked_sub(since).unwrap_or(jiff::Timestamp::MIN)
+    });
+    let path = question(
+        "events",
+        [
+            ("host", args.host.map(|host| host.to_string())),
+            ("item", args.item.map(|item| item.to_string())),
+            ("level", level.map(|rank| rank.to_string())),
+            ("since", since.map(|since| since.to_string())),
+            ("limit", Some(args.limit.to_string())),
+        ],
+    );
+    let events: Vec<StoredEvent> = Operator::open(&args.operator)?.get(&path).await?;
+    if args.json {
+        out::json(&events)?;
+        return Ok(Exit::Done);
+    }
+    let rows = events.iter().map(|stored| {
+        let event = &stored.event;
+        let change = stored.changes.first();
+        vec![
+            format!("{:.0}", event.at),
+            event.host.to_string(),
+            event.item.to_string(),
+            match event.kind {
+                lockstep_model::EventKind::Level => format!("{} → {}", event.from, event.to),
+                kind => format!("{kind} ({})", event.to),
+            },
+            event.value.to_string(),
+            event.why.clone(),
+            change.map_or(String::new(), |change| {
+                format!("{}, {}", change.what, out::ago(change.at, event.at))
+            }),
+        ]
+    });
+    let header = [
+        "at",
+        "host",
+        "item",
+        "what",
+        "value",
+        "why",
+        "changed before",
+    ];
+    out::table(&header, rows.collect(), "nothing happened");
+    Ok(Exit::Done)
+}
+
+/// A level by its usual name, or by its rank where the fleet file names levels otherwise.
+fn rank(text: &str) -> anyhow::Result<u8> {
+    let named = LevelNames::default().level(text).map(|level| level.rank());
+    named
+        .or_else(|| text.parse().ok().filter(|rank| *rank <= 4))
+        .with_context(|| {
+            format!("{text:?} is not a level: fine, soso, sick, critical, dead, or 0 to 4")
+        })
+}

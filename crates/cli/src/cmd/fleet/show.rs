@@ -1,0 +1,107 @@
+//! `lockstep fleet show`.
+
+use std::path::PathBuf;
+
+use lockstep_fleet::{Fleet, hash_of};
+use lockstep_model::{HostName, WorkItem};
+use serde_json::json;
+
+use super::{FILE, load};
+use crate::exit::Exit;
+use crate::out;
+
+/// Options.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example: lockstep fleet show web1.example.org fleet.toml\n\
+    A host that the file does not name is shown with what it would get if it were enrolled."
+)]
+pub(crate) struct Args {
+    /// The host
+    host: HostName,
+    /// The fleet file
+    #[arg(default_value = FILE)]
+    file: PathBuf,
+    /// Print JSON: the work document as the host gets it, its hash, and where the host stands
+    #[arg(long)]
+    json: bool,
+}
+
+/// Shows what the host would be told.
+pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
+    let fleet = match load(&args.file) {
+        Ok(fleet) => fleet,
+        Err(exit) => return Ok(exit),
+    };
+    let host = &args.host;
+    let work = fleet.work_for(host);
+    let hash = hash_of(&work);
+    let parents = fleet.parents_of(host);
+    if args.json {
+        out::json(&json!({
+            "host": host,
+            "groups": fleet.groups_of(host),
+            "parents": parents,
+            "via": fleet.watcher_of(host),
+            "hash": hash,
+            "work": work,
+        }))?;
+        return Ok(Exit::Done);
+    }
+    let words = |words: Vec<&str>| {
+        if words.is_empty() {
+            "-".into()
+        } else {
+            words.join(", ")
+        }
+    };
+    out::line(format_args!("host     {host}"));
+    out::line(format_args!("groups   {}", words(fleet.groups_of(host))));
+    let parents = parents.into_iter().map(HostName::as_str).collect();
+    out::line(format_args!("depends  {}", words(parents)));
+    if let Some(watcher) = fleet.watcher_of(host) {
+        out::line(format_args!("via      {watcher}"));
+    }
+    out::line(format_args!("sample   {}", work.sample));
+    out::line(format_args!("report   {}", work.report));
+    out::line(format_args!("work     {}", hash.short()));
+    out::line("");
+    let mut rows = rows(&fleet, "", &work.items);
+    for watched in &work.watched {
+        rows.extend(self::rows(&fleet, watched.host.as_str(), &watched.items));
+    }
+    let header = ["host", "item", "every", "timeout", "judged by", "options"];
+    if work.watched.is_empty() {
+        rows.iter_mut().for_each(|row| drop(row.remove(0)));
+        out::table(&header[1..], rows, "nothing is watched");
+    } else {
+        out::table(&header, rows, "nothing is watched");
+    }
+    Ok(Exit::Done)
+}
+
+/// A row for each item; `host` is empty for the host itself.
+fn rows(fleet: &Fleet, host: &str, items: &[WorkItem]) -> Vec<Vec<String>> {
+    let rows = items.iter().map(|item| {
+        let judged = item.fitness.as_ref().map_or("built in".into(), |fitness| {
+            let rules = fitness
+                .rules
+                .iter()
+                .map(|rule| format!("{} {}", fleet.levels().name(rule.level), rule.when));
+            rules.collect::<Vec<_>>().join("; ")
+        });
+        let options = item.options.iter().map(|(key, value)| {
+            let value = serde_json::to_string(value).unwrap_or_default();
+            format!("{key} = {value}")
+        });
+        vec![
+            host.to_owned(),
+            item.name.to_string(),
+            out::or_dash(item.every),
+            out::or_dash(item.timeout),
+            judged,
+            options.collect::<Vec<_>>().join(", "),
+        ]
+    });
+    rows.collect()
+}

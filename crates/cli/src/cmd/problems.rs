@@ -1,0 +1,110 @@
+//! `lockstep problems`.
+
+use lockstep_model::api::operator::ProblemView;
+use lockstep_model::{HostName, Level};
+use lockstep_net::Clock;
+
+use crate::exit::Exit;
+use crate::operator::{Operator, OperatorArgs, question};
+use crate::out;
+
+/// Options.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  lockstep problems\n  lockstep problems --unhandled --plugin\n\
+    With --plugin the exit code is the one of a Nagios plugin: 0 all is well, 1 something is sick, 2 something is \
+    critical or dead, 3 the server does not answer."
+)]
+pub(crate) struct Args {
+    /// Of this host alone
+    #[arg(long, value_name = "HOST")]
+    host: Option<HostName>,
+    /// Only those that nobody is on and nothing explains
+    #[arg(long)]
+    unhandled: bool,
+    /// End with the exit code of a Nagios plugin
+    #[arg(long)]
+    plugin: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    operator: OperatorArgs,
+}
+
+/// Shows what is not well.
+pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
+    let path = question(
+        "problems",
+        [
+            ("host", args.host.as_ref().map(ToString::to_string)),
+            ("unhandled", args.unhandled.then(|| "true".into())),
+        ],
+    );
+    let asked = async {
+        Operator::open(&args.operator)?
+            .get::<Vec<ProblemView>>(&path)
+            .await
+    };
+    let problems = match asked.await {
+        Ok(problems) => problems,
+        Err(error) if args.plugin => {
+            out::line(format_args!("UNKNOWN: {error:#}"));
+            return Ok(Exit::Plugin(3));
+        }
+        Err(error) => return Err(error),
+    };
+    if args.json {
+        out::json(&problems)?;
+    } else {
+        let now = Clock::system().now();
+        let rows = problems.iter().map(|view| {
+            let trouble = &view.trouble;
+            vec![
+                out::level(trouble.level, trouble.no_data, trouble.flapping),
+                trouble.host.to_string(),
+                trouble.item.to_string(),
+                trouble.value.to_string(),
+                out::ago(trouble.since, now),
+                explained(view),
+            ]
+        });
+        let header = ["level", "host", "item", "value", "since", "why"];
+        out::table(&header, rows.collect(), "all is well");
+    }
+    if !args.plugin {
+        return Ok(Exit::Done);
+    }
+    let counted = problems
+        .iter()
+        .filter(|it| !args.unhandled || it.is_unhandled());
+    let worst = counted.map(|it| it.trouble.level).max().unwrap_or_default();
+    Ok(Exit::Plugin(match worst {
+        Level::FINE | Level::SOSO => 0,
+        Level::SICK => 1,
+        _ => 2,
+    }))
+}
+
+/// Who is on it, what explains it, or why it is so.
+fn explained(view: &ProblemView) -> String {
+    let mut words = Vec::new();
+    if let Some(host) = &view.depends_on {
+        words.push(format!("{host} is down"));
+    }
+    if let Some(ack) = &view.ack {
+        let note = if ack.note.is_empty() { "" } else { ": " };
+        words.push(format!("{} is on it{note}{}", ack.by, ack.note));
+    }
+    if let Some(silence) = &view.silence {
+        words.push(format!("silenced: {silence}"));
+    }
+    if words.is_empty() {
+        words.push(view.trouble.why.clone());
+        if let Some(change) = view.changes.first() {
+            words.push(format!("changed at {:.0}: {}", change.at, change.what));
+        }
+    }
+    words.retain(|word| !word.is_empty());
+    words.join("; ")
+}

@@ -1,0 +1,16 @@
+//! What can only be checked when everything has been read.
+
+mod ambiguity;
+mod circles;
+mod hosts;
+
+use crate::fault::Faults;
+use crate::fleet::Fleet;
+use crate::source::Sources;
+
+/// Looks for everything that each line alone does not show.
+pub(crate) fn fleet(fleet: &Fleet, sources: &Sources, faults: &Faults) {
+    hosts::check(fleet, faults);
+    circles::check(fleet, faults);
+    ambiguity::check(fleet, sources, faults);
+}

@@ -1,0 +1,141 @@
+//! What a fleet file says, as it says it: each thing with the place where it is said. What follows from it for one
+//! host is in `compile`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use lockstep_model::{Fitness, Glob, HostName, Interval, LevelNames, Setting, SnmpVersion};
+
+use crate::read::Set;
+use crate::source::At;
+
+/// `[defaults]`.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Defaults {
+    pub(crate) sample: Option<Set<Interval>>,
+    pub(crate) report: Option<Set<Interval>>,
+    pub(crate) timeout: Option<Set<Interval>>,
+    pub(crate) items: Option<Vec<Set<Glob>>>,
+    pub(crate) timezone: Option<Set<String>>,
+}
+
+/// What groups and hosts have in common.
+#[derive(Debug, Clone)]
+pub(crate) struct Scope {
+    /// Where its name stands.
+    pub(crate) at: At,
+    pub(crate) items: Vec<Set<Glob>>,
+    pub(crate) without: Vec<Set<Glob>>,
+    pub(crate) sample: Option<Set<Interval>>,
+    pub(crate) report: Option<Set<Interval>>,
+    pub(crate) depends: Vec<Set<HostName>>,
+    pub(crate) rules: Vec<ItemRule>,
+}
+
+/// `[group.NAME]`.
+#[derive(Debug, Clone)]
+pub(crate) struct Group {
+    pub(crate) members: Members,
+    pub(crate) priority: i64,
+    pub(crate) scope: Scope,
+}
+
+/// Who belongs to a group.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Members {
+    pub(crate) names: BTreeSet<HostName>,
+    pub(crate) globs: Vec<Glob>,
+    pub(crate) labels: Vec<Set<LabelTest>>,
+}
+
+/// `role=web`.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct LabelTest {
+    pub(crate) key: String,
+    pub(crate) value: Glob,
+}
+
+/// `[host.NAME]`.
+#[derive(Debug, Clone)]
+pub(crate) struct Host {
+    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) scope: Scope,
+    pub(crate) dumb: Option<Dumb>,
+}
+
+/// A host without an agent.
+#[derive(Debug, Clone)]
+pub(crate) struct Dumb {
+    pub(crate) via: Set<HostName>,
+    pub(crate) address: Option<Set<String>>,
+    pub(crate) snmp: Option<Set<SnmpAccess>>,
+}
+
+/// `snmp = { … }`.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct SnmpAccess {
+    pub(crate) version: SnmpVersion,
+    pub(crate) port: Option<u16>,
+    pub(crate) secret: String,
+}
+
+/// `[item."X"]`, wherever it stands: what holds for the items that match.
+#[derive(Debug, Clone)]
+pub(crate) struct ItemRule {
+    pub(crate) pattern: Glob,
+    /// Where the pattern stands.
+    pub(crate) at: At,
+    pub(crate) every: Option<Set<Interval>>,
+    pub(crate) timeout: Option<Set<Interval>>,
+    pub(crate) fitness: Option<Set<Arc<Judgement>>>,
+    pub(crate) options: BTreeMap<String, Set<Setting>>,
+}
+
+/// A fitness function, and where each of its parts stands.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Judgement {
+    pub(crate) fitness: Fitness,
+    /// One for each rule of the function.
+    pub(crate) rules_at: Vec<At>,
+    pub(crate) mean_at: Option<At>,
+}
+
+/// Everything about hosts.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Declared {
+    pub(crate) levels: LevelNames,
+    pub(crate) defaults: Defaults,
+    pub(crate) groups: BTreeMap<String, Group>,
+    pub(crate) hosts: BTreeMap<HostName, Host>,
+    pub(crate) rules: Vec<ItemRule>,
+    pub(crate) fitness: BTreeMap<String, Set<Arc<Judgement>>>,
+}
+
+impl Members {
+    /// True if a host belongs to them.
+    pub(crate) fn has(&self, name: &HostName, labels: &BTreeMap<String, String>) -> bool {
+        self.names.contains(name)
+            || self.globs.iter().any(|glob| glob.matches(name.as_str()))
+            || self.labels.iter().any(|test| test.value.holds(labels))
+    }
+}
+
+impl LabelTest {
+    pub(crate) fn holds(&self, labels: &BTreeMap<String, String>) -> bool {
+        labels
+            .get(&self.key)
+            .is_some_and(|value| self.value.matches(value))
+    }
+}
+
+impl ItemRule {
+    /// Of two rules that stand side by side the one with the greater strength counts: a plain name, then the pattern
+    /// that pins down more, and then any order as long as it is always the same.
+    pub(crate) fn strength(&self) -> (bool, usize, &Glob) {
+        (
+            self.pattern.is_plain(),
+            self.pattern.weight(),
+            &self.pattern,
+        )
+    }
+}

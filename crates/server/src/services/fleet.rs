@@ -1,0 +1,302 @@
+//! The fleet file in force: what each host is told, and who is told of what.
+//!
+//! The file on disk is only the way in. What was accepted is in the database with a number, and that is what all
+//! servers follow; a bad file changes nothing. A server takes its own file over when the file changes, and at its
+//! start when the file is newer than what is in force.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use jiff::Timestamp;
+use lockstep_fleet::{Errors, Fleet};
+use lockstep_model::alert::AlertRules;
+use lockstep_model::api::WorkAnswer;
+use lockstep_model::api::operator::{FleetText, FleetView};
+use lockstep_model::{ContentHash, HostName, Interval, ProblemKind};
+
+use super::audit;
+use crate::app::App;
+use crate::hints::Hint;
+use crate::web::Refusal;
+
+/// How often the file and the database are looked at.
+const LOOK: Duration = Duration::from_secs(5);
+/// Hosts whose documents are remembered.
+const REMEMBERED: usize = 20_000;
+
+/// What is in force on this server.
+#[derive(Debug, Default)]
+pub(crate) struct FleetInForce {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    accepted: Option<Arc<Accepted>>,
+    /// The file as it was when it was last looked at.
+    seen: Option<Seen>,
+    /// What is wrong with the file, if it was refused.
+    refused: Vec<String>,
+}
+
+/// A file's looks from outside: a change of any of it is a reason to read it.
+type Seen = Vec<(std::path::PathBuf, SystemTime, u64)>;
+
+/// A fleet file that was accepted.
+#[derive(Debug)]
+pub(crate) struct Accepted {
+    /// Its number.
+    pub(crate) version: u64,
+    /// When it was accepted.
+    pub(crate) accepted_at: Timestamp,
+    /// What it says.
+    pub(crate) fleet: Fleet,
+    /// Who is told of what.
+    pub(crate) rules: AlertRules,
+    files: Vec<FleetText>,
+    works: Mutex<HashMap<HostName, Brief>>,
+}
+
+/// What of a work document is needed again and again.
+#[derive(Debug, Clone, Copy)]
+struct Brief {
+    hash: ContentHash,
+    report: Interval,
+}
+
+impl Accepted {
+    /// What a host is told to watch.
+    pub(crate) fn work(&self, host: &HostName) -> WorkAnswer {
+        let work = self.fleet.work_for(host);
+        let hash = lockstep_fleet::hash_of(&work);
+        WorkAnswer { hash, work }
+    }
+
+    /// The identity of that, and how often the host reports, at the cost of a look-up.
+    fn brief(&self, host: &HostName) -> Brief {
+        let works = || self.works.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(brief) = works().get(host) {
+            return *brief;
+        }
+        let work = self.fleet.work_for(host);
+        let brief = Brief {
+            hash: lockstep_fleet::hash_of(&work),
+            report: work.report,
+        };
+        let mut works = works();
+        if works.len() >= REMEMBERED {
+            works.clear();
+        }
+        works.insert(host.clone(), brief);
+        brief
+    }
+
+    /// How often a host reports.
+    pub(crate) fn report_interval(&self, host: &HostName) -> Interval {
+        self.brief(host).report
+    }
+}
+
+impl FleetInForce {
+    /// What is in force; none without a fleet file.
+    pub(crate) fn accepted(&self) -> Option<Arc<Accepted>> {
+        self.state().accepted.clone()
+    }
+
+    /// The identity of what a host is told; none for the defaults.
+    pub(crate) fn hash(&self, host: &HostName) -> Option<ContentHash> {
+        self.accepted().map(|accepted| accepted.brief(host).hash)
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Follows file and database as long as the server runs.
+pub(crate) async fn follow(app: Arc<App>) {
+    loop {
+        tokio::select! {
+            () = app.stop.cancelled() => return,
+            () = tokio::time::sleep(LOOK) => {}
+            () = app.reload.notified() => {
+                // An order counts whatever the file looks like.
+                app.fleet.state().seen = None;
+            }
+        }
+        look(&app, "the file changed").await;
+    }
+}
+
+/// Brings what is in force up to date at the start.
+pub(crate) async fn begin(app: &App) -> Result<(), crate::Error> {
+    follow_database(app)
+        .await
+        .map_err(crate::Error::database("reading the fleet file in force"))?;
+    let path = app.config.fleet_file();
+    let seen = seen(&path);
+    let newer = match app.fleet.accepted() {
+        None => !seen.is_empty(),
+        Some(accepted) => seen.iter().any(|(_, changed, _)| {
+            Timestamp::try_from(*changed).is_ok_and(|changed| changed > accepted.accepted_at)
+        }),
+    };
+    if newer {
+        look(app, "the server started").await;
+    } else {
+        app.fleet.state().seen = Some(seen);
+    }
+    Ok(())
+}
+
+async fn look(app: &App, why: &str) {
+    if let Err(error) = follow_database(app).await {
+        tracing::warn!(%error, "the fleet file in force could not be read; tried again");
+        return;
+    }
+    let path = app.config.fleet_file();
+    let now_seen = seen(&path);
+    let changed = app.fleet.state().seen.as_ref() != Some(&now_seen);
+    if !changed || now_seen.is_empty() {
+        return;
+    }
+    app.fleet.state().seen = Some(now_seen);
+    match reload(app, why).await {
+        Ok(_) => {}
+        Err(refusal) => {
+            tracing::error!(?refusal, file = %path.display(), "the fleet file is not taken over; the old one stays in force")
+        }
+    }
+}
+
+/// Reads the file and takes it over.
+pub(crate) async fn reload(app: &App, who: &str) -> Result<FleetView, Refusal> {
+    let path = app.config.fleet_file();
+    let loaded = tokio::task::spawn_blocking({
+        let path = path.clone();
+        move || Fleet::load(&path)
+    });
+    let loaded = loaded
+        .await
+        .map_err(|error| Refusal::internal("reading the fleet file", &error))?;
+    let fleet = match loaded {
+        Ok(fleet) => fleet,
+        Err(errors) => return Err(refuse(app, &errors)),
+    };
+    let now = app.now();
+    let files = texts(&fleet);
+    let unchanged = app
+        .fleet
+        .accepted()
+        .is_some_and(|accepted| accepted.files == files);
+    app.fleet.state().refused.clear();
+    if !unchanged {
+        let version = app
+            .store
+            .accept_fleet(&files, &fleet.fingerprint(), who, now)
+            .await?;
+        audit::note(app, who, &format!("took over fleet file {version}"), now).await;
+        put_in_force(app, version, now, fleet);
+    }
+    view(app)
+}
+
+fn refuse(app: &App, errors: &Errors) -> Refusal {
+    let words: Vec<String> = errors.shown.iter().map(ToString::to_string).collect();
+    app.fleet.state().refused.clone_from(&words);
+    let detail = format!(
+        "the fleet file has errors, the old one stays in force:\n{}",
+        words.join("\n")
+    );
+    Refusal::new(ProblemKind::BadRequest, detail)
+}
+
+/// Takes over what another server, or an earlier start of this one, accepted.
+async fn follow_database(app: &App) -> Result<(), lockstep_store::Error> {
+    let known = app.fleet.accepted().map(|accepted| accepted.version);
+    let Some(stored) = app.store.newest_fleet().await? else {
+        return Ok(());
+    };
+    if known >= Some(stored.version) {
+        return Ok(());
+    }
+    let texts = stored.files.into_iter().map(|file| (file.name, file.text));
+    match Fleet::parse(texts.collect()) {
+        Ok(fleet) => put_in_force(app, stored.version, stored.accepted_at, fleet),
+        // A newer server accepted what this one does not understand.
+        Err(errors) => {
+            let words: Vec<String> = errors.shown.iter().map(ToString::to_string).collect();
+            tracing::error!(
+                version = stored.version,
+                errors = words.join("; "),
+                "the fleet file in force is not understood by this server"
+            );
+        }
+    }
+    Ok(())
+}
+
+fn put_in_force(app: &App, version: u64, accepted_at: Timestamp, fleet: Fleet) {
+    let accepted = Accepted {
+        version,
+        accepted_at,
+        rules: fleet.alert_rules().clone(),
+        files: texts(&fleet),
+        works: Mutex::default(),
+        fleet,
+    };
+    app.fleet.state().accepted = Some(Arc::new(accepted));
+    tracing::info!(version, "a fleet file is in force");
+    app.wake.notify_one();
+    let hosts = app.streams.count();
+    app.hints.give(Hint::ReportAll { hosts });
+}
+
+fn texts(fleet: &Fleet) -> Vec<FleetText> {
+    let text = |(name, text): (&str, &str)| FleetText {
+        name: name.into(),
+        text: text.into(),
+    };
+    fleet.texts().map(text).collect()
+}
+
+/// The fleet file in force, for operators.
+pub(crate) fn view(app: &App) -> Result<FleetView, Refusal> {
+    let state = app.fleet.state();
+    let Some(accepted) = &state.accepted else {
+        let path = app.config.fleet_file();
+        let words = match &state.refused[..] {
+            [] => format!(
+                "there is no fleet file; write {} and run lockstep fleet reload",
+                path.display()
+            ),
+            errors => format!("the fleet file has errors:\n{}", errors.join("\n")),
+        };
+        return Err(Refusal::not_found(words));
+    };
+    Ok(FleetView {
+        version: accepted.version,
+        accepted_at: accepted.accepted_at,
+        files: accepted.files.clone(),
+        refused: state.refused.clone(),
+    })
+}
+
+/// The file and its fragments from outside; empty if there is no file.
+fn seen(path: &Path) -> Seen {
+    let fragments = path.parent().map(|dir| dir.join("fleet.d"));
+    let fragments = fragments.and_then(|dir| std::fs::read_dir(dir).ok());
+    let fragments = fragments.into_iter().flatten().filter_map(Result::ok);
+    let paths = std::iter::once(path.to_owned()).chain(fragments.map(|entry| entry.path()));
+    let mut seen: Seen = paths
+        .filter_map(|path| {
+            let metadata = std::fs::metadata(&path).ok()?;
+            Some((path, metadata.modified().ok()?, metadata.len()))
+        })
+        .take(1_000)
+        .collect();
+    seen.sort();
+    seen
+}

@@ -1,0 +1,86 @@
+//! Acknowledgements: who is on which problem.
+
+use lockstep_model::alert::Ack;
+use lockstep_model::{HostName, ItemName};
+use sqlx::{FromRow, query};
+
+use crate::db::Kind;
+use crate::records::{Place, limit, milliseconds, rows, to_json};
+use crate::{Error, Store};
+
+/// Largest acknowledgement, in bytes of JSON.
+const MAX_ACK: usize = 16 * 1024;
+/// Acknowledgements in one list, at most.
+const MAX_LIST: u32 = 10_000;
+
+#[derive(FromRow)]
+struct Record {
+    host: String,
+    document: String,
+}
+
+impl Store {
+    /// Stores somebody's word on a problem, in place of the one that was given before.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] above 16 KiB.
+    pub async fn put_ack(&self, ack: &Ack) -> Result<(), Error> {
+        let document = to_json("an acknowledgement", ack, MAX_ACK)?;
+        write_tx!(self.db(), Kind::Statements, "store an acknowledgement", tx => {
+            query(
+                "INSERT INTO acks (host, item, given_at, until_at, document) VALUES ($1, $2, $3, $4, $5) \
+                 ON CONFLICT (host, item) DO UPDATE SET given_at = excluded.given_at, \
+                 until_at = excluded.until_at, document = excluded.document",
+            )
+            .bind(ack.host.as_str())
+            .bind(ack.item.as_str())
+            .bind(milliseconds(ack.at))
+            .bind(ack.until.map(milliseconds))
+            .bind(&document)
+            .execute(&mut *tx)
+            .await?;
+            Ok(())
+        })
+    }
+
+    /// All acknowledgements, by host and item; also those whose time is over, until somebody ends them or four weeks
+    /// have passed.
+    ///
+    /// # Errors
+    /// [`Error::Database`] and [`Error::Damaged`].
+    pub async fn acks(&self) -> Result<Vec<Ack>, Error> {
+        let found: Vec<Record> = on!(self.db(), "list the acknowledgements", pool => {
+            let found = query("SELECT host, document FROM acks ORDER BY host, item LIMIT $1")
+                .bind(limit(MAX_LIST, MAX_LIST))
+                .fetch_all(pool)
+                .await?;
+            Ok(rows("acks", &found)?)
+        })?;
+        found
+            .into_iter()
+            .map(|record| {
+                let place = Place {
+                    table: "acks",
+                    key: &record.host,
+                };
+                place.json("document", &record.document)
+            })
+            .collect()
+    }
+
+    /// Takes an acknowledgement back, because its problem has ended or somebody says so. False if there was none.
+    ///
+    /// # Errors
+    /// [`Error::Database`] and [`Error::Busy`].
+    pub async fn end_ack(&self, host: &HostName, item: &ItemName) -> Result<bool, Error> {
+        write_tx!(self.db(), Kind::Statements, "end an acknowledgement", tx => {
+            let ended = query("DELETE FROM acks WHERE host = $1 AND item = $2")
+                .bind(host.as_str())
+                .bind(item.as_str())
+                .execute(&mut *tx)
+                .await?
+                .rows_affected();
+            Ok(ended > 0)
+        })
+    }
+}
