@@ -92,10 +92,17 @@ impl Fleet {
 
     fn items(&self, kin: &Kin<'_>) -> Vec<WorkItem> {
         let rules = self.rules(kin);
+        let asked_for = self.asked_for(kin);
         let watched = self.watched(kin, &rules);
         let items = watched.into_keys().map(|name| {
             let resolved = self.resolve(kin, &rules, &name);
+            // A disk that only some hosts have is judged where it is found, and missed nowhere. What is looked at in
+            // another way must be looked at by itself.
+            let is_looked_at_otherwise = rules.iter().any(|rule| {
+                rule.pattern == name && (rule.every.is_some() || rule.timeout.is_some())
+            }) || !resolved.options.is_empty();
             WorkItem {
+                is_rule: !asked_for.contains_key(&name) && !is_looked_at_otherwise,
                 every: resolved.every.map(|set| set.value),
                 timeout: resolved.timeout.map(|set| set.value),
                 fitness: resolved.fitness.map(|set| set.value.fitness.clone()),
@@ -127,12 +134,18 @@ impl Fleet {
 
     /// The entries of a host's work document.
     pub(crate) fn watched(&self, kin: &Kin<'_>, rules: &[&ItemRule]) -> Watched {
+        let mut watched = self.asked_for(kin);
+        self.add_particular(&mut watched, rules);
+        watched
+    }
+
+    /// What a host is asked to watch by name or pattern.
+    fn asked_for(&self, kin: &Kin<'_>) -> Watched {
         let mut watched = self.inherited(kin);
         if let Some(host) = kin.host {
             take_away(&mut watched, &host.scope.without);
             add(&mut watched, &host.scope.items);
         }
-        self.add_particular(&mut watched, rules);
         watched
     }
 

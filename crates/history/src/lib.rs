@@ -5,7 +5,7 @@
 //! for the slope of an item, and for what the server has missed.
 //!
 //! * **Small.** Values are kept as exactly as their unit deserves (see [`quantise()`]) and packed as whole numbers:
-//!   about two bytes a sample, keys and indices included. Every sample is kept for some days, buckets of 10 minutes
+//!   one to two bytes a sample, keys and indices included. Every sample is kept for some days, buckets of 10 minutes
 //!   for some months, buckets of an hour for some years ([`lockstep_model::Retention`]). One connection, a page cache
 //!   of 256 KiB, and no more than a few hundred kilobytes in any request.
 //! * **Sure.** Each round is one transaction, and so is each step of a zap: whoever kills the agent at any point loses

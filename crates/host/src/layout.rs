@@ -131,10 +131,11 @@ impl Layout {
         self.state_dir().join("work.json")
     }
 
-    /// `var/lib/lockstep/probes`: what probes remember.
+    /// `var/lib/lockstep-probes`: what probes remember. It lies beside the agent's own state, which nobody else may
+    /// enter, because plugins run as another user.
     #[must_use]
     pub fn probes_dir(&self) -> PathBuf {
-        self.state_dir().join("probes")
+        self.root.join("var/lib/lockstep-probes")
     }
 
     /// `etc/lockstep/secrets.toml`: what devices and services want to hear before they answer.

@@ -44,6 +44,9 @@ pub struct WorkItem {
     /// How it is judged; none for the built-in function of its probe.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fitness: Option<Fitness>,
+    /// True if the entry asks for nothing by itself: it only says how items are judged that another entry finds.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_rule: bool,
     /// What else the probe wants to know, e.g. `status = "200"` for `http`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub options: BTreeMap<String, Setting>,
@@ -128,12 +131,10 @@ impl Default for Work {
     /// What a host watches when nobody has told it anything: each minute, with a report every five. How it is judged
     /// is left to the built-in functions.
     fn default() -> Self {
-        let item = |name: &str| WorkItem {
-            name: Glob::parse(name).expect("the names of WATCHED are patterns, as a test checks"),
-            every: None,
-            timeout: None,
-            fitness: None,
-            options: BTreeMap::new(),
+        let item = |name: &str| {
+            let name =
+                Glob::parse(name).expect("the names of WATCHED are patterns, as a test checks");
+            WorkItem::named(name)
         };
         Self {
             levels: LevelNames::default(),
@@ -147,7 +148,7 @@ impl Default for Work {
 }
 
 /// The items of a host with no configuration at all.
-const WATCHED: [&str; 24] = [
+const WATCHED: [&str; 25] = [
     "agent_memory",
     "clock_offset",
     "cpu_busy",
@@ -161,6 +162,7 @@ const WATCHED: [&str; 24] = [
     "memory_available",
     "network_errors:*",
     "oom_kills",
+    "patch_age",
     "pending_updates",
     "pressure_memory_full",
     "processes",
@@ -201,6 +203,21 @@ fn heaviest<'a>(items: &'a [WorkItem], item: &str) -> Option<&'a WorkItem> {
         .max_by_key(|entry| (entry.name.is_plain(), entry.name.weight()))
 }
 
+impl WorkItem {
+    /// An entry that says no more than what is watched.
+    #[must_use]
+    pub fn named(name: Glob) -> Self {
+        Self {
+            name,
+            every: None,
+            timeout: None,
+            fitness: None,
+            is_rule: false,
+            options: BTreeMap::new(),
+        }
+    }
+}
+
 impl Setting {
     /// The text, if it is one.
     #[must_use]
@@ -231,13 +248,7 @@ mod tests {
 
     #[test]
     fn the_more_particular_entry_counts() {
-        let entry = |name: &str| WorkItem {
-            name: Glob::parse(name).unwrap(),
-            every: None,
-            timeout: None,
-            fitness: None,
-            options: BTreeMap::new(),
-        };
+        let entry = |name: &str| WorkItem::named(Glob::parse(name).unwrap());
         let items = ["disk_usage:/var", "disk_usage:*", "*", "disk_usage:/v*"].map(entry);
         let found = |item| heaviest(&items, item).map(|entry| entry.name.as_str());
         assert_eq!(found("disk_usage:/var"), Some("disk_usage:/var"));

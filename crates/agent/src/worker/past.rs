@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use lockstep_history::{History, Measured};
+use lockstep_history::{Error, History, Measured};
 use lockstep_model::api::Snapshot;
 use lockstep_model::{HistoryQuery, Level, Retention, Sample, Series, Value};
 use lockstep_net::Clock;
@@ -111,13 +111,23 @@ async fn keep(
                 }
             }
         };
-        serve(&history, &clock, &mut orders).await;
+        let ended = serve(&history, &clock, &mut orders).await;
         history.close().await;
-        return;
+        match ended {
+            Ended::NobodyAsks => return,
+            // Opening it again moves the file aside and begins a new one.
+            Ended::Damaged => warn!("the history is damaged and is opened again"),
+        }
     }
 }
 
-async fn serve(history: &History, clock: &Clock, orders: &mut mpsc::Receiver<Order>) {
+/// Why the history is no longer served.
+enum Ended {
+    NobodyAsks,
+    Damaged,
+}
+
+async fn serve(history: &History, clock: &Clock, orders: &mut mpsc::Receiver<Order>) -> Ended {
     let mut fold_at = Instant::now() + FIRST_FOLD;
     let mut fails = false;
     loop {
@@ -125,14 +135,16 @@ async fn serve(history: &History, clock: &Clock, orders: &mut mpsc::Receiver<Ord
             order = orders.recv() => order,
             () = sleep_until(fold_at) => {
                 fold_at = Instant::now() + FOLD;
-                if let Err(error) = history.zap(clock.now()).await {
-                    warn!(error = words(&error), "the history could not be folded; tried again in an hour");
+                match history.zap(clock.now()).await {
+                    Ok(_) => {}
+                    Err(Error::Damaged { .. }) => return Ended::Damaged,
+                    Err(error) => warn!(error = words(&error), "the history could not be folded; tried again in an hour"),
                 }
                 continue;
             }
         };
         match order {
-            None => return,
+            None => return Ended::NobodyAsks,
             Some(Order::Record(at, numbers)) => {
                 let numbers: Vec<_> = numbers.iter().filter_map(Measured::of).collect();
                 match history.record(at, &numbers).await {
@@ -141,6 +153,7 @@ async fn serve(history: &History, clock: &Clock, orders: &mut mpsc::Receiver<Ord
                         info!("the history is written again");
                     }
                     Ok(_) => {}
+                    Err(Error::Damaged { .. }) => return Ended::Damaged,
                     // Once is enough: it would be said every minute.
                     Err(error) if !fails => {
                         fails = true;

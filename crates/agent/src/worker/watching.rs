@@ -334,7 +334,7 @@ fn prober_config(
     host: &HostName,
     pids: Vec<u32>,
 ) -> Result<Config, Error> {
-    fs::create_private_dir(&layout.probes_dir())?;
+    fs::create_dir(&layout.probes_dir())?;
     Ok(Config {
         host: Some(host.clone()),
         permits: config.probes.clone(),

@@ -24,7 +24,7 @@ pub struct Holds<'a> {
 /// What holds one trouble back.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Held<'a> {
-    /// The host that it depends on and that is down.
+    /// The host that it depends on and that is down: another one, or the item's own.
     pub depends_on: Option<HostName>,
     /// The silence: a run's lease before others, then the one that lasts longest.
     pub silence: Option<&'a Silence>,
@@ -61,6 +61,7 @@ impl<'a> Holds<'a> {
         HostHold {
             groups,
             standing: self.parents.standing(host, fleet),
+            is_down: self.parents.down.contains(host),
             silences: self.silences.on_host(host, groups),
         }
     }
@@ -71,8 +72,11 @@ impl<'a> Holds<'a> {
             .iter()
             .filter(|it| matches_one(&it.items, trouble.item.as_str()))
             .max_by_key(|it| (it.run.is_some(), it.ends_at, &it.id));
+        // What a host said before it fell silent is old, and its silence is told.
+        let is_old = host.is_down && !tells_reach(&trouble.item);
+        let itself = is_old.then(|| trouble.host.clone());
         Held {
-            depends_on: host.standing.down.clone(),
+            depends_on: host.standing.down.clone().or(itself),
             silence: silence.copied(),
             ack: self
                 .newest_ack(&trouble.host, &trouble.item)
@@ -98,6 +102,8 @@ impl<'a> Holds<'a> {
 pub(super) struct HostHold<'a> {
     pub(super) groups: &'a [String],
     pub(super) standing: Standing,
+    /// It cannot be reached itself.
+    is_down: bool,
     silences: Vec<&'a Silence>,
 }
 

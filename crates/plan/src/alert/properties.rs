@@ -156,6 +156,14 @@ fn is_dependent(world: &World, name: &HostName) -> bool {
     })
 }
 
+/// True if a host above this one is down, or the host itself, of which then only that is told.
+fn is_explained(world: &World, trouble: &Trouble) -> bool {
+    let key = (trouble.host.clone(), item("agent_silence"));
+    let silence = world.troubles.get(&key);
+    let is_down = silence.is_some_and(|it| it.level >= Level::CRITICAL);
+    is_dependent(world, &trouble.host) || (is_down && trouble.item != key.1)
+}
+
 fn is_silenced(world: &World, trouble: &Trouble) -> bool {
     world.silences.iter().any(|it| {
         it.starts_at <= world.now
@@ -313,7 +321,7 @@ proptest! {
         pass(&mut world, &mut seen, 40)?;
         let book = world.book();
         for trouble in world.troubles.values() {
-            let to: &[&str] = if is_dependent(&world, &trouble.host) || trouble.level < Level::SICK {
+            let to: &[&str] = if is_explained(&world, trouble) || trouble.level < Level::SICK {
                 &[]
             } else {
                 &["ann", "bob", "boss"]

@@ -13,7 +13,7 @@ const LARGEST_PATTERN: usize = 64 * 1024;
 #[derive(Debug)]
 pub(super) struct Function {
     fitness: Fitness,
-    /// Judges alone: the probe's verdict does not count.
+    /// Judges alone where the probe is a program: its own thresholds do not count.
     is_configured: bool,
     patterns: BTreeMap<String, Regex>,
     /// Why nothing can be judged by it.

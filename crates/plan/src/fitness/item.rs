@@ -250,7 +250,7 @@ impl Item {
         let verdict = sample
             .verdict
             .as_ref()
-            .filter(|_| !function.is_configured());
+            .filter(|_| !function.is_configured() || !is_a_program(&sample.item));
         let counts = memory.hear(verdict, &finding, function.knows_none());
         let verdict = verdict.filter(|_| counts);
 
@@ -391,4 +391,10 @@ fn cut(text: &str) -> String {
 /// Time between two moments; nothing if the clock was turned back between them.
 pub(super) fn elapsed_ms(from: Timestamp, to: Timestamp) -> u64 {
     u64::try_from(to.as_millisecond().saturating_sub(from.as_millisecond())).unwrap_or(0)
+}
+
+/// True for items whose verdict is a program's own threshold: a configured function replaces it. The verdict of all
+/// other probes says that the answer itself was wrong, however quickly it came.
+fn is_a_program(item: &ItemName) -> bool {
+    matches!(item.probe(), "plugin" | "script")
 }

@@ -86,7 +86,7 @@ impl Orders {
                 .and_then(|(entry, _)| entry.every)
                 .unwrap_or(self.sample),
             listing: match found {
-                Some((entry, _)) if entry.name.is_plain() => Listing::Named,
+                Some((entry, _)) if entry.name.is_plain() && !entry.is_rule => Listing::Named,
                 Some(_) => Listing::Found,
                 None => Listing::Unlisted,
             },
@@ -109,11 +109,9 @@ impl Entries {
         });
         let functions = functions.collect();
         let slim = items.iter().map(|entry| WorkItem {
-            name: entry.name.clone(),
             every: entry.every,
-            timeout: None,
-            fitness: None,
-            options: BTreeMap::new(),
+            is_rule: entry.is_rule,
+            ..WorkItem::named(entry.name.clone())
         });
         let work = Work {
             levels: LevelNames::default(),

@@ -1,5 +1,3 @@
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 use lockstep_model::{
     EventKind, Fitness, Glob, HostName, Interval, ItemName, ItemState, Level, LevelNames,
@@ -32,11 +30,8 @@ pub(super) fn at(second: i64) -> Timestamp {
 
 pub(super) fn entry(name: &str, fitness: Option<Fitness>) -> WorkItem {
     WorkItem {
-        name: Glob::parse(name).unwrap(),
-        every: None,
-        timeout: None,
         fitness,
-        options: BTreeMap::new(),
+        ..WorkItem::named(Glob::parse(name).unwrap())
     }
 }
 
@@ -494,7 +489,7 @@ fn a_sibling_of_another_unit_is_told() {
 }
 
 #[test]
-fn a_verdict_counts_where_nothing_else_is_configured() {
+fn a_verdict_counts_but_for_a_programs_where_something_else_is_configured() {
     let verdict = |level, why: &str| {
         Some(Verdict {
             level,
@@ -510,9 +505,20 @@ fn a_verdict_counts_where_nothing_else_is_configured() {
     assert_eq!(watched.none().level, CRITICAL);
     assert_eq!(watched.is(1.0), FINE);
 
-    let mut watched = Watched::by(&[(SOSO, "> 5")]);
+    let lenient = || Some(fitness(&[(SOSO, "> 5")]));
+    let mut watched = Watched::new("plugin:x", lenient());
     let state = watched.take(number(1.0, ""), verdict(CRITICAL, "bad"));
-    assert_eq!(state.level, FINE, "the fleet file knows better");
+    assert_eq!(
+        state.level, FINE,
+        "the fleet file knows better than a plugin"
+    );
+
+    let mut watched = Watched::new("http:https://localhost/", lenient());
+    let state = watched.take(number(1.0, ""), verdict(CRITICAL, "status 503"));
+    assert_eq!(
+        state.level, CRITICAL,
+        "a wrong answer is wrong however quick it is"
+    );
 
     let mut watched = Watched::new("http:https://localhost/", None);
     let state = watched.take(number(0.1, "s"), verdict(SICK, "status 503"));

@@ -160,6 +160,7 @@ fn of_host(items: &[WorkItem], watched: Option<&WatchedHost>, work: &Work) -> Ve
     let mut wishes: Vec<Wish> = items
         .iter()
         .rev()
+        .filter(|item| !item.is_rule)
         .filter(|item| names.insert(&item.name) && names_a_probe(&item.name))
         .map(|item| wish(item, watched, work))
         .collect();
@@ -208,7 +209,8 @@ pub(super) fn counts(identity: &Identity, item: &ItemName, work: &Work) -> bool 
             .find(|watched| watched.host == *host)
             .and_then(|watched| watched.entry(item.as_str())),
     };
-    let Some(entry) = entry else {
+    // A rule does not look at anything by itself.
+    let Some(entry) = entry.filter(|entry| !entry.is_rule) else {
         return true;
     };
     let (own, other) = (&identity.name, &entry.name);
@@ -228,13 +230,7 @@ mod tests {
 
     #[test]
     fn the_entry_that_names_an_item_most_exactly_counts() {
-        let entry = |name: &str| WorkItem {
-            name: Glob::parse(name).unwrap(),
-            every: None,
-            timeout: None,
-            fitness: None,
-            options: BTreeMap::new(),
-        };
+        let entry = |name: &str| WorkItem::named(Glob::parse(name).unwrap());
         let names = [
             "*",
             "disk_usage:*",

@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -119,13 +119,7 @@ fn world(work: Work) -> World {
 }
 
 fn item(name: &str) -> WorkItem {
-    WorkItem {
-        name: Glob::parse(name).unwrap(),
-        every: None,
-        timeout: None,
-        fitness: None,
-        options: BTreeMap::new(),
-    }
+    WorkItem::named(Glob::parse(name).unwrap())
 }
 
 fn work<const N: usize>(items: [WorkItem; N]) -> Work {

@@ -129,6 +129,11 @@ struct Header {
 }
 
 impl Bus {
+    /// True if something listens there.
+    pub(super) fn is_there(root: &Path) -> bool {
+        root.join(SOCKET).exists()
+    }
+
     /// Connects to the bus of the machine below a root.
     pub(super) async fn connect(root: &Path) -> Result<Self, String> {
         let path = root.join(SOCKET);

@@ -9,8 +9,8 @@ use lockstep_model::Setting;
 use tempfile::TempDir;
 
 use crate::aside::Aside;
-use crate::probe::{Found, Order};
 use crate::kernel::fake;
+use crate::probe::{Found, Order};
 
 pub(crate) struct World {
     dir: TempDir,

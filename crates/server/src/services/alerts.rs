@@ -46,7 +46,9 @@ async fn decide_over(
         for row in bad {
             tracing::error!(%row, "a row of the alert book is deleted");
         }
-        app.store.save_alerts(lease, &[], &unreadable, &[], now).await?;
+        app.store
+            .save_alerts(lease, &[], &unreadable, &[], now)
+            .await?;
         *told = Some((lease.number, book));
     }
     let Some((_, book)) = told.as_mut() else {

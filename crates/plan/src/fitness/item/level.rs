@@ -112,6 +112,15 @@ impl Memory {
                 .map(|((rule, _), _)| &rule.when)
         };
         let (value, mean) = shown(&self.value.0);
+        // The probe's own words tell more than a comparison of numbers: which unit failed, what was answered.
+        if let Some(verdict) = verdict
+            && verdict.level == level
+            && level > Level::FINE
+            && !verdict.why.is_empty()
+        {
+            let why = verdict.why.clone();
+            return Why::Verdict { why };
+        }
         if let Some(when) = made_by(Says::Bad) {
             return Why::Reached {
                 value,
@@ -120,13 +129,6 @@ impl Memory {
                 and: when.and.clone(),
                 hold: when.hold,
             };
-        }
-        if let Some(verdict) = verdict
-            && verdict.level == level
-            && level > Level::FINE
-        {
-            let why = verdict.why.clone();
-            return Why::Verdict { why };
         }
         if let Finding::Missing(why) | Finding::Unfit(why) = finding {
             return Why::NoValue { why: why.clone() };
