@@ -43,6 +43,7 @@ use std::future::Future;
 
 use anyhow::Context;
 use clap::Subcommand;
+use tracing::level_filters::LevelFilter;
 
 use crate::exit::Exit;
 
@@ -123,13 +124,24 @@ pub(crate) enum Command {
 impl Command {
     /// What is logged unless the environment says otherwise: all of a day's story for what stays, only what is wrong
     /// for what a person waits for.
-    pub(crate) fn log_level(&self) -> &'static str {
+    pub(crate) fn log_level(&self) -> LevelFilter {
         match self {
             #[cfg(feature = "server")]
-            Self::Server(server::Command::Run(_)) => "info",
+            Self::Server(server::Command::Run(_)) => LevelFilter::INFO,
             #[cfg(feature = "agent")]
-            Self::Agent(agent::Command::Run(_) | agent::Command::Worker(_)) => "info",
-            _ => "error",
+            Self::Agent(agent::Command::Run(_) | agent::Command::Worker(_)) => LevelFilter::INFO,
+            _ => LevelFilter::ERROR,
+        }
+    }
+
+    /// What its daily log files are called, if it runs for long.
+    pub(crate) fn log_name(&self) -> Option<&'static str> {
+        match self {
+            #[cfg(feature = "server")]
+            Self::Server(server::Command::Run(_)) => Some("server"),
+            #[cfg(feature = "agent")]
+            Self::Agent(agent::Command::Run(_) | agent::Command::Worker(_)) => Some("agent"),
+            _ => None,
         }
     }
 
@@ -163,9 +175,9 @@ impl Command {
             #[cfg(feature = "server")]
             Self::Alert(command) => block_on(command.run()),
             #[cfg(feature = "server")]
-            Self::Fleet(command) => command.run(),
+            Self::Fleet(command) => block_on(command.run()),
             #[cfg(feature = "server")]
-            Self::Explain(args) => explain::run(&args),
+            Self::Explain(args) => block_on(explain::run(args)),
             #[cfg(feature = "server")]
             Self::Token(command) => block_on(command.run()),
             #[cfg(feature = "server")]

@@ -1,35 +1,88 @@
 //! Logs go to standard error; under systemd each line carries its priority, so that the journal can filter by it.
+//! Where there is no journal, a directory of daily files can be asked for beside it.
 
 use std::fmt;
 use std::io::IsTerminal;
 
+use tracing::level_filters::LevelFilter;
 use tracing::{Event, Level, Subscriber};
-use tracing_subscriber::EnvFilter;
+use tracing_appender::rolling::{RollingFileAppender, Rotation};
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::format::{Format, Full, Writer};
+use tracing_subscriber::fmt::writer::MakeWriterExt;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::env;
 
-/// Begins to log what `default` lets through, unless the environment says otherwise.
-pub(crate) fn begin(default: &str) {
-    let filter = EnvFilter::try_from_env(env::LOG).unwrap_or_else(|_| EnvFilter::new(default));
+/// Daily files that are kept.
+const FILES: usize = 8;
+
+/// Begins to log what `default` lets through, unless the environment says otherwise. `name` begins the names of the
+/// files, if what runs is to keep any.
+pub(crate) fn begin(default: LevelFilter, name: Option<&str>) {
+    let filter = asked().unwrap_or_else(|| Targets::new().with_default(default));
+    let files = name.and_then(files);
     let logs = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        // The filter below says what is let through.
+        .with_max_level(LevelFilter::TRACE)
         .with_target(false);
     if std::env::var_os("JOURNAL_STREAM").is_some() {
         logs.with_ansi(false)
+            .with_writer(std::io::stderr)
             .event_format(WithPriority(
                 Format::default()
                     .without_time()
                     .with_target(false)
                     .with_level(false),
             ))
+            .finish()
+            .with(filter)
+            .init();
+    } else if let Some(files) = files {
+        logs.with_ansi(false)
+            .with_writer(std::io::stderr.and(files))
+            .finish()
+            .with(filter)
             .init();
     } else {
-        logs.with_ansi(std::io::stderr().is_terminal()).init();
+        logs.with_ansi(std::io::stderr().is_terminal())
+            .with_writer(std::io::stderr)
+            .finish()
+            .with(filter)
+            .init();
     }
+}
+
+/// The daily files, if they are asked for and can be written.
+fn files(name: &str) -> Option<RollingFileAppender> {
+    let dir = std::env::var_os(env::LOG_DIR).filter(|dir| !dir.is_empty())?;
+    let files = RollingFileAppender::builder()
+        .rotation(Rotation::DAILY)
+        .filename_prefix(name)
+        .filename_suffix("log")
+        .max_log_files(FILES)
+        .build(&dir);
+    match files {
+        Ok(files) => Some(files),
+        Err(error) => {
+            let dir = dir.to_string_lossy();
+            crate::out::note(format_args!("lockstep: no log files in {dir}: {error}"));
+            None
+        }
+    }
+}
+
+/// What the environment asks for, if it can be understood. `Targets` knows levels of modules and nothing of spans,
+/// which need regular expressions: a tenth of a megabyte or two for each agent.
+fn asked() -> Option<Targets> {
+    let asked = std::env::var(env::LOG).ok()?;
+    if asked.is_empty() {
+        return None;
+    }
+    asked.parse().ok()
 }
 
 /// Puts the priority of syslog (RFC 5424, section 6.2.1) before each line, as sd-daemon(3) describes.

@@ -43,7 +43,7 @@ pub(crate) struct Cli {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    log::begin(cli.command.log_level());
+    log::begin(cli.command.log_level(), cli.command.log_name());
     match cli.command.run() {
         Ok(exit) => exit.into(),
         Err(error) => {

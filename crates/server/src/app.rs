@@ -53,6 +53,8 @@ pub(crate) struct App {
     pub(crate) notifier: Notifier,
     /// Wakes the delivery of messages.
     pub(crate) wake_delivery: Notify,
+    /// One round of deliveries at a time on this server; the store sees to it between servers.
+    pub(crate) delivering: Mutex<()>,
     /// What this process counts, for `/metrics`.
     pub(crate) counters: Counters,
     /// Questions to hosts that wait for their answers.
@@ -94,12 +96,13 @@ impl App {
     /// nobody was silent while this server did not listen.
     pub(crate) fn is_silent(
         &self,
+        host: &HostName,
         last_seen: Option<Timestamp>,
         enrolled_at: Timestamp,
         now: Timestamp,
     ) -> bool {
         let listening_since = self.decider.listening_since.max(enrolled_at);
-        let interval = self.config.report.duration();
+        let interval = self.report_interval(host).duration();
         rollout::is_silent(last_seen, listening_since, interval, now)
     }
 }

@@ -124,6 +124,7 @@ impl Server {
             recent_runs: Default::default(),
             notifier,
             wake_delivery: Default::default(),
+            delivering: Default::default(),
             counters: Counters::from(now),
             downloads: Downloads::at_most(config.downloads, tasks.clone()),
             uploads: Default::default(),
@@ -199,14 +200,19 @@ impl Running {
     }
 
     /// Does now what time asks for: renews the server's certificate and signs the repository's freshness where they
-    /// are due, looks at all rollouts and at all problems, and returns when what was decided is stored. All of it
-    /// happens by itself, too; this is for those who have just moved the clock.
+    /// are due, looks whether the fleet file has changed, looks at all rollouts and at all problems, and sends the
+    /// messages that are due. It returns when what was decided is stored and each of these messages was tried. All of
+    /// it happens by itself, too; this is for those who have just moved the clock.
     ///
     /// # Errors
     /// When the certificate cannot be made or the database cannot be used.
     pub async fn tick(&self) -> Result<(), Error> {
         self.app.certificate.renew_if_due(&self.app)?;
-        decider::decide(&self.app).await
+        fleet::look(&self.app, "the file changed").await;
+        decider::decide(&self.app).await?;
+        deliveries::deliver_all(&self.app)
+            .await
+            .map_err(Error::database("taking messages from the queue"))
     }
 
     /// Waits until the server ends by itself, because one of its tasks failed. It has to be stopped and started anew

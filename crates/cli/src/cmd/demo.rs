@@ -4,29 +4,35 @@
 //! would use, and what is shown is what the server and the hosts say. The story:
 //!
 //! 1. N hosts are provisioned from a bundle of version 1.0.0, enrolled, and report;
-//! 2. 2.0.0, the same program under another version, is published and rolled out: one canary first, then the rest;
-//! 3. 3.0.0, whose worker dies after its start, is promoted: the canary returns to 2.0.0 by itself, the rollout halts;
-//! 4. 4.0.0, which runs but takes so much memory that a gated item becomes worse: the same.
+//! 2. a fleet file says what is watched and who is told; an item becomes sick and well again, and both is told;
+//! 3. 2.0.0, the same program under another version, is published and rolled out: one canary first, then the rest, and
+//!    nobody is told anything;
+//! 4. 3.0.0, whose worker dies after its start, is promoted: the canary returns to 2.0.0 by itself, the rollout halts;
+//! 5. 4.0.0, which runs but takes so much memory that a gated item becomes worse: the same;
+//! 6. the host draws the history of the item.
 //!
-//! [`stage`] runs the processes, [`releases`] makes the bundles, [`watch`] looks at the fleet, [`facts`] holds what
-//! must have been seen.
+//! [`stage`] runs the processes, [`releases`] makes the bundles, [`watch`] looks at the fleet, [`watched`] is what the
+//! fleet file is about, [`facts`] holds what must have been seen.
 
 mod facts;
 mod releases;
 mod stage;
 mod watch;
+mod watched;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use lockstep_model::{Outcome, RolloutState, RunReason};
+use lockstep_model::{Outcome, RolloutState, RunId, RunReason};
+use lockstep_net::Clock;
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::facts::Facts;
 use self::releases::Releases;
 use self::stage::Stage;
-use self::watch::Watch;
+use self::watch::{View, Watch};
+use self::watched::{Told, Watched, blame};
 use crate::exit::Exit;
 
 /// Options.
@@ -80,8 +86,10 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
         facts.note(format_args!("the story broke off: {error:#}"));
     }
     facts.summary();
-    if played.is_ok() && !args.exit {
-        stage.invite(args.dir.is_none());
+    if let Ok(watched) = &played
+        && !args.exit
+    {
+        stage.invite(args.dir.is_none(), &watched.history_command());
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
@@ -97,8 +105,9 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
 
 /// A rollout on this machine is over within this time, or something is wrong.
 const PATIENCE: Duration = Duration::from_secs(45);
+const WELL: &str = "nothing is wrong on any host";
 
-async fn play(args: &Args, stage: &mut Stage, facts: &mut Facts) -> anyhow::Result<()> {
+async fn play(args: &Args, stage: &mut Stage, facts: &mut Facts) -> anyhow::Result<Watched> {
     let hosts = usize::from(args.agents);
 
     facts.chapter("A server, and a publisher whose keys it never sees");
@@ -124,7 +133,16 @@ async fn play(args: &Args, stage: &mut Stage, facts: &mut Facts) -> anyhow::Resu
 
     watch
         .facts
+        .chapter("A fleet file: what is watched, and who is told");
+    let watched = Watched::begin(stage, &mut watch, hosts, PATIENCE).await?;
+    watch.facts.chapter("An item becomes sick, and well again");
+    watched.sick_and_well(stage, &mut watch, PATIENCE).await?;
+
+    watch
+        .facts
         .chapter("2.0.0: the same program under another version");
+    let told = Told::after(&watch.view().await?);
+    let before_update = Clock::system().now();
     stage.publish(&releases.v2).await?;
     stage
         .command(&["release", "promote", "lockstep", "2.0.0", "--to", "stable"])
@@ -149,10 +167,16 @@ async fn play(args: &Args, stage: &mut Stage, facts: &mut Facts) -> anyhow::Resu
         same,
         "every supervisor executed itself anew in place: no process id changed",
     );
+    let view = watch.wait(WELL, PATIENCE, View::is_well).await?;
+    watch.facts.check(
+        told.since(&view).is_empty(),
+        "nobody was told anything: an update that goes well is no news",
+    );
 
     watch
         .facts
         .chapter("3.0.0: its worker dies after its start");
+    let told = Told::after(&view);
     stage.publish(&releases.v3).await?;
     stage
         .command(&["release", "promote", "lockstep", "3.0.0", "--to", "stable"])
@@ -204,20 +228,29 @@ async fn play(args: &Args, stage: &mut Stage, facts: &mut Facts) -> anyhow::Resu
         })
         .await?;
 
-    let runs = watch.view().await?.runs;
+    // What is sick no longer is not told later.
+    let view = watch.wait(WELL, PATIENCE, View::is_well).await?;
+    let runs = &view.runs;
     let tried = |version: &str| {
         runs.iter()
             .filter(|run| run.record.to.to_string() == version)
             .count()
     };
-    let failed = runs
+    let failed: Vec<RunId> = runs
         .iter()
         .filter(|run| run.record.outcome.is_some_and(Outcome::blames_release))
-        .count();
+        .map(|run| run.record.id)
+        .collect();
     watch.facts.check(
-        tried("3.0.0") == 1 && tried("4.0.0") == 1 && failed == 2,
+        tried("3.0.0") == 1 && tried("4.0.0") == 1 && failed.len() == 2,
         "each bad release ran on one host, once",
     );
+    let messages = told.since(&view);
+    let what = match messages.len() {
+        0 => "nobody was told of the bad releases: their hosts were well again on their own",
+        _ => "what was told of the bad releases names their runs as the cause",
+    };
+    watch.facts.check(blame(&messages, &failed), what);
     let linked = stage
         .current_versions()?
         .iter()
@@ -230,5 +263,12 @@ async fn play(args: &Args, stage: &mut Stage, facts: &mut Facts) -> anyhow::Resu
         same,
         "every supervisor is the process that it was at the beginning",
     );
-    Ok(())
+
+    watch
+        .facts
+        .chapter("The item's history, which its host has");
+    watched
+        .draw_history(&mut watch, before_update, PATIENCE)
+        .await?;
+    Ok(watched)
 }

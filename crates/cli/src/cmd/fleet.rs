@@ -9,15 +9,16 @@ use std::path::Path;
 
 use clap::Subcommand;
 use lockstep_fleet::Fleet;
+use lockstep_model::api::operator::FleetView;
 
-use super::block_on;
 use crate::exit::Exit;
+use crate::operator::{Operator, OperatorArgs};
 use crate::out;
 
 /// Where the fleet file lies on a server.
 pub(super) const FILE: &str = "/etc/lockstep/fleet.toml";
 
-/// Commands about the fleet file. But for `reload` they need no server.
+/// Commands about the fleet file. With a file at hand they need no server, but for `reload`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Check a fleet file and its fragments, and show every mistake at once
@@ -31,12 +32,12 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    pub(super) fn run(self) -> anyhow::Result<Exit> {
+    pub(super) async fn run(self) -> anyhow::Result<Exit> {
         match self {
             Self::Check(args) => check::run(&args),
-            Self::Show(args) => show::run(&args),
-            Self::Diff(args) => diff::run(&args),
-            Self::Reload(args) => block_on(reload::run(args)),
+            Self::Show(args) => show::run(args).await,
+            Self::Diff(args) => diff::run(args).await,
+            Self::Reload(args) => reload::run(args).await,
         }
     }
 }
@@ -89,4 +90,22 @@ mod tests {
             assert_eq!(run(&["fleet", "diff", path, "--against", against]), exit);
         }
     }
+}
+
+/// Reads the fleet file that is named, or else the one that is in force on the server.
+pub(super) async fn load_or_ask(
+    file: Option<&Path>,
+    operator: &OperatorArgs,
+) -> anyhow::Result<Result<Fleet, Exit>> {
+    if let Some(file) = file {
+        return Ok(load(file));
+    }
+    let view: FleetView = Operator::open(operator)?.get("fleet").await?;
+    let texts = view.files.into_iter().map(|file| (file.name, file.text));
+    Ok(Fleet::parse(texts.collect()).map_err(|errors| {
+        out::note(format_args!(
+            "{errors}\n\nlockstep: this version does not understand the fleet file that is in force"
+        ));
+        Exit::Failed
+    }))
 }

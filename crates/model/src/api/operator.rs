@@ -109,6 +109,9 @@ pub struct HostView {
     /// `PRETTY_NAME` of its `os-release`.
     #[serde(default)]
     pub os: String,
+    /// The host that watches it, because it has no agent of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub via: Option<HostName>,
 }
 
 /// `GET /api/v1/releases`.

@@ -122,7 +122,12 @@ async fn fleet(app: &App, out: &mut Exposition, now: Timestamp) -> Result<(), Re
     let mut versions: BTreeMap<String, u64> = BTreeMap::new();
     let mut silent = 0_u64;
     for standing in &standings {
-        silent += u64::from(app.is_silent(standing.last_seen, standing.enrolled_at, now));
+        silent += u64::from(app.is_silent(
+            &standing.host,
+            standing.last_seen,
+            standing.enrolled_at,
+            now,
+        ));
         if let Some(version) = &standing.version {
             *versions.entry(version.to_string()).or_default() += 1;
         }

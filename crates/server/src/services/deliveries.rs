@@ -37,18 +37,21 @@ pub(crate) async fn run(app: Arc<App>) {
             () = tokio::time::sleep(LOOK) => {}
             () = app.wake_delivery.notified() => {}
         }
-        while let Ok(sent) = deliver_due(&app).await.inspect_err(|error| {
+        if let Err(error) = deliver_all(&app).await {
             tracing::error!(%error, "messages could not be taken from the queue; tried again");
-        }) {
-            if sent == 0 || app.stop.is_cancelled() {
-                break;
-            }
         }
     }
 }
 
-/// Delivers what is due now, and says how many that were.
-pub(crate) async fn deliver_due(app: &Arc<App>) -> Result<usize, lockstep_store::Error> {
+/// Delivers all that is due, unless the server stops meanwhile.
+pub(crate) async fn deliver_all(app: &Arc<App>) -> Result<(), lockstep_store::Error> {
+    let _one_round = app.delivering.lock().await;
+    while deliver_due(app).await? > 0 && !app.stop.is_cancelled() {}
+    Ok(())
+}
+
+/// Delivers some of what is due now, and says how many that were.
+async fn deliver_due(app: &Arc<App>) -> Result<usize, lockstep_store::Error> {
     let due = app.store.due_deliveries(app.now(), AT_ONCE).await?;
     let sent = due.len();
     let mut under_way = tokio::task::JoinSet::new();

@@ -151,7 +151,8 @@ pub(crate) async fn begin(app: &App) -> Result<(), crate::Error> {
     Ok(())
 }
 
-async fn look(app: &App, why: &str) {
+/// Takes over what another server accepted, and then the file if it looks otherwise than last time.
+pub(crate) async fn look(app: &App, why: &str) {
     if let Err(error) = follow_database(app).await {
         tracing::warn!(%error, "the fleet file in force could not be read; tried again");
         return;

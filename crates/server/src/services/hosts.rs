@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use lockstep_model::api::operator::HostView;
 use lockstep_model::{HostName, PackageName};
-use lockstep_store::HostRow;
+use lockstep_store::{HostRow, WatchedRow};
 
 use super::audit;
 use super::orders::Orders;
@@ -24,14 +24,19 @@ pub(crate) async fn count(app: &App, now: Timestamp) -> Result<Counts, Refusal> 
     let mut counts = Counts::default();
     for standing in app.store.standings(&PackageName::lockstep()).await? {
         counts.enrolled += 1;
-        if app.is_silent(standing.last_seen, standing.enrolled_at, now) {
+        if app.is_silent(
+            &standing.host,
+            standing.last_seen,
+            standing.enrolled_at,
+            now,
+        ) {
             counts.silent += 1;
         }
     }
     Ok(counts)
 }
 
-/// All hosts by name, without their items.
+/// All hosts by name, those without an agent among them, without their items.
 pub(crate) async fn list(app: &App) -> Result<Vec<HostView>, Refusal> {
     let orders = app.standing.read(app).await?;
     let mut views = Vec::new();
@@ -40,16 +45,23 @@ pub(crate) async fn list(app: &App) -> Result<Vec<HostView>, Refusal> {
         view.items.clear();
         views.push(view);
     }
+    for row in app.store.watched_hosts().await? {
+        let mut view = view_of_watched(row);
+        view.items.clear();
+        views.push(view);
+    }
+    views.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(views)
 }
 
 /// One host, with its items.
 pub(crate) async fn one(app: &App, name: &HostName) -> Result<HostView, Refusal> {
     let orders = app.standing.read(app).await?;
-    match app.store.host(name).await? {
-        Some(row) => Ok(view(&orders, row)),
-        None => Err(unknown(name)),
+    if let Some(row) = app.store.host(name).await? {
+        return Ok(view(&orders, row));
     }
+    let watched = app.store.watched_host(name).await?;
+    watched.map(view_of_watched).ok_or_else(|| unknown(name))
 }
 
 /// Removes a host: its certificates are worthless from now on, and its streams end.
@@ -95,5 +107,28 @@ fn view(orders: &Orders, row: HostRow) -> HostView {
         items,
         boot_id,
         os,
+        via: None,
+    }
+}
+
+/// A host that has no agent and is watched by another one.
+fn view_of_watched(row: WatchedRow) -> HostView {
+    HostView {
+        name: row.host,
+        enrolled_at: row.received_at,
+        last_seen: Some(row.received_at),
+        level: row
+            .items
+            .iter()
+            .map(|it| it.level)
+            .max()
+            .unwrap_or_default(),
+        version: None,
+        proven: false,
+        desired: None,
+        items: row.items,
+        boot_id: String::new(),
+        os: String::new(),
+        via: Some(row.via),
     }
 }

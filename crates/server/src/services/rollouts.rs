@@ -271,7 +271,7 @@ async fn facts_of(
             failed: failed.contains(&host.host) && !has_proven,
             version: host.version.clone(),
             proven: host.proven,
-            silent: app.is_silent(host.last_seen, host.enrolled_at, now),
+            silent: app.is_silent(&host.host, host.last_seen, host.enrolled_at, now),
             running: host.running,
         }
     });

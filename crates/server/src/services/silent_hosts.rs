@@ -23,18 +23,19 @@ pub(crate) async fn look(app: &App, now: Timestamp) -> Result<(), lockstep_store
         .collect();
     let mut events = Vec::new();
     for standing in app.store.standings(&PackageName::lockstep()).await? {
-        let since = standing
-            .last_seen
-            .unwrap_or(standing.enrolled_at)
-            .max(app.decider.listening_since);
-        let silent_for = now.duration_since(since).max(SignedDuration::ZERO);
+        let heard = standing.last_seen.unwrap_or(standing.enrolled_at);
+        let since = heard.max(app.decider.listening_since);
         let interval = app.report_interval(&standing.host);
-        let level = silence_level(silent_for.unsigned_abs(), interval.duration());
+        let silent = |since: Timestamp| now.duration_since(since).max(SignedDuration::ZERO);
+        let level_of =
+            |silent: SignedDuration| silence_level(silent.unsigned_abs(), interval.duration());
         let before = known.remove(&standing.host).unwrap_or_default();
+        // Nothing was missed while nobody listened, but that makes no host well that had been silent before.
+        let level = level_of(silent(since)).max(before.min(level_of(silent(heard))));
         if level == before {
             continue;
         }
-        let seconds = silent_for.as_secs();
+        let seconds = silent(since).as_secs();
         events.push(Event {
             number: 0,
             at: now,

@@ -52,6 +52,13 @@ impl Facts {
         ));
     }
 
+    /// Shows a text as it is: a file, a message, a plot.
+    pub(crate) fn quote(&self, text: &str) {
+        for line in text.trim_end().lines() {
+            out::line(format_args!("          {line}").to_string().trim_end());
+        }
+    }
+
     /// A fact was observed.
     pub(crate) fn saw(&mut self, what: impl Display) {
         self.check(true, what);

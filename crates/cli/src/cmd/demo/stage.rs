@@ -75,6 +75,7 @@ impl Stage {
             b"a passphrase for a demo\n",
             Mode::Private,
         )?;
+        fs::create_dir(&dir.join("watched"))?;
         fs::write_durable(&dir.join("server.toml"), SERVER.as_bytes(), Mode::Public)?;
         Ok(Self {
             dir: dir.into(),
@@ -87,6 +88,13 @@ impl Stage {
     /// A path on the stage.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.join(name)
+    }
+
+    /// The directory whose files the hosts let their server ask for, without symbolic links in its path.
+    pub(crate) fn watched_dir(&self) -> anyhow::Result<PathBuf> {
+        let dir = self.path("watched");
+        dir.canonicalize()
+            .with_context(|| format!("failed to find {}", dir.display()))
     }
 
     /// Starts the server and waits until it answers.
@@ -168,7 +176,9 @@ impl Stage {
             &root,
         ])
         .await?;
-        fs::write_durable(&layout.config(), AGENT.as_bytes(), Mode::Public)?;
+        let files = toml::Value::from(vec![text(&self.watched_dir()?)]);
+        let config = format!("{AGENT}[probes]\nfiles = {files}\n");
+        fs::write_durable(&layout.config(), config.as_bytes(), Mode::Public)?;
         let token = self.quiet(&["token", "create", "--json"]).await?;
         let token: CreatedToken =
             serde_json::from_str(&token).context("the token is not understood")?;
@@ -258,7 +268,7 @@ impl Stage {
     }
 
     /// Tells how to look around.
-    pub(crate) fn invite(&self, temporary: bool) {
+    pub(crate) fn invite(&self, temporary: bool, history: &str) {
         out::line("");
         out::line("The fleet goes on. In another terminal:");
         out::line(format_args!(
@@ -269,6 +279,8 @@ impl Stage {
         out::line("  lockstep host list");
         out::line("  lockstep rollout show 3");
         out::line("  lockstep run list");
+        out::line("  lockstep event list");
+        out::line(format_args!("  {history}"));
         out::line(format_args!(
             "  lockstep agent status --root {}",
             text(&self.path("host1"))

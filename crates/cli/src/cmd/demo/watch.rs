@@ -1,15 +1,19 @@
 //! Looking at the fleet through the operator API, as the command line does.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::bail;
-use lockstep_model::api::operator::{HostView, RolloutView, RunView};
-use lockstep_model::{Outcome, RolloutState, RunReason, WaveState};
+use jiff::Timestamp;
+use lockstep_model::api::operator::{
+    DeliveryView, HistoryView, HostView, ProblemView, RolloutView, RunView,
+};
+use lockstep_model::api::{StoredEvent, WorkAnswer};
+use lockstep_model::{ItemState, Level, Outcome, RolloutState, RunReason, Value, WaveState};
 use tokio::time::{Instant, sleep};
 
 use super::facts::Facts;
-use crate::operator::Operator;
+use crate::operator::{Operator, question};
 
 /// Watches the fleet, tells what changes, and notes facts.
 pub(crate) struct Watch<'a> {
@@ -27,10 +31,19 @@ pub(crate) struct View {
     rollouts: Vec<RolloutView>,
     /// All runs.
     pub(crate) runs: Vec<RunView>,
+    /// What is not well.
+    pub(crate) problems: Vec<ProblemView>,
+    /// Who was told.
+    pub(crate) deliveries: Vec<DeliveryView>,
 }
 
 /// How often is looked.
-const LOOK: Duration = Duration::from_millis(150);
+pub(crate) const LOOK: Duration = Duration::from_millis(150);
+
+/// True for what somebody would be told of, if nothing held it back.
+fn is_bad(problem: &ProblemView) -> bool {
+    problem.trouble.level >= Level::SICK
+}
 
 impl View {
     /// True if there are so many hosts and every one runs the version, proven, and has reported it.
@@ -49,6 +62,11 @@ impl View {
     pub(crate) fn rollout_is(&self, version: &str, state: RolloutState) -> bool {
         self.rollout(version)
             .is_some_and(|rollout| rollout.state == state)
+    }
+
+    /// True if there is nothing that anybody would be told of.
+    pub(crate) fn is_well(&self) -> bool {
+        !self.problems.iter().any(is_bad)
     }
 
     fn rollout(&self, version: &str) -> Option<&RolloutView> {
@@ -74,11 +92,40 @@ impl<'a> Watch<'a> {
         let hosts = self.operator.get("hosts").await?;
         let rollouts = self.operator.get("rollouts").await?;
         let runs = self.operator.get("runs").await?;
+        let problems = self.operator.get("problems").await?;
+        let deliveries = self.operator.get("deliveries?limit=1000").await?;
         Ok(View {
             hosts,
             rollouts,
             runs,
+            problems,
+            deliveries,
         })
+    }
+
+    /// The newest events of an item.
+    pub(crate) async fn events(&self, host: &str, item: &str) -> anyhow::Result<Vec<StoredEvent>> {
+        let parts = [("host", Some(host.into())), ("item", Some(item.into()))];
+        self.operator.get(&question("events", parts)).await
+    }
+
+    /// An item's history.
+    pub(crate) async fn history(
+        &self,
+        host: &str,
+        item: &str,
+        from: Timestamp,
+        to: Timestamp,
+        points: i64,
+    ) -> anyhow::Result<HistoryView> {
+        let parts = [
+            ("item", Some(item.into())),
+            ("from", Some(from.to_string())),
+            ("to", Some(to.to_string())),
+            ("points", Some(points.to_string())),
+        ];
+        let path = question(&format!("hosts/{host}/history"), parts);
+        self.operator.get(&path).await
     }
 
     /// Watches until a condition holds, which is then a fact; after `patience` its contrary is.
@@ -87,21 +134,75 @@ impl<'a> Watch<'a> {
         what: &str,
         patience: Duration,
         holds: impl Fn(&View) -> bool,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<View> {
+        let view = self.wait(what, patience, holds).await?;
+        self.facts.saw(what);
+        Ok(view)
+    }
+
+    /// Watches until a condition holds; that it does not within `patience` is a fact.
+    pub(crate) async fn wait(
+        &mut self,
+        what: &str,
+        patience: Duration,
+        holds: impl Fn(&View) -> bool,
+    ) -> anyhow::Result<View> {
         let began = Instant::now();
         loop {
             let view = self.view().await?;
             self.tell(&view);
             if holds(&view) {
-                self.facts.saw(what);
-                return Ok(());
+                return Ok(view);
             }
-            if began.elapsed() > patience {
-                self.facts.check(false, what);
-                bail!("waited {} s in vain: {what}", patience.as_secs());
-            }
+            self.lose_patience(what, began, patience)?;
             sleep(LOOK).await;
         }
+    }
+
+    fn lose_patience(
+        &mut self,
+        what: &str,
+        began: Instant,
+        patience: Duration,
+    ) -> anyhow::Result<()> {
+        if began.elapsed() > patience {
+            self.facts.check(false, what);
+            bail!("waited {} s in vain: {what}", patience.as_secs());
+        }
+        Ok(())
+    }
+
+    /// Watches until every host reports a value for each item that the fleet file gives it, and no other item.
+    pub(crate) async fn until_followed(
+        &mut self,
+        hosts: usize,
+        patience: Duration,
+    ) -> anyhow::Result<()> {
+        let what = "every host watches what the fleet file says, and nothing else";
+        let began = Instant::now();
+        for number in 1..=hosts {
+            while !self.follows(&format!("host{number}")).await? {
+                self.lose_patience(what, began, patience)?;
+                sleep(LOOK).await;
+            }
+        }
+        self.facts.saw(what);
+        Ok(())
+    }
+
+    async fn follows(&self, host: &str) -> anyhow::Result<bool> {
+        let wanted: WorkAnswer = self.operator.get(&format!("hosts/{host}/work")).await?;
+        let is: HostView = self.operator.get(&format!("hosts/{host}")).await?;
+        let wanted: BTreeSet<&str> = wanted
+            .work
+            .items
+            .iter()
+            .map(|it| it.name.as_str())
+            .collect();
+        let has_value = |it: &ItemState| !matches!(it.value, Value::None(_));
+        let all_have_values = is.items.iter().all(has_value);
+        let is: BTreeSet<&str> = is.items.iter().map(|it| it.item.as_str()).collect();
+        Ok(all_have_values && is == wanted)
     }
 
     /// Watches until the run of a bad release is reported as rolled back, for the expected reason.
@@ -118,7 +219,8 @@ impl<'a> Watch<'a> {
                 && run.record.reason.as_ref().is_some_and(&expected)
         };
         self.until(what, patience, |view| view.runs.iter().any(rolled_back))
-            .await
+            .await?;
+        Ok(())
     }
 
     /// True if, as long as was watched, the hosts beyond the canary were let go only when it had proven the version.
@@ -157,6 +259,27 @@ impl<'a> Watch<'a> {
                 format!("run {}", record.id),
                 format!("{} → {}: {how}{why}", run.host, record.to),
             );
+        }
+        for problem in view.problems.iter().filter(|it| is_bad(it)) {
+            let trouble = &problem.trouble;
+            let about = format!("{} {}", trouble.host, trouble.item);
+            let held = problem
+                .silence
+                .as_ref()
+                .map_or(String::new(), |silence| format!(", not told: {silence}"));
+            let words = format!("{about} is {}{held}", trouble.level);
+            self.tell_once(format!("problem {about}"), words);
+        }
+        for delivery in view.deliveries.iter().rev() {
+            let notice = &delivery.notice;
+            let about = notice.entries.first().map_or(String::new(), |entry| {
+                format!("{} {} {}", entry.kind.as_str(), entry.host, entry.item)
+            });
+            let words = format!(
+                "message to {} is {}: {about}",
+                notice.receiver, delivery.state
+            );
+            self.tell_once(format!("message {}", delivery.id), words);
         }
         for rollout in &view.rollouts {
             let words = format!(

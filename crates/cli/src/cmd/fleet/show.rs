@@ -6,8 +6,9 @@ use lockstep_fleet::{Fleet, hash_of};
 use lockstep_model::{HostName, WorkItem};
 use serde_json::json;
 
-use super::{FILE, load};
+use super::load_or_ask;
 use crate::exit::Exit;
+use crate::operator::OperatorArgs;
 use crate::out;
 
 /// Options.
@@ -19,17 +20,18 @@ use crate::out;
 pub(crate) struct Args {
     /// The host
     host: HostName,
-    /// The fleet file
-    #[arg(default_value = FILE)]
-    file: PathBuf,
+    /// The fleet file; the one in force on the server if left out
+    file: Option<PathBuf>,
     /// Print JSON: the work document as the host gets it, its hash, and where the host stands
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    operator: OperatorArgs,
 }
 
 /// Shows what the host would be told.
-pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
-    let fleet = match load(&args.file) {
+pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
+    let fleet = match load_or_ask(args.file.as_deref(), &args.operator).await? {
         Ok(fleet) => fleet,
         Err(exit) => return Ok(exit),
     };

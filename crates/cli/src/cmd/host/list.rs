@@ -31,7 +31,9 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
         vec![
             host.level.to_string(),
             host.name.to_string(),
-            if host.proven || host.version.is_none() {
+            if let Some(via) = &host.via {
+                format!("(watched by {via})")
+            } else if host.proven || host.version.is_none() {
                 version
             } else {
                 format!("{version} (on probation)")

@@ -33,6 +33,14 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     let seen = host
         .last_seen
         .map_or("never".into(), |at| out::ago(at, Clock::system().now()));
+    if let Some(via) = &host.via {
+        out::line(format_args!("host       {} ({})", host.name, host.level));
+        out::line(format_args!("watched by {via}"));
+        out::line(format_args!("last seen  {seen}"));
+        out::line("");
+        out::items(&host.items, "nothing has been measured yet");
+        return Ok(Exit::Done);
+    }
     let probation = if host.proven { "" } else { ", on probation" };
     out::line(format_args!("host       {} ({})", host.name, host.level));
     out::line(format_args!("system     {}", host.os));
