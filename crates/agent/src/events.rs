@@ -18,10 +18,10 @@ use lockstep_model::api::EventBatch;
 use lockstep_model::{Event, Value};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
-use crate::state::{read, write};
-use crate::{Error, random};
+use crate::state::{read, write_compact};
+use crate::{Error, random, words};
 
 /// Most events that wait. A host that is cut off for so long that more happens loses the oldest ones, and says so.
 const MOST_EVENTS: u64 = 10_000;
@@ -78,7 +78,7 @@ impl EventLog {
             None => {
                 let series = random().iter().map(|byte| format!("{byte:02x}")).collect();
                 let numbering = Numbering { series, through: 0 };
-                write(&series_file, &numbering)?;
+                write_compact(&series_file, &numbering)?;
                 numbering
             }
         };
@@ -136,16 +136,23 @@ impl EventLog {
             events,
             mind: Some(mind),
         };
-        write(&self.file(first), &page)?;
+        write_compact(&self.file(first), &page)?;
         self.files.insert(first, count);
         self.next = first + count;
-        self.keep_small()
+        // The events are written down, so what follows is no reason to tell them again.
+        if let Err(error) = self.keep_small() {
+            warn!(
+                error = words(&error),
+                "the events that wait could not be made fewer; tried again with the next ones"
+            );
+        }
+        Ok(())
     }
 
     /// Writes the mind down when nothing has happened for a while.
     pub(crate) fn save<M: Serialize>(&self, mind: &M) -> Result<(), Error> {
         let after = self.next - 1;
-        write(&self.dir.join("mind.json"), &Mind { after, mind })
+        write_compact(&self.dir.join("mind.json"), &Mind { after, mind })
     }
 
     /// The oldest events that wait, as many as one request carries.
@@ -163,8 +170,14 @@ impl EventLog {
                 break;
             }
         }
-        let series = self.numbering.series.clone();
-        Ok((!events.is_empty()).then_some(EventBatch { series, events }))
+        let Some(first) = events.first() else {
+            return Ok(None);
+        };
+        Ok(Some(EventBatch {
+            series: self.numbering.series.clone(),
+            oldest: first.number,
+            events,
+        }))
     }
 
     /// Forgets what the server has stored.
@@ -187,7 +200,7 @@ impl EventLog {
             series: self.numbering.series.clone(),
             through,
         };
-        write(&self.dir.join("series.json"), &numbering)?;
+        write_compact(&self.dir.join("series.json"), &numbering)?;
         self.numbering = numbering;
         let newest = self.files.last_key_value().map(|(first, _)| *first);
         let gone: Vec<u64> = self
@@ -230,7 +243,7 @@ impl EventLog {
         }
         let count = events.last().map_or(0, |event| event.number + 1 - first);
         let page = Page::<()> { events, mind: None };
-        write(&self.file(first), &page)?;
+        write_compact(&self.file(first), &page)?;
         for &file in &rest {
             fs::remove_durable(&self.file(file))?;
             self.files.remove(&file);

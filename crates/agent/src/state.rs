@@ -16,8 +16,9 @@ use tracing::error;
 
 use crate::Error;
 
-/// Largest state file that is read, in bytes. The journal holds one run, the memory at most 64 failures.
-const MAX_BYTES: u64 = 1024 * 1024;
+/// Largest state file that is read or written, in bytes. The journal holds one run, the memory at most 64 failures;
+/// the levels of 500 items with long windows of values are the largest.
+const MAX_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Most records that wait for the server; a host that makes more runs than that while it is cut off loses the
 /// oldest ones.
@@ -119,18 +120,24 @@ impl State {
 }
 
 pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, Error> {
-    let Some(bytes) = fs::read_capped(path, MAX_BYTES)? else {
-        return Ok(None);
+    let bytes = match fs::read_capped(path, MAX_BYTES) {
+        Ok(Some(bytes)) => bytes,
+        Ok(None) => return Ok(None),
+        // Nothing of ours is that large, and an agent that cannot begin for it would never begin again.
+        Err(error @ lockstep_host::Error::TooLarge { .. }) => return move_aside(path, &error),
+        Err(error) => return Err(error.into()),
     };
     match serde_json::from_slice(&bytes) {
         Ok(value) => Ok(Some(value)),
-        Err(error) => {
-            let aside = path.with_extension("json.damaged");
-            fs::rename_durable(path, &aside)?;
-            error!(file = %path.display(), kept = %aside.display(), %error, "a state file is damaged and was moved aside");
-            Ok(None)
-        }
+        Err(error) => move_aside(path, &error),
     }
+}
+
+fn move_aside<T>(path: &Path, error: &dyn std::error::Error) -> Result<Option<T>, Error> {
+    let aside = path.with_extension("json.damaged");
+    fs::rename_durable(path, &aside)?;
+    error!(file = %path.display(), kept = %aside.display(), %error, "a state file is damaged and was moved aside");
+    Ok(None)
 }
 
 pub(crate) fn write<T: Serialize>(path: &Path, value: &T) -> Result<(), Error> {
@@ -139,5 +146,26 @@ pub(crate) fn write<T: Serialize>(path: &Path, value: &T) -> Result<(), Error> {
         source,
     })?;
     bytes.push(b'\n');
-    Ok(fs::write_durable(path, &bytes, Mode::Private)?)
+    write_bytes(path, &bytes)
+}
+
+/// The same for what no person reads and is written often.
+pub(crate) fn write_compact<T: Serialize>(path: &Path, value: &T) -> Result<(), Error> {
+    let bytes = serde_json::to_vec(value).map_err(|source| Error::Encode {
+        path: path.into(),
+        source,
+    })?;
+    write_bytes(path, &bytes)
+}
+
+/// What could not be read again must not be written.
+fn write_bytes(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(lockstep_host::Error::TooLarge {
+            path: path.into(),
+            max: MAX_BYTES,
+        }
+        .into());
+    }
+    Ok(fs::write_durable(path, bytes, Mode::Private)?)
 }

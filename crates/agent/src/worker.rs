@@ -26,7 +26,7 @@ use jiff::Timestamp;
 use lockstep_host::slots::{Slot, Slots};
 use lockstep_host::{Layout, fault, machine, process};
 use lockstep_model::api::{Desired, Query, Updates, WorkAnswer};
-use lockstep_model::{RunId, Sample, Version};
+use lockstep_model::{Interval, RunId, Sample, Version};
 use lockstep_net::Clock;
 use lockstep_net::client::HttpClient;
 use lockstep_plan::probation::{Link as LinkState, Sign};
@@ -141,6 +141,8 @@ struct Worker {
     link_state: LinkState,
     reported_at: Option<Timestamp>,
     reports: u64,
+    /// How often the server wished to be told, in its last answer.
+    asked_every: Option<Interval>,
     next_report: Instant,
     last_report: Instant,
     next_sign: Instant,
@@ -204,6 +206,7 @@ pub async fn run(options: Options, clock: Clock) -> Result<(), Error> {
         link_state: LinkState::Unknown,
         reported_at: None,
         reports: 0,
+        asked_every: None,
         next_report: now,
         last_report: now,
         next_sign: now,

@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Write};
 
 use comfy_table::{ContentArrangement, Table, presets};
 use jiff::Timestamp;
-use lockstep_model::{ItemState, Level};
+use lockstep_model::{ItemState, Level, Value};
 use serde::Serialize;
 
 /// Prints one line on standard output. A reader that has gone away (`| head`) ends the program in peace.
@@ -39,7 +39,7 @@ pub(crate) fn table(header: &[&str], rows: Vec<Vec<String>>, empty: &str) {
         .set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(header.iter().map(|name| name.to_uppercase()));
     for row in rows {
-        table.add_row(row);
+        table.add_row(row.iter().map(|cell| printable(cell)));
     }
     let width = header.len();
     for (index, column) in table.column_iter_mut().enumerate() {
@@ -54,13 +54,19 @@ pub(crate) fn table(header: &[&str], rows: Vec<Vec<String>>, empty: &str) {
     );
 }
 
+/// A text without anything that a terminal would obey: much of what is shown was said by hosts.
+pub(crate) fn printable(text: &str) -> String {
+    let plain = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+    text.chars().map(plain).collect()
+}
+
 /// Prints a host's items; without any it prints `empty`.
 pub(crate) fn items(items: &[ItemState], empty: &str) {
     let rows = items.iter().map(|state| {
         vec![
             level(state.level, state.no_data, state.flapping),
             state.item.to_string(),
-            state.value.to_string(),
+            value(&state.value),
             state.why.clone(),
         ]
     });
@@ -74,6 +80,31 @@ pub(crate) fn level(level: Level, no_data: bool, flapping: bool) -> String {
     match &flags[..] {
         [] => level.to_string(),
         flags => format!("{level} ({})", flags.join(", ")),
+    }
+}
+
+/// A value for people. Why there is none stands beside it.
+pub(crate) fn value(found: &Value) -> String {
+    match found {
+        Value::None(_) => "none".into(),
+        Value::Number { value, unit } if unit == "s" => seconds(*value),
+        Value::Number { value, unit } if unit.is_empty() && value.fract() == 0.0 => {
+            format!("{value:.0}")
+        }
+        found => found.to_string(),
+    }
+}
+
+fn seconds(value: f64) -> String {
+    let size = value.abs();
+    match size {
+        0.0 => "0 s".into(),
+        ..0.001 => format!("{:.0} µs", value * 1e6),
+        ..1.0 => format!("{:.1} ms", value * 1e3),
+        ..120.0 => format!("{value:.1} s"),
+        ..7_200.0 => format!("{:.0} min", value / 60.0),
+        ..172_800.0 => format!("{:.1} h", value / 3_600.0),
+        _ => format!("{:.1} d", value / 86_400.0),
     }
 }
 

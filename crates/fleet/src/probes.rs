@@ -206,7 +206,7 @@ impl Kind {
 
 /// Longest regular expression, in bytes, and most memory that it may take when compiled: what agents accept.
 const LONGEST_PATTERN: usize = 1000;
-const LARGEST_PATTERN: usize = 256 * 1024;
+const LARGEST_PATTERN: usize = 32 * 1024;
 
 /// Says what is wrong with a regular expression.
 pub(crate) fn regular_expression(text: &str) -> Result<(), String> {

@@ -57,6 +57,9 @@
 //! thread of its own and not again before it has answered, so a machine in trouble does not fill up with threads.
 //! Looks at the same time, items, texts and waiting batches all have limits.
 
+/// The words of a rate that has been measured once: it has no value yet, and nothing is wrong with it.
+pub const NEEDS_TWO: &str = "needs two samples";
+
 mod agent_memory;
 mod aside;
 mod command;

@@ -32,8 +32,8 @@ pub struct SnmpSecret {
     pub privacy: Option<SnmpPrivacy>,
     /// The password for that; at least eight bytes.
     pub privacy_password: Option<String>,
-    /// Names or addresses that it may be sent to, with `*` and `?`. Without any it may be sent to all that the fleet
-    /// file names.
+    /// Names or addresses that it may be sent to, with `*` and `?`. Without any it is sent nowhere: the server
+    /// chooses whom to ask, and must not have it sent to itself.
     pub hosts: Vec<Glob>,
 }
 

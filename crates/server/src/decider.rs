@@ -102,7 +102,13 @@ pub(crate) async fn decide(app: &App) -> Result<(), Error> {
             "the repository's freshness could not be signed anew"
         );
     }
-    watch_health(app, &mut office, &lease, now).await?;
+    // Alerts that cannot be decided must not keep rollouts from being held.
+    if let Err(error) = watch_health(app, &mut office, &lease, now).await {
+        tracing::error!(
+            error = full(&error),
+            "who is told could not be decided; tried again"
+        );
+    }
     let moving = rollouts::moving(app)
         .await
         .map_err(Error::database("reading the rollouts"))?;

@@ -101,7 +101,7 @@ CREATE TABLE alert_book (
     entry TEXT NOT NULL
 );
 
--- One row for each way of each message. `claimed_until_at` keeps two servers from sending one twice.
+-- One row for each way of each message. Those of one `lane` go one after the other. `claimed_until_at` keeps two servers from sending one twice.
 CREATE TABLE deliveries (
     id TEXT NOT NULL PRIMARY KEY,
     receiver TEXT NOT NULL,
@@ -110,11 +110,13 @@ CREATE TABLE deliveries (
     created_at BIGINT NOT NULL,
     due_at BIGINT NOT NULL,
     claimed_until_at BIGINT NOT NULL,
+    lane TEXT NOT NULL,
     way TEXT NOT NULL,
     notice TEXT NOT NULL,
     error TEXT
 );
 CREATE INDEX deliveries_by_state ON deliveries (state, due_at);
+CREATE INDEX deliveries_by_lane ON deliveries (lane, state, created_at);
 CREATE INDEX deliveries_by_time ON deliveries (created_at, id);
 
 CREATE TABLE fleet_versions (

@@ -28,6 +28,16 @@ pub struct NewDelivery {
 }
 
 impl NewDelivery {
+    /// Messages of one lane go one after the other: those of one thread by one way.
+    fn lane(&self) -> String {
+        let number = self.id.rsplit('-').next().unwrap_or_default();
+        let receiver = &self.notice.receiver;
+        sentence(
+            &format!("{}/{number}/{receiver}", self.notice.thread),
+            MAX_LANE,
+        )
+    }
+
     /// A message for each way of its receiver. Their identities follow from the message's.
     #[must_use]
     pub fn of(notice: &Notice, ways: &[Way], due_at: Timestamp) -> Vec<Self> {
@@ -118,6 +128,8 @@ pub struct DeliveryFilter {
     pub state: Option<DeliveryState>,
 }
 
+/// Longest name of a lane, in bytes; longer ones are cut.
+const MAX_LANE: usize = 512;
 /// How long a claim holds: longer than any way takes to answer or to be given up.
 const CLAIM: Duration = Duration::from_secs(300);
 /// Longest identity and longest name of a receiver, in bytes.
@@ -133,13 +145,19 @@ const MAX_CLAIMED: u32 = 100;
 const MAX_LIST: u32 = 1000;
 
 const HEAD: &str = "INSERT INTO deliveries \
-    (id, receiver, state, attempts, created_at, due_at, claimed_until_at, way, notice)";
+    (id, receiver, state, attempts, created_at, due_at, claimed_until_at, lane, way, notice)";
 const TAIL: &str = "ON CONFLICT (id) DO NOTHING";
 
+/// What was said earlier of the same matter by the same way goes first: a recovery must not overtake its problem.
+///
 /// The condition stands twice, because PostgreSQL looks again at a row that another server has just changed.
 const CLAIM_DUE: &str = "UPDATE deliveries SET claimed_until_at = $2, attempts = attempts + 1 \
     WHERE id IN (SELECT id FROM deliveries \
-        WHERE state = 'waiting' AND due_at <= $1 AND claimed_until_at <= $1 ORDER BY due_at, id LIMIT $3) \
+        WHERE state = 'waiting' AND due_at <= $1 AND claimed_until_at <= $1 \
+        AND NOT EXISTS (SELECT 1 FROM deliveries older WHERE older.lane = deliveries.lane \
+            AND older.state = 'waiting' AND (older.created_at < deliveries.created_at \
+            OR (older.created_at = deliveries.created_at AND older.id < deliveries.id))) \
+        ORDER BY due_at, id LIMIT $3) \
     AND state = 'waiting' AND due_at <= $1 AND claimed_until_at <= $1 \
     RETURNING id, attempts, created_at, way, notice";
 
@@ -178,6 +196,7 @@ pub(crate) fn write(deliveries: &[NewDelivery], now: Timestamp) -> Result<Vec<St
             Bind::from(milliseconds(now)),
             Bind::from(milliseconds(it.due_at)),
             Bind::from(0),
+            Bind::from(it.lane()),
             Bind::from(to_json("a way", &it.way, MAX_WAY)?),
             Bind::from(to_json("a message", &it.notice, MAX_NOTICE)?),
         ];

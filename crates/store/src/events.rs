@@ -78,6 +78,8 @@ pub(crate) struct EventsEntry {
     pub(crate) via: Option<HostName>,
     pub(crate) series: String,
     pub(crate) received: Timestamp,
+    /// What is before it and not stored will never come.
+    oldest: u64,
     /// In the order of their numbers, each number once.
     events: Vec<StoredEvent>,
 }
@@ -142,6 +144,7 @@ impl EventsEntry {
             via: via.cloned(),
             series: series.clone(),
             received: now,
+            oldest: batch.oldest,
             events: events.into_values().collect(),
         };
         // What cannot be written must not come into line.
@@ -149,6 +152,14 @@ impl EventsEntry {
             to_json("an event", event, MAX_EVENT)?;
         }
         Ok(entry)
+    }
+
+    /// Through which number there is nothing left to be waited for. An agent cannot give up what it sends.
+    pub(crate) fn given_up(&self, first: i64) -> i64 {
+        i64::try_from(self.oldest)
+            .unwrap_or(i64::MAX)
+            .min(first)
+            .saturating_sub(1)
     }
 
     pub(crate) fn via(&self) -> &str {

@@ -280,6 +280,7 @@ pub(crate) const TABLES: [Table; 28] = [
             Number("created_at"),
             Number("due_at"),
             Number("claimed_until_at"),
+            Text("lane"),
             Text("way"),
             Text("notice"),
             Text("error"),

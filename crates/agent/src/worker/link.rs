@@ -1,5 +1,6 @@
 //! The worker's way to the server.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -11,7 +12,7 @@ use lockstep_model::{ProblemKind, Version};
 use lockstep_net::Clock;
 use lockstep_net::client::{CallError, HttpClient};
 use lockstep_plan::probation::Link as LinkState;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tracing::{debug, error, info, warn};
 
 use super::Event;
@@ -25,11 +26,15 @@ pub(super) struct Link {
     clients: Vec<HttpClient>,
     servers: Vec<String>,
     in_use: usize,
+    /// Places for questions that are being answered.
+    questions: Arc<Semaphore>,
 }
 
 /// Up to which number of which series events are at the server; none if they could not be sent.
 pub(super) type EventsSent = Option<(String, u64)>;
 
+/// Questions that are answered at once.
+const MOST_QUESTIONS: usize = 4;
 /// The server keeps what it is told for so long.
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
@@ -62,6 +67,7 @@ impl Link {
             clients,
             servers,
             in_use: 0,
+            questions: Arc::new(Semaphore::new(MOST_QUESTIONS)),
         })
     }
 
@@ -136,6 +142,11 @@ impl Link {
     /// Answers a question.
     pub(super) fn answer(&self, query: Query, past: Past) {
         let client = self.client();
+        // A server that asks without end must not keep the host from watching itself.
+        let Ok(place) = Arc::clone(&self.questions).try_acquire_owned() else {
+            debug!("too many questions at once; this one is not answered");
+            return;
+        };
         tokio::spawn(async move {
             let answer = match query.ask {
                 Ask::History(asked) => past.view(asked).await,
@@ -151,6 +162,7 @@ impl Link {
             {
                 debug!(error = words(&error), "an answer did not reach the server");
             }
+            drop(place);
         });
     }
 

@@ -109,7 +109,11 @@ impl Worker {
         asked: Option<Interval>,
         retry_after: Option<Duration>,
     ) {
-        let every = asked.unwrap_or(self.config.report.every).duration();
+        self.asked_every = asked.or(self.asked_every);
+        let every = self
+            .asked_every
+            .unwrap_or(self.config.report.every)
+            .duration();
         let seed = schedule::stable_hash(&[self.identity.host.as_str()]);
         let wait = match (self.on_trial, asked.is_some(), retry_after) {
             (true, ..) => every.min(TRIAL_REPORT),

@@ -13,7 +13,7 @@ use lockstep_model::{
 };
 use lockstep_net::Clock;
 use lockstep_plan::fitness::{BookRecord, Happened, ItemBook};
-use lockstep_probe::{Config, Prober, Secrets};
+use lockstep_probe::{Config, NEEDS_TWO, Prober, Secrets};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -22,7 +22,7 @@ use tracing::{error, info, warn};
 use super::past::Past;
 use crate::config::AgentConfig;
 use crate::events::EventLog;
-use crate::state::{read, write};
+use crate::state::{read, write_compact};
 use crate::{Error, words};
 
 /// The mind is written down this often when nothing happens.
@@ -128,9 +128,12 @@ impl Watching {
     /// Takes a round of samples in. True if there are events to be sent.
     pub(super) fn take(&mut self, mut samples: Vec<Sample>, own: &Own, now: Timestamp) -> bool {
         if !samples.is_empty() && Instant::now() >= self.own_at {
-            self.own_at = Instant::now() + self.work.sample.duration();
+            self.own_at = Instant::now() + self.own_interval();
             samples.extend(self.own_samples(own, now));
         }
+        // A rate that has been measured once is no item yet.
+        let is_no_rate_yet = |value: &Value| matches!(value, Value::None(why) if why == NEEDS_TWO);
+        samples.retain(|sample| !is_no_rate_yet(&sample.value));
         self.past.record(now, &samples);
         self.has_sampled |= !samples.is_empty();
         let mut book = self.book.clone();
@@ -172,6 +175,15 @@ impl Watching {
             book: book.snapshot(),
             reported_at: self.reported_at,
         }
+    }
+
+    /// Time between two samples of the worker's own items.
+    fn own_interval(&self) -> Duration {
+        let every = [VERSION_LAG, CLOCK_OFFSET]
+            .iter()
+            .filter_map(|name| self.work.entry(name)?.every)
+            .min();
+        every.unwrap_or(self.work.sample).duration()
     }
 
     fn own_samples(&self, own: &Own, now: Timestamp) -> Vec<Sample> {
@@ -274,7 +286,7 @@ impl Watching {
     /// Watches what the server says from now on; none for what is watched by default.
     pub(super) fn follow(&mut self, answer: Option<WorkAnswer>, config: &AgentConfig) {
         let written = match &answer {
-            Some(answer) => write(&self.layout.work(), answer),
+            Some(answer) => write_compact(&self.layout.work(), answer),
             None => fs::remove_durable(&self.layout.work()).map_err(Error::from),
         };
         if let Err(error) = written {
@@ -304,6 +316,7 @@ impl Watching {
         self.prober.follow(without_own(&work));
         self.book.follow(&work);
         self.work = work;
+        self.own_at = Instant::now();
     }
 }
 

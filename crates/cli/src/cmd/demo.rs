@@ -134,7 +134,7 @@ async fn play(args: &Args, stage: &mut Stage, facts: &mut Facts) -> anyhow::Resu
     watch
         .facts
         .chapter("A fleet file: what is watched, and who is told");
-    let watched = Watched::begin(stage, &mut watch, hosts, PATIENCE).await?;
+    let watched = Watched::begin(stage, &mut watch, PATIENCE).await?;
     watch.facts.chapter("An item becomes sick, and well again");
     watched.sick_and_well(stage, &mut watch, PATIENCE).await?;
 

@@ -49,9 +49,10 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     }
     if let Some(state) = state {
         let level = out::level(state.level, state.no_data, state.flapping);
-        out::line(format_args!("{}: {level}, {}", state.item, state.value));
+        let value = out::printable(&state.value.to_string());
+        out::line(format_args!("{}: {level}, {value}", state.item));
         if !state.why.is_empty() {
-            out::line(format_args!("  because {}", state.why));
+            out::line(format_args!("  because {}", out::printable(&state.why)));
         }
         out::line(format_args!("  since {:.0}", state.since));
         out::line("");

@@ -12,8 +12,8 @@ use crate::out;
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  lockstep problems\n  lockstep problems --unhandled --plugin\n\
-    With --plugin the exit code is the one of a Nagios plugin: 0 all is well, 1 something is sick, 2 something is \
-    critical or dead, 3 the server does not answer."
+    With --plugin the exit code is the one of a Nagios plugin: 0 all is well or taken care of, 1 something is sick, 2 \
+    something is critical or dead, 3 the server does not answer."
 )]
 pub(crate) struct Args {
     /// Of this host alone
@@ -54,6 +54,25 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
         }
         Err(error) => return Err(error),
     };
+    let worst = problems
+        .iter()
+        .filter(|it| it.is_unhandled())
+        .map(|it| it.trouble.level)
+        .max()
+        .unwrap_or_default();
+    let (word, code) = match worst {
+        Level::FINE | Level::SOSO => ("OK", 0),
+        Level::SICK => ("WARNING", 1),
+        _ => ("CRITICAL", 2),
+    };
+    if args.plugin {
+        // The first line is all that a Nagios server shows.
+        let unhandled = problems.iter().filter(|it| it.is_unhandled()).count();
+        out::line(format_args!(
+            "{word}: {unhandled} unhandled of {} problems",
+            problems.len()
+        ));
+    }
     if args.json {
         out::json(&problems)?;
     } else {
@@ -64,7 +83,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
                 out::level(trouble.level, trouble.no_data, trouble.flapping),
                 trouble.host.to_string(),
                 trouble.item.to_string(),
-                trouble.value.to_string(),
+                out::value(&trouble.value),
                 out::ago(trouble.since, now),
                 explained(view),
             ]
@@ -72,18 +91,10 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
         let header = ["level", "host", "item", "value", "since", "why"];
         out::table(&header, rows.collect(), "all is well");
     }
-    if !args.plugin {
-        return Ok(Exit::Done);
-    }
-    let counted = problems
-        .iter()
-        .filter(|it| !args.unhandled || it.is_unhandled());
-    let worst = counted.map(|it| it.trouble.level).max().unwrap_or_default();
-    Ok(Exit::Plugin(match worst {
-        Level::FINE | Level::SOSO => 0,
-        Level::SICK => 1,
-        _ => 2,
-    }))
+    Ok(match args.plugin {
+        true => Exit::Plugin(code),
+        false => Exit::Done,
+    })
 }
 
 /// Who is on it, what explains it, or why it is so.

@@ -11,7 +11,7 @@
 //! * `escalate`: a list of `{ after = "30m", to = ["boss"] }`: who is told in addition while nobody has acknowledged;
 //! * `repeat`: time to the first reminder, `1s` to `7d`, default the one of `[alerts]`.
 //!
-//! `[alerts]`: `wait`, `interval`, `settle` (`100ms` to `1d`), `repeat` (`1s` to `7d`) and `most` (1 to 1000), see
+//! `[alerts]`: `wait`, `interval`, `settle` (`100ms` to `1d`), `repeat` (`1s` to `7d`) and `most` (1 to 200), see
 //! [`Pace`].
 
 use std::collections::BTreeMap;
@@ -43,10 +43,7 @@ pub(super) fn pace(sections: Option<Vec<Section<'_>>>) -> Pace {
             *value = found.value;
         }
     }
-    if let Some(most) = singles
-        .take("most")
-        .and_then(|field| field.whole(1..=1_000))
-    {
+    if let Some(most) = singles.take("most").and_then(|field| field.whole(1..=200)) {
         pace.most = u32::try_from(most.value).unwrap_or(pace.most);
     }
     singles.finish();
@@ -93,13 +90,14 @@ fn told(
     field: &Field<'_>,
     receivers: &mut BTreeMap<String, Set<Receiver>>,
 ) -> Vec<String> {
-    let names = field.one_or_more(|text| Ok::<_, String>(text.to_owned()));
+    let mut names = field.one_or_more(|text| Ok::<_, String>(text.to_owned()));
     if names.is_empty() {
         field.fault("nobody is told");
     }
-    for name in &names {
+    for name in &mut names {
         match receiver::inline(&name.value) {
             Some(Ok(way)) => {
+                name.value = receiver::name_of(&name.value, &way);
                 let value = Receiver {
                     ways: vec![way],
                     fallback: None,

@@ -17,6 +17,7 @@
 use std::collections::BTreeMap;
 
 use lockstep_model::alert::{Receiver, Way};
+use lockstep_plan::schedule::stable_hash;
 
 use super::{Context, check_known, name};
 use crate::fault::quoted;
@@ -99,6 +100,21 @@ pub(super) fn inline(text: &str) -> Option<Result<Way, String>> {
         })),
         _ => None,
     }
+}
+
+/// The name of a receiver that is written on the spot. An address of the web may be long, and hold a secret: it is
+/// known by its host and a number, so that neither log nor list shows more.
+pub(super) fn name_of(text: &str, way: &Way) -> String {
+    let Way::Mail { .. } = way else {
+        let (kind, url) = text.split_once(':').unwrap_or((text, ""));
+        let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        let host = authority.rsplit('@').next().unwrap_or_default();
+        let host: String = host.chars().take(100).collect();
+        let number = stable_hash(&[text.as_bytes()]) as u32;
+        return format!("{kind}:{host}#{number:08x}");
+    };
+    text.to_owned()
 }
 
 fn ways(kind: &str, mut section: Section<'_>) -> (Vec<Way>, Option<Set<String>>) {

@@ -134,6 +134,10 @@ pub struct EventBatch {
     pub series: String,
     /// The events, at most [`EventBatch::MOST`].
     pub events: Vec<Event>,
+    /// The number of the oldest event that the agent still has; what is before it and not stored is lost for good,
+    /// and need not be waited for. 0 for not said.
+    #[serde(default)]
+    pub oldest: u64,
 }
 
 impl EventBatch {

@@ -29,6 +29,9 @@ pub struct ServerStatus {
     pub updates: Updates,
     /// Version of the repository's newest `targets`; none before the publisher's keys are known.
     pub targets_version: Option<u64>,
+    /// What is wrong with the newest fleet file, if it was refused and an older one is in force.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fleet_refused: Vec<String>,
 }
 
 /// `POST /api/v1/tokens`.

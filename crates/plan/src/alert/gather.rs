@@ -426,8 +426,8 @@ impl<'c, 'a> Gather<'c, 'a> {
                 .trouble
                 .map(|it| it.value.clone())
                 .or_else(value)
-                .unwrap_or_else(|| Value::None("not watched any longer".into())),
-            why: case.trouble.map(|it| it.why.clone()).unwrap_or_default(),
+                .map_or_else(|| Value::None("not watched any longer".into()), short),
+            why: case.trouble.map(|it| plain(&it.why)).unwrap_or_default(),
             since: row.since,
             ended: intent.kind.closes().then_some(row.over_since).flatten(),
             changes,
@@ -515,4 +515,22 @@ impl<'a> Case<'a> {
         row.hold = row.hold.filter(|hold| !matches!(hold, Hold::Ack { .. }));
         self.row = Some(Cow::Owned(row));
     }
+}
+
+/// Longest text of an item in a message, in bytes: hosts say what they like, and two hundred of them share one.
+const LONGEST_TEXT: usize = 1_000;
+
+fn short(value: Value) -> Value {
+    match value {
+        Value::Text(text) => Value::Text(plain(&text)),
+        Value::None(why) => Value::None(plain(&why)),
+        number @ Value::Number { .. } => number,
+    }
+}
+
+/// The beginning of a text, without anything that a terminal or a mail would take for more than text.
+fn plain(text: &str) -> String {
+    let end = text.floor_char_boundary(LONGEST_TEXT);
+    let printable = |c: char| if c.is_control() { ' ' } else { c };
+    text[..end].chars().map(printable).collect()
 }

@@ -184,7 +184,8 @@ struct Parents<'a> {
 
 /// True for items that say whether a host can be reached at all.
 pub(super) fn tells_reach(item: &ItemName) -> bool {
-    matches!(item.probe(), "agent_silence" | "ping")
+    // `ping:OTHER` speaks of the other.
+    matches!(item.as_str(), "agent_silence" | "ping")
 }
 
 impl<'a> Parents<'a> {

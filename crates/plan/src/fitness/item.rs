@@ -219,6 +219,8 @@ impl Item {
             siblings,
         };
         let finding = match value {
+            // A probe that finds nothing wrong although it found nothing could not ask: that says nothing of what it asks.
+            Value::None(why) if could_not_ask(sample) => Finding::Unfit(why.clone()),
             Value::None(why) => Finding::Missing(why.clone()),
             value => match function.refuses(value).or_else(|| look.refuses()) {
                 Some(why) => Finding::Unfit(why),
@@ -397,4 +399,9 @@ pub(super) fn elapsed_ms(from: Timestamp, to: Timestamp) -> u64 {
 /// other probes says that the answer itself was wrong, however quickly it came.
 fn is_a_program(item: &ItemName) -> bool {
     matches!(item.probe(), "plugin" | "script")
+}
+
+fn could_not_ask(sample: &Sample) -> bool {
+    let verdict = sample.verdict.as_ref();
+    verdict.is_some_and(|verdict| verdict.level == Level::FINE)
 }

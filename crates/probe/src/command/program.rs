@@ -180,7 +180,7 @@ fn check(path: &Path) -> Result<(), String> {
     if mode & 0o111 == 0 {
         return refuse(&"is not executable");
     }
-    if mode & 0o002 != 0 || (owner != 0 && owner != rustix::process::geteuid().as_raw()) {
+    if mode & 0o022 != 0 || (owner != 0 && owner != rustix::process::geteuid().as_raw()) {
         return refuse(&"is not run: others than root and the agent's own user can change it");
     }
     Ok(())

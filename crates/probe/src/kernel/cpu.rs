@@ -132,7 +132,7 @@ impl Probe for Share {
 
 /// Why a rate has no value yet.
 pub(super) fn needs_two() -> String {
-    "needs two samples".into()
+    crate::NEEDS_TWO.into()
 }
 
 impl Times {

@@ -1,4 +1,7 @@
-//! Is somebody listening on a port? Sources: `/proc/net/tcp`, `tcp6`, `udp`, `udp6`.
+//! Is somebody listening on a port? Of TCP the kernel is asked for who listens ([`diag`]), where it can be asked so;
+//! else, and of UDP, the sources are `/proc/net/tcp`, `tcp6`, `udp`, `udp6`.
+
+mod diag;
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -68,10 +71,17 @@ impl Listening {
         let cell = self.kernel.cell::<Cell>(key);
         let ports = cell
             .get_or_init(async || {
-                // The kernel looks for the first connection in a table that is mostly empty and has a place for each
-                // that the machine could have: 20 ms, which others should not wait for.
+                // For its lists the kernel looks for the first connection in a table that is mostly empty and has a
+                // place for each that the machine could have: 20 ms, which others should not wait for.
                 let proc = self.kernel.proc.clone();
-                let list = self.aside.ask(key, at, move || ports(&proc, files, state));
+                let list = self.aside.ask(key, at, move || {
+                    // What this process is told is about the machine whose `proc` this is.
+                    let can_be_asked = state == LISTENS && proc == Path::new("/proc");
+                    match can_be_asked.then(diag::ports) {
+                        Some(Ok(ports)) => Ok(ports),
+                        _ => ports(&proc, files, state),
+                    }
+                });
                 list.answer(deadline).await.and_then(|ports| ports)
             })
             .await

@@ -20,7 +20,7 @@ use crate::probe::{Found, Look, Order, Probe};
 /// Most processes that are looked at.
 const MOST_PROCESSES: usize = 100_000;
 /// How much of a command line is read: its first word, unless that is absurdly long.
-const LONGEST_PROGRAM: u64 = 4096;
+const LONGEST_PROGRAM: usize = 4096;
 
 /// All processes; threads are none.
 pub(super) fn count(kernel: &Kernel) -> Reading {
@@ -94,16 +94,17 @@ fn pids(proc: &Path) -> Result<impl Iterator<Item = u32> + use<>, String> {
 /// `nginx` calls itself `nginx: master process`, and a script goes by the name of its interpreter.
 fn walk(proc: &Path) -> Result<HashMap<String, usize>, String> {
     let mut names = HashMap::new();
+    let mut buffer = [0; LONGEST_PROGRAM];
     for pid in pids(proc)? {
         let dir = proc.join(pid.to_string());
         // A process that is not there any more has ended between the two looks.
-        let Ok(comm) = head(&dir.join("comm"), 64) else {
+        let Ok(comm) = head(&dir.join("comm"), &mut buffer) else {
             continue;
         };
         let comm = String::from_utf8_lossy(comm.trim_ascii_end()).into_owned();
-        let program = head(&dir.join("cmdline"), LONGEST_PROGRAM)
+        let program = head(&dir.join("cmdline"), &mut buffer)
             .ok()
-            .and_then(|line| program(&line));
+            .and_then(program);
         if let Some(program) = program.filter(|program| *program != comm) {
             *names.entry(program).or_insert(0) += 1;
         }
@@ -122,10 +123,11 @@ fn program(cmdline: &[u8]) -> Option<String> {
     (!name.is_empty() && name.len() <= ItemName::LONGEST).then(|| name.to_owned())
 }
 
-fn head(path: &Path, most: u64) -> std::io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(most).read_to_end(&mut bytes)?;
-    Ok(bytes)
+/// The beginning of a file, in one reading: the kernel gives as much as there is room for, and a machine may have
+/// thousands of these files.
+fn head<'a>(path: &Path, buffer: &'a mut [u8]) -> std::io::Result<&'a [u8]> {
+    let length = File::open(path)?.read(buffer)?;
+    Ok(&buffer[..length])
 }
 
 #[expect(clippy::cast_precision_loss, reason = "at most 100,000")]

@@ -15,6 +15,8 @@ use crate::disk::{self, Measure};
 /// Largest file of `/proc` that is read, in bytes. What lies behind it is not seen; `stat` of a machine with
 /// thousands of interrupts and `mountinfo` of one with thousands of mounts are that long.
 const MOST_BYTES: u64 = 1024 * 1024;
+/// Room for a file before anything is known of it.
+const ROOM: usize = 4096;
 
 /// The kernel of this machine. Several items come from one file, and several from one walk over all processes; each
 /// is read once in a round, into a cell that all of them share.
@@ -117,7 +119,9 @@ impl Kernel {
 
 /// The first megabyte of a file of `/proc`.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Unread> {
-    let mut bytes = Vec::new();
+    // Most of these files fit in here. They do not say how long they are, so that a small beginning would be read in
+    // small pieces.
+    let mut bytes = Vec::with_capacity(ROOM);
     File::open(path)
         .and_then(|file| file.take(MOST_BYTES).read_to_end(&mut bytes))
         .map_err(|error| Unread {

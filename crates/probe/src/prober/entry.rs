@@ -16,6 +16,8 @@ const SHORTEST: Duration = Duration::from_secs(1);
 const TIME_LIMIT: Duration = Duration::from_secs(10);
 /// Longest time that a look may have.
 const LONGEST_LIMIT: Duration = Duration::from_secs(600);
+/// A look may take so many of its intervals.
+const MOST_LATE: u32 = 3;
 /// The first looks of probes that are not cheap are spread over this time, and so are all later ones.
 const SPREAD: Duration = Duration::from_secs(10);
 /// How much more often than it should a probe is asked in a hurry, unless it is cheap.
@@ -184,16 +186,19 @@ fn wish(item: &WorkItem, watched: Option<&WatchedHost>, work: &Work) -> Wish {
         TIME_LIMIT
     };
     let timeout = item.timeout.map_or(limit, |timeout| timeout.duration());
+    let every = item.every.unwrap_or(work.sample).duration().max(SHORTEST);
     Wish {
         identity: Identity {
             host: watched.map(|watched| watched.host.clone()),
             name: item.name.clone(),
-            timeout: timeout.min(LONGEST_LIMIT),
+            // Who is asked each second must say so within a few: an answer that is late for longer would look like a
+            // pause in the samples.
+            timeout: timeout.min(LONGEST_LIMIT).min(every * MOST_LATE),
             options: item.options.clone(),
             address: watched.map(|watched| watched.address.clone()),
             snmp: watched.and_then(|watched| watched.snmp.clone()),
         },
-        every: item.every.unwrap_or(work.sample).duration().max(SHORTEST),
+        every,
     }
 }
 

@@ -116,7 +116,8 @@ impl Failure {
         if self.is_theirs {
             answer.but(&why)
         } else {
-            answer
+            // No value, and nothing to be said against the peer.
+            answer.saying(&why)
         }
     }
 }

@@ -23,5 +23,6 @@ pub(crate) async fn status(State(app): State<Arc<App>>) -> Result<Json<ServerSta
         active_rollouts: rollouts::count_active(&app).await?,
         updates: settings::updates(&app).await?,
         targets_version: app.store.targets_version().await?,
+        fleet_refused: app.fleet.refused(),
     }))
 }

@@ -32,6 +32,9 @@ async fn decide_over(
     lease: &Lease,
     now: Timestamp,
 ) -> Result<bool, lockstep_store::Error> {
+    if app.fleet.is_behind() {
+        return Ok(false);
+    }
     let mut situation = Situation::read(app, now).await?;
     leases::keep(app, &mut situation, now).await?;
     // Another decider may have written since: a new lease means a new book.

@@ -6,6 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 use lockstep_model::api::{Backfill, EventBatch, Snapshot};
 use lockstep_model::{Event, EventKind, HostName, ItemName, Level, Value};
 
+use lockstep_plan::alert::lease::SILENCE_ITEM;
+
 use crate::app::App;
 use crate::operator_api::add;
 use crate::web::Refusal;
@@ -34,6 +36,7 @@ pub(crate) async fn receive(
         ));
     }
     let batch = EventBatch {
+        oldest: batch.oldest,
         series: batch.series.clone(),
         events: batch
             .events
@@ -93,7 +96,7 @@ pub(crate) async fn receive_backfill(
 /// An event as it is believed. What a host says of one that it does not watch (any more) keeps its number, so that
 /// the numbers have no gap, and says nothing of the other host.
 fn heard(app: &App, host: &HostName, event: &Event) -> Event {
-    if speaks_for(app, host, &event.host) {
+    if speaks_for(app, host, &event.host) && !is_of_the_server(&event.item) {
         return event.clone();
     }
     tracing::warn!(%host, of = %event.host, item = %event.item, "a host speaks of one that it does not watch");
@@ -107,10 +110,16 @@ fn heard(app: &App, host: &HostName, event: &Event) -> Event {
         kind: EventKind::Level,
         from: Level::FINE,
         to: Level::FINE,
-        value: Value::None("not believed".into()),
+        // Not [`Value::None`]: what has no value is a trouble of its host.
+        value: Value::Text("not believed".into()),
         why,
         ..event.clone()
     }
+}
+
+/// True for items that the server itself speaks of: nobody else can say whether it hears of a host.
+pub(crate) fn is_of_the_server(item: &ItemName) -> bool {
+    item.probe() == SILENCE_ITEM
 }
 
 /// A host speaks for itself, and for those that the fleet file has it watch.

@@ -6,12 +6,12 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
 use lockstep_fleet::{Errors, Fleet};
-use lockstep_model::alert::AlertRules;
+use lockstep_model::alert::{AlertRules, Way};
 use lockstep_model::api::WorkAnswer;
 use lockstep_model::api::operator::{FleetText, FleetView};
 use lockstep_model::{ContentHash, HostName, Interval, ProblemKind};
@@ -24,7 +24,7 @@ use crate::web::Refusal;
 /// How often the file and the database are looked at.
 const LOOK: Duration = Duration::from_secs(5);
 /// Hosts whose documents are remembered.
-const REMEMBERED: usize = 20_000;
+const REMEMBERED: usize = 200_000;
 
 /// What is in force on this server.
 #[derive(Debug, Default)]
@@ -39,6 +39,8 @@ struct State {
     seen: Option<Seen>,
     /// What is wrong with the file, if it was refused.
     refused: Vec<String>,
+    /// A newer server accepted a file that this one does not understand.
+    is_behind: bool,
 }
 
 /// A file's looks from outside: a change of any of it is a reason to read it.
@@ -57,6 +59,7 @@ pub(crate) struct Accepted {
     pub(crate) rules: AlertRules,
     files: Vec<FleetText>,
     works: Mutex<HashMap<HostName, Brief>>,
+    dependents: OnceLock<HashMap<HostName, Vec<HostName>>>,
 }
 
 /// What of a work document is needed again and again.
@@ -93,6 +96,21 @@ impl Accepted {
         brief
     }
 
+    /// The hosts of the file that depend on this one.
+    pub(crate) fn dependents_of(&self, host: &HostName) -> &[HostName] {
+        let dependents = self.dependents.get_or_init(|| {
+            let mut dependents: HashMap<HostName, Vec<HostName>> = HashMap::new();
+            for other in self.fleet.hosts() {
+                for parent in self.fleet.parents_of(other) {
+                    let known = dependents.entry(parent.clone()).or_default();
+                    known.push(other.clone());
+                }
+            }
+            dependents
+        });
+        dependents.get(host).map_or(&[], Vec::as_slice)
+    }
+
     /// How often a host reports.
     pub(crate) fn report_interval(&self, host: &HostName) -> Interval {
         self.brief(host).report
@@ -105,9 +123,27 @@ impl FleetInForce {
         self.state().accepted.clone()
     }
 
-    /// The identity of what a host is told; none for the defaults.
-    pub(crate) fn hash(&self, host: &HostName) -> Option<ContentHash> {
+    /// The identity of what a host is told; none for the defaults. `in_force` is what the host has: a server that does
+    /// not understand the newest file leaves it at that.
+    pub(crate) fn hash(
+        &self,
+        host: &HostName,
+        in_force: Option<ContentHash>,
+    ) -> Option<ContentHash> {
+        if self.is_behind() {
+            return in_force;
+        }
         self.accepted().map(|accepted| accepted.brief(host).hash)
+    }
+
+    /// What is wrong with the newest file, if it was refused.
+    pub(crate) fn refused(&self) -> Vec<String> {
+        self.state().refused.clone()
+    }
+
+    /// True if a newer server accepted a file that this one does not understand: then it decides nothing by an older.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.state().is_behind
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
@@ -163,11 +199,10 @@ pub(crate) async fn look(app: &App, why: &str) {
     if !changed || now_seen.is_empty() {
         return;
     }
-    app.fleet.state().seen = Some(now_seen);
     match reload(app, why).await {
         Ok(_) => {}
         Err(refusal) => {
-            tracing::error!(?refusal, file = %path.display(), "the fleet file is not taken over; the old one stays in force")
+            tracing::error!(why = refusal.detail(), file = %path.display(), "the fleet file is not taken over; the old one stays in force")
         }
     }
 }
@@ -175,6 +210,8 @@ pub(crate) async fn look(app: &App, why: &str) {
 /// Reads the file and takes it over.
 pub(crate) async fn reload(app: &App, who: &str) -> Result<FleetView, Refusal> {
     let path = app.config.fleet_file();
+    // Before it is read: what changes meanwhile is seen at the next look.
+    app.fleet.state().seen = Some(seen(&path));
     let loaded = tokio::task::spawn_blocking({
         let path = path.clone();
         move || Fleet::load(&path)
@@ -186,6 +223,10 @@ pub(crate) async fn reload(app: &App, who: &str) -> Result<FleetView, Refusal> {
         Ok(fleet) => fleet,
         Err(errors) => return Err(refuse(app, &errors)),
     };
+    if let Err(error) = check_templates(&fleet) {
+        app.fleet.state().refused = vec![error.clone()];
+        return Err(Refusal::bad_request(error));
+    }
     let now = app.now();
     let files = texts(&fleet);
     let unchanged = app
@@ -202,6 +243,19 @@ pub(crate) async fn reload(app: &App, who: &str) -> Result<FleetView, Refusal> {
         put_in_force(app, version, now, fleet);
     }
     view(app)
+}
+
+/// What the fleet file's own check does not know: which names a template may use.
+fn check_templates(fleet: &Fleet) -> Result<(), String> {
+    for (name, receiver) in &fleet.alert_rules().receivers {
+        for way in &receiver.ways {
+            if let Way::Template { body, .. } = way {
+                lockstep_notify::check_template(body)
+                    .map_err(|error| format!("the template of receiver {name:?}: {error}"))?;
+            }
+        }
+    }
+    Ok(())
 }
 
 fn refuse(app: &App, errors: &Errors) -> Refusal {
@@ -228,6 +282,7 @@ async fn follow_database(app: &App) -> Result<(), lockstep_store::Error> {
         Ok(fleet) => put_in_force(app, stored.version, stored.accepted_at, fleet),
         // A newer server accepted what this one does not understand.
         Err(errors) => {
+            app.fleet.state().is_behind = true;
             let words: Vec<String> = errors.shown.iter().map(ToString::to_string).collect();
             tracing::error!(
                 version = stored.version,
@@ -246,9 +301,14 @@ fn put_in_force(app: &App, version: u64, accepted_at: Timestamp, fleet: Fleet) {
         rules: fleet.alert_rules().clone(),
         files: texts(&fleet),
         works: Mutex::default(),
+        dependents: OnceLock::new(),
         fleet,
     };
-    app.fleet.state().accepted = Some(Arc::new(accepted));
+    {
+        let mut state = app.fleet.state();
+        state.accepted = Some(Arc::new(accepted));
+        state.is_behind = false;
+    }
     tracing::info!(version, "a fleet file is in force");
     app.wake.notify_one();
     let hosts = app.streams.count();

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use lockstep_model::api::operator::HostView;
-use lockstep_model::{HostName, PackageName};
+use lockstep_model::{HostName, Level, PackageName};
 use lockstep_store::{HostRow, WatchedRow};
 
 use super::audit;
@@ -39,15 +39,24 @@ pub(crate) async fn count(app: &App, now: Timestamp) -> Result<Counts, Refusal> 
 /// All hosts by name, those without an agent among them, without their items.
 pub(crate) async fn list(app: &App) -> Result<Vec<HostView>, Refusal> {
     let orders = app.standing.read(app).await?;
+    let now = app.now();
     let mut views = Vec::new();
     for row in app.store.hosts().await? {
         let mut view = view(&orders, row);
         view.items.clear();
+        // What a silent host said last is no word on how it is.
+        if app.is_silent(&view.name, view.last_seen, view.enrolled_at, now) {
+            view.level = Level::DEAD;
+        }
         views.push(view);
     }
     for row in app.store.watched_hosts().await? {
+        let is_silent = app.is_silent(&row.via, Some(row.received_at), row.received_at, now);
         let mut view = view_of_watched(row);
         view.items.clear();
+        if is_silent {
+            view.level = Level::DEAD;
+        }
         views.push(view);
     }
     views.sort_by(|a, b| a.name.cmp(&b.name));

@@ -21,14 +21,19 @@ pub(crate) async fn keep(
     situation: &mut Situation,
     now: Timestamp,
 ) -> Result<(), lockstep_store::Error> {
-    let wanted = lease::leases(&situation.runs, |host| dependents(app, host), now);
+    let mut wanted = lease::leases(&situation.runs, |host| dependents(app, host), now);
     let there = |id: &str| situation.silences.iter().find(|it| it.id == id);
+    let mut ended = Vec::new();
     for silence in &wanted {
         let known = there(&silence.id).map(|known| known.ends_at);
         if known.is_none_or(|ends_at| silence.ends_at.duration_since(ends_at) >= WORTH_WRITING) {
-            app.store.put_lease(silence).await?;
+            // Somebody may have ended it: then they want to be told.
+            if !app.store.put_lease(silence).await? {
+                ended.push(silence.id.clone());
+            }
         }
     }
+    wanted.retain(|silence| !ended.contains(&silence.id));
     let is_over = |it: &&Silence| it.run.is_some() && !wanted.iter().any(|kept| kept.id == it.id);
     for silence in situation.silences.iter().filter(is_over) {
         app.store.end_silence(&silence.id, now, OWNER).await?;
@@ -43,7 +48,5 @@ fn dependents(app: &App, host: &HostName) -> Vec<HostName> {
     let Some(accepted) = app.fleet.accepted() else {
         return Vec::new();
     };
-    let fleet = &accepted.fleet;
-    let depends = |other: &&HostName| fleet.parents_of(other).contains(host);
-    fleet.hosts().filter(depends).cloned().collect()
+    accepted.dependents_of(host).to_vec()
 }

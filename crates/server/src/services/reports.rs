@@ -10,7 +10,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use lockstep_model::api::{Installed, Report, ReportAnswer, WatchedReport};
-use lockstep_model::{HostName, Interval, PackageName, Phase, ProblemKind, RunRecord, Version};
+use lockstep_model::{
+    Change, ChangeKind, ContentHash, HostName, Interval, ItemState, PackageName, Phase,
+    ProblemKind, RunRecord, Value, Version,
+};
 use lockstep_plan::schedule;
 
 use super::events;
@@ -34,6 +37,15 @@ pub(crate) async fn receive(
     let orders = app.standing.read(app).await?;
     if app.novelty.is_news(host, report) && orders.anything_moves() {
         app.wake.notify_one();
+    }
+    if app.novelty.has_other_work(host, report.work) {
+        let change = Change {
+            at: now,
+            kind: ChangeKind::Work,
+            what: "watches by another work document".into(),
+            run: None,
+        };
+        app.store.record_change(host, &change).await?;
     }
     let installed = agent_in(report);
     let facts = orders.facts(
@@ -63,7 +75,7 @@ pub(crate) async fn receive(
         updates: orders.updates,
         server_time: now,
         server_version: app.version.clone(),
-        work: app.fleet.hash(host),
+        work: app.fleet.hash(host, report.work),
     })
 }
 
@@ -82,16 +94,60 @@ fn check_items(report: &Report) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// A report as it is believed: without hosts that the fleet file does not have this one watch. The rest counts: a
-/// host whose work document is old must learn of the new one by the answer to its report.
+/// A report as it is believed: without hosts that the fleet file does not have this one watch, and without the items
+/// that the server itself speaks of. The rest counts: a host whose work document is old must learn of the new one by
+/// the answer to its report.
 fn heard<'a>(app: &App, host: &HostName, report: &'a Report) -> Cow<'a, Report> {
     let foreign = |it: &WatchedReport| !events::speaks_for(app, host, &it.host) || it.host == *host;
-    if !report.watched.iter().any(foreign) {
-        return Cow::Borrowed(report);
+    let mut heard = Cow::Borrowed(report);
+    if report.watched.iter().any(foreign) {
+        heard.to_mut().watched.retain(|it| !foreign(it));
     }
-    let mut report = report.clone();
-    report.watched.retain(|it| !foreign(it));
-    Cow::Owned(report)
+    for longest in SHORTER {
+        if fits(&heard) {
+            break;
+        }
+        shorten(heard.to_mut(), longest);
+    }
+    heard
+}
+
+/// Largest report, in bytes of JSON: what the store takes.
+const LARGEST: usize = 256 * 1024;
+/// The texts of a report that is larger are cut to these lengths, one after the other. A host whose plugins say much
+/// must not look silent because of it.
+const SHORTER: [usize; 4] = [1024, 256, 64, 16];
+
+fn fits(report: &Report) -> bool {
+    // A byte is written as six at most, so most reports need not be written to be measured.
+    let bytes = |state: &ItemState| {
+        let text = match &state.value {
+            Value::Number { unit, .. } => unit,
+            Value::Text(text) | Value::None(text) => text,
+        };
+        6 * (text.len() + state.why.len() + state.item.as_str().len()) + 256
+    };
+    let own = report.items.iter();
+    let all = own.chain(report.watched.iter().flat_map(|it| &it.items));
+    all.map(bytes).sum::<usize>() <= LARGEST / 2
+        || serde_json::to_vec(report).is_ok_and(|json| json.len() <= LARGEST)
+}
+
+fn shorten(report: &mut Report, longest: usize) {
+    let cut = |text: &mut String| {
+        if text.len() > longest {
+            text.truncate(text.floor_char_boundary(longest));
+            text.push('…');
+        }
+    };
+    let own = report.items.iter_mut();
+    for state in own.chain(report.watched.iter_mut().flat_map(|it| &mut it.items)) {
+        cut(&mut state.why);
+        match &mut state.value {
+            Value::Number { unit, .. } => cut(unit),
+            Value::Text(text) | Value::None(text) => cut(text),
+        }
+    }
 }
 
 /// Stores where a run is.
@@ -150,6 +206,7 @@ fn next_report(app: &App, host: &HostName, now: Timestamp) -> Interval {
 #[derive(Debug, Default)]
 pub(crate) struct Novelty {
     said: Mutex<HashMap<HostName, Said>>,
+    works: Mutex<HashMap<HostName, Option<ContentHash>>>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -176,6 +233,17 @@ impl Novelty {
         }
         said.insert(host.clone(), says);
         true
+    }
+
+    /// True if the host had another work document in its last report to this server.
+    fn has_other_work(&self, host: &HostName, work: Option<ContentHash>) -> bool {
+        let mut works = self.works.lock().unwrap_or_else(PoisonError::into_inner);
+        if works.len() >= REMEMBERED {
+            works.clear();
+        }
+        works
+            .insert(host.clone(), work)
+            .is_some_and(|before| before != work)
     }
 
     /// The host is gone.

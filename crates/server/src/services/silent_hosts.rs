@@ -58,6 +58,7 @@ pub(crate) async fn look(app: &App, now: Timestamp) -> Result<(), lockstep_store
     }
     for batch in events.chunks(EventBatch::MOST) {
         let batch = EventBatch {
+            oldest: 0,
             series: SERIES.into(),
             events: batch.to_vec(),
         };

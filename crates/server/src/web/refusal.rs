@@ -68,6 +68,11 @@ impl Refusal {
         )
     }
 
+    /// What is said to the caller.
+    pub(crate) fn detail(&self) -> &str {
+        &self.problem.detail
+    }
+
     /// The same refusal under a status of its own, where a kind covers several.
     pub(crate) fn with_status(mut self, status: StatusCode) -> Self {
         self.problem.status = status.as_u16();

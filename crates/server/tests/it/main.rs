@@ -5,15 +5,25 @@
     reason = "a test fails by panicking, in its helpers, too"
 )]
 
+mod acks;
+mod alerts;
 mod backup;
+mod closed_loop;
 mod downloads;
 mod enrolment;
+mod events;
 mod first_start;
+mod fleet;
+mod health;
+mod history;
 mod hostile;
+mod limits;
+mod mail;
 mod operators;
 mod postgres;
 mod publishing;
 mod reports;
 mod rollouts;
+mod silent_hosts;
 mod streams;
 mod world;

@@ -12,7 +12,7 @@ use lockstep_testkit::Postgres;
 use crate::world::{self, Publisher, World};
 
 /// Copies what the servers of one fleet share beside the database.
-fn copy_keys(from: &Path, to: &Path) {
+pub(crate) fn copy_keys(from: &Path, to: &Path) {
     for name in [
         "ca/ca.pem",
         "ca/ca.key",

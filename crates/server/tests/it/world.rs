@@ -102,7 +102,13 @@ impl World {
 
     /// Stops the server and starts it again on the same data.
     pub(crate) async fn restart(self) -> Self {
+        self.restart_after(Duration::ZERO).await
+    }
+
+    /// Stops the server, and starts it again on the same data when this time has passed.
+    pub(crate) async fn restart_after(self, away: Duration) -> Self {
         self.running.stop().await;
+        self.driver.advance(away);
         let running = Server::start(self.config.clone(), self.clock.clone())
             .await
             .unwrap();
@@ -249,6 +255,12 @@ impl Host {
             identity,
             clock: world.clock.clone(),
         }
+    }
+
+    /// The same host, towards a server that was started again.
+    pub(crate) fn at(&self, world: &World) -> Self {
+        let Identity { cert_pem, key_pem } = self.identity.clone();
+        Self::new(world, self.name.as_str(), key_pem, cert_pem)
     }
 
     pub(crate) fn report_of(&self, running: &str, proven: bool) -> Report {

@@ -134,6 +134,7 @@ pub(super) async fn commit(db: &Db, group: &[Waiting]) -> Result<Vec<Outcome>, E
                         .bind(milliseconds(entry.received))
                         .fetch_one(&mut *tx)
                         .await?;
+                    let through = through.max(entry.given_up(span.first));
                     let there: Vec<i64> = query_scalar(events::THERE)
                         .bind(via)
                         .bind(&entry.series)

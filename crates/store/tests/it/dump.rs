@@ -72,6 +72,7 @@ async fn fill_monitoring(store: &Store) {
     }];
     store.record_report(&web1, &watching, at(7)).await.unwrap();
     let batch = EventBatch {
+        oldest: 0,
         series: "s1".into(),
         events: vec![event(3, 5, "web1", "swap", Level::FINE, Level::SICK)],
     };

@@ -11,6 +11,7 @@ use crate::samples::{at, enroll, event, host};
 
 fn batch(series: &str, events: Vec<Event>) -> EventBatch {
     EventBatch {
+        oldest: 0,
         series: series.into(),
         events,
     }

@@ -96,6 +96,7 @@ fn one_event(series: &str, number: u64) -> EventBatch {
     };
     let event = event(number, number as i64, "web1", series, Level::SOSO, to);
     EventBatch {
+        oldest: 0,
         series: series.into(),
         events: vec![event],
     }

@@ -276,6 +276,7 @@ pub(crate) async fn monitoring_forgets_what_is_old(place: Place) {
     let web1 = host("web1");
     for (number, second) in [(1, 0), (2, 20 * DAY)] {
         let batch = EventBatch {
+            oldest: 0,
             series: "s1".into(),
             events: vec![event(
                 number,
@@ -349,6 +350,7 @@ pub(crate) async fn monitoring_forgets_what_is_old(place: Place) {
     );
     // What was stored once and is forgotten is not news when it is sent again.
     let batch = EventBatch {
+        oldest: 0,
         series: "s1".into(),
         events: vec![event(1, 0, "web1", "swap", Level::FINE, Level::SICK)],
     };

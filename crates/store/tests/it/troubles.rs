@@ -36,6 +36,7 @@ async fn tell(store: &Store, reporter: &str, report: &Report, second: i64) {
 
 async fn happen(store: &Store, reporter: &str, events: Vec<Event>, second: i64) {
     let batch = EventBatch {
+        oldest: 0,
         series: "s1".into(),
         events,
     };

@@ -10,6 +10,7 @@ use lockstep_host::exec::Exec;
 use lockstep_host::fs::{self, Mode};
 use lockstep_host::process::{Output, Process, Spawn};
 use lockstep_host::slots::Slots;
+use lockstep_model::ItemState;
 use lockstep_model::api::operator::CreatedToken;
 use tokio::time::{Instant, sleep};
 
@@ -237,23 +238,43 @@ impl Stage {
     pub(crate) async fn supervisors(&self) -> anyhow::Result<Vec<u32>> {
         let mut pids = Vec::new();
         for host in &self.hosts {
-            let root = text(host.layout.root());
-            let status = self
-                .quiet(&["agent", "status", "--json", "--root", &root])
-                .await?;
-            let status: serde_json::Value = serde_json::from_str(&status)?;
+            let status = self.status(host).await?;
             let pid = status["supervisor"]["pid"]
                 .as_u64()
                 .context("the agent names no process")?;
             if pid != u64::from(host.agent.pid()) {
                 bail!(
-                    "the agent of {root} is process {pid}, it was started as {}",
+                    "the agent of {} is process {pid}, it was started as {}",
+                    host.layout.root().display(),
                     host.agent.pid()
                 );
             }
             pids.push(host.agent.pid());
         }
         Ok(pids)
+    }
+
+    /// How many hosts there are.
+    pub(crate) fn hosts(&self) -> usize {
+        self.hosts.len()
+    }
+
+    /// The items that a host watches, as it says through its own socket. The first host is number 1.
+    pub(crate) async fn items(&self, number: usize) -> anyhow::Result<Vec<ItemState>> {
+        let host = number
+            .checked_sub(1)
+            .and_then(|index| self.hosts.get(index));
+        let mut status = self.status(host.context("there is no such host")?).await?;
+        let items = status["worker"]["items"].take();
+        serde_json::from_value(items).context("the items of a host are not understood")
+    }
+
+    async fn status(&self, host: &Host) -> anyhow::Result<serde_json::Value> {
+        let root = text(host.layout.root());
+        let status = self
+            .quiet(&["agent", "status", "--json", "--root", &root])
+            .await?;
+        Ok(serde_json::from_str(&status)?)
     }
 
     /// What `current` names on each host's disk.

@@ -13,6 +13,7 @@ use lockstep_model::{ItemState, Level, Outcome, RolloutState, RunReason, Value, 
 use tokio::time::{Instant, sleep};
 
 use super::facts::Facts;
+use super::stage::Stage;
 use crate::operator::{Operator, question};
 
 /// Watches the fleet, tells what changes, and notes facts.
@@ -43,6 +44,18 @@ pub(crate) const LOOK: Duration = Duration::from_millis(150);
 /// True for what somebody would be told of, if nothing held it back.
 fn is_bad(problem: &ProblemView) -> bool {
     problem.trouble.level >= Level::SICK
+}
+
+fn follows(wanted: &WorkAnswer, items: &[ItemState]) -> bool {
+    let wanted: BTreeSet<&str> = wanted
+        .work
+        .items
+        .iter()
+        .map(|it| it.name.as_str())
+        .collect();
+    let watched: BTreeSet<&str> = items.iter().map(|it| it.item.as_str()).collect();
+    let has_value = |it: &ItemState| !matches!(it.value, Value::None(_));
+    watched == wanted && items.iter().all(has_value)
 }
 
 impl View {
@@ -172,37 +185,25 @@ impl<'a> Watch<'a> {
         Ok(())
     }
 
-    /// Watches until every host reports a value for each item that the fleet file gives it, and no other item.
+    /// Watches until every host says itself that it has a value for each item that the fleet file gives it, and that
+    /// it looks at no other one.
     pub(crate) async fn until_followed(
         &mut self,
-        hosts: usize,
+        stage: &Stage,
         patience: Duration,
     ) -> anyhow::Result<()> {
         let what = "every host watches what the fleet file says, and nothing else";
         let began = Instant::now();
-        for number in 1..=hosts {
-            while !self.follows(&format!("host{number}")).await? {
+        for number in 1..=stage.hosts() {
+            let path = format!("hosts/host{number}/work");
+            let wanted: WorkAnswer = self.operator.get(&path).await?;
+            while !follows(&wanted, &stage.items(number).await?) {
                 self.lose_patience(what, began, patience)?;
                 sleep(LOOK).await;
             }
         }
         self.facts.saw(what);
         Ok(())
-    }
-
-    async fn follows(&self, host: &str) -> anyhow::Result<bool> {
-        let wanted: WorkAnswer = self.operator.get(&format!("hosts/{host}/work")).await?;
-        let is: HostView = self.operator.get(&format!("hosts/{host}")).await?;
-        let wanted: BTreeSet<&str> = wanted
-            .work
-            .items
-            .iter()
-            .map(|it| it.name.as_str())
-            .collect();
-        let has_value = |it: &ItemState| !matches!(it.value, Value::None(_));
-        let all_have_values = is.items.iter().all(has_value);
-        let is: BTreeSet<&str> = is.items.iter().map(|it| it.item.as_str()).collect();
-        Ok(all_have_values && is == wanted)
     }
 
     /// Watches until the run of a bad release is reported as rolled back, for the expected reason.

@@ -56,7 +56,6 @@ impl Watched {
     pub(crate) async fn begin(
         stage: &mut Stage,
         watch: &mut Watch<'_>,
-        hosts: usize,
         patience: Duration,
     ) -> anyhow::Result<Self> {
         let queue = stage.watched_dir()?.join("queue");
@@ -82,7 +81,7 @@ impl Watched {
             .command(&["fleet", "check", "server/fleet.toml"])
             .await?;
         stage.command(&["fleet", "reload"]).await?;
-        watch.until_followed(hosts, patience).await?;
+        watch.until_followed(stage, patience).await?;
         Ok(watched)
     }
 
@@ -238,7 +237,7 @@ sick = ">= 50kB"
 [alerts]
 wait = "1s"
 interval = "1s"
-settle = "1s"
+settle = "500ms"
 
 [receiver.file]
 exec = {program}
@@ -288,3 +287,6 @@ fn peak(series: &Series) -> usize {
     let most = series.buckets.iter().map(|bucket| bucket.max);
     most.fold(0.0, f64::max) as usize
 }
+
+#[cfg(test)]
+mod tests;

@@ -72,7 +72,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
                 lockstep_model::EventKind::Level => format!("{} → {}", event.from, event.to),
                 kind => format!("{kind} ({})", event.to),
             },
-            event.value.to_string(),
+            out::value(&event.value),
             event.why.clone(),
             change.map_or(String::new(), |change| {
                 format!("{}, {}", change.what, out::ago(change.at, event.at))

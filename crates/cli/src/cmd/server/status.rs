@@ -45,6 +45,12 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
             "off"
         }
     ));
+    if !status.fleet_refused.is_empty() {
+        out::line(format_args!(
+            "fleet      the file has {} mistakes and is not in force: lockstep fleet reload shows them",
+            status.fleet_refused.len()
+        ));
+    }
     match status.targets_version {
         Some(version) => out::line(format_args!("releases   list version {version}")),
         None => {

@@ -74,9 +74,14 @@ impl Device {
     }
 }
 
+fn anywhere() -> Vec<lockstep_model::Glob> {
+    vec![lockstep_model::Glob::parse("*").unwrap()]
+}
+
 fn knowing(mut order: Order) -> Order {
     let community = |text: &str| SnmpSecret {
         community: Some(text.into()),
+        hosts: anywhere(),
         ..SnmpSecret::default()
     };
     let user =
@@ -86,6 +91,7 @@ fn knowing(mut order: Order) -> Order {
             auth_password: Some(auth_password.into()),
             privacy: privacy.map(|(privacy, _)| privacy),
             privacy_password: privacy.map(|(_, password)| password.into()),
+            hosts: anywhere(),
             ..SnmpSecret::default()
         };
     let aes = |password| Some((SnmpPrivacy::Aes, password));
