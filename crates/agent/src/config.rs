@@ -260,7 +260,7 @@ mod tests {
             "{error}"
         );
         let error = AgentConfig::parse("[report]\nevery = \"5 minutes\"\n").unwrap_err();
-        assert!(error.contains("each number needs a unit"), "{error}");
+        assert!(error.contains("a number is expected"), "{error}");
         let error = AgentConfig::parse("servers = [\"http://x\"]").unwrap_err();
         assert!(error.contains("https://HOST:7440"), "{error}");
         let error = AgentConfig::parse("[metrics]\nlisten = \"0.0.0.0:9740\"\n").unwrap_err();

@@ -357,7 +357,7 @@ fn alerts_and_silences_are_compiled() {
             ("ann", 2),
             ("mail:ops@example.org", 1),
             ("pager", 2),
-            ("webhook:https://hooks.example.org/x", 1)
+            ("webhook:hooks.example.org#7d060140", 1)
         ]
     );
     let [on_call, all] = rules.routes.as_slice() else {

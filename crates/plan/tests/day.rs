@@ -288,17 +288,17 @@ const SCRIPT: &[Happening] = &[
         "03:00",
         "the switch loses packets; the twenty hosts behind it are heard of no more",
         |day| {
-            day.set("switch1", "ping:192.0.2.1", Level::SICK);
+            day.set("switch1", "ping", Level::SICK);
             for n in 1..=20 {
                 day.falls_silent(&format!("web{n}"));
             }
         },
     ),
     ("03:02", "the switch is dead", |day| {
-        day.set("switch1", "ping:192.0.2.1", Level::DEAD)
+        day.set("switch1", "ping", Level::DEAD)
     }),
     ("03:40", "the switch is back", |day| {
-        day.set("switch1", "ping:192.0.2.1", Level::FINE)
+        day.set("switch1", "ping", Level::FINE)
     }),
     ("03:42", "and so are the hosts, but for web20", |day| {
         for n in 1..=19 {

@@ -55,6 +55,24 @@ pub(super) fn load(file: &Path) -> Result<Fleet, Exit> {
     })
 }
 
+/// Reads the fleet file that is named, or else the one that is in force on the server.
+pub(super) async fn load_or_ask(
+    file: Option<&Path>,
+    operator: &OperatorArgs,
+) -> anyhow::Result<Result<Fleet, Exit>> {
+    if let Some(file) = file {
+        return Ok(load(file));
+    }
+    let view: FleetView = Operator::open(operator)?.get("fleet").await?;
+    let texts = view.files.into_iter().map(|file| (file.name, file.text));
+    Ok(Fleet::parse(texts.collect()).map_err(|errors| {
+        out::note(format_args!(
+            "{errors}\n\nlockstep: this version does not understand the fleet file that is in force"
+        ));
+        Exit::Failed
+    }))
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::Write;
@@ -90,22 +108,4 @@ mod tests {
             assert_eq!(run(&["fleet", "diff", path, "--against", against]), exit);
         }
     }
-}
-
-/// Reads the fleet file that is named, or else the one that is in force on the server.
-pub(super) async fn load_or_ask(
-    file: Option<&Path>,
-    operator: &OperatorArgs,
-) -> anyhow::Result<Result<Fleet, Exit>> {
-    if let Some(file) = file {
-        return Ok(load(file));
-    }
-    let view: FleetView = Operator::open(operator)?.get("fleet").await?;
-    let texts = view.files.into_iter().map(|file| (file.name, file.text));
-    Ok(Fleet::parse(texts.collect()).map_err(|errors| {
-        out::note(format_args!(
-            "{errors}\n\nlockstep: this version does not understand the fleet file that is in force"
-        ));
-        Exit::Failed
-    }))
 }

@@ -497,7 +497,7 @@ most = 0
 wait = "2d"
 "#,
         &[
-            r#"f:2:8: most must be between 1 and 1000"#,
+            r#"f:2:8: most must be between 1 and 200"#,
             r#"f:3:8: wait = "2d" must be between 100ms and 1d"#,
         ],
     ),

@@ -239,7 +239,7 @@ impl<'c, 'a> Gather<'c, 'a> {
             causes.push(Cause::Release(self.release(run)));
         }
         // What stands between a host and us explains why it cannot be reached, and nothing else.
-        if tells_reach(case.item) || case.trouble.is_some_and(|it| it.no_data) {
+        if tells_reach(case.host, case.item) || case.trouble.is_some_and(|it| it.no_data) {
             let parents = self.facts.fleet.parents_of(case.host);
             causes.extend(parents.iter().cloned().map(Cause::Parent));
         }

@@ -73,7 +73,7 @@ impl<'a> Holds<'a> {
             .filter(|it| matches_one(&it.items, trouble.item.as_str()))
             .max_by_key(|it| (it.run.is_some(), it.ends_at, &it.id));
         // What a host said before it fell silent is old, and its silence is told.
-        let is_old = host.is_down && !tells_reach(&trouble.item);
+        let is_old = host.is_down && !tells_reach(&trouble.host, &trouble.item);
         let itself = is_old.then(|| trouble.host.clone());
         Held {
             depends_on: host.standing.down.clone().or(itself),
@@ -183,14 +183,23 @@ struct Parents<'a> {
 }
 
 /// True for items that say whether a host can be reached at all.
-pub(super) fn tells_reach(item: &ItemName) -> bool {
-    // `ping:OTHER` speaks of the other.
-    matches!(item.as_str(), "agent_silence" | "ping")
+pub(super) fn tells_reach(host: &HostName, item: &ItemName) -> bool {
+    match (item.probe(), item.object()) {
+        ("agent_silence" | "ping", None) => true,
+        // `ping:OTHER` speaks of the other.
+        ("ping", Some(object)) => object == host.as_str(),
+        _ => false,
+    }
 }
 
 impl<'a> Parents<'a> {
     fn of(facts: &Facts<'a>) -> Self {
-        let reach = || facts.troubles.iter().filter(|it| tells_reach(&it.item));
+        let reach = || {
+            facts
+                .troubles
+                .iter()
+                .filter(|it| tells_reach(&it.host, &it.item))
+        };
         let down: HashSet<&HostName> = reach()
             .filter(|it| it.level >= Level::CRITICAL)
             .map(|it| &it.host)

@@ -359,7 +359,7 @@ impl<'a> Look<'a> {
         }
         let doubt_ends = after(row.first_at, DOUBT);
         let in_doubt = problem.shaky
-            && (tells_reach(problem.item) || trouble.no_data)
+            && (tells_reach(problem.host, problem.item) || trouble.no_data)
             && self.facts.now < doubt_ends;
         let ready = self.facts.now >= row.ready_at && !in_doubt;
         if !ready {

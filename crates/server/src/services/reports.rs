@@ -103,6 +103,15 @@ fn heard<'a>(app: &App, host: &HostName, report: &'a Report) -> Cow<'a, Report> 
     if report.watched.iter().any(foreign) {
         heard.to_mut().watched.retain(|it| !foreign(it));
     }
+    let of_the_server = |it: &ItemState| events::is_of_the_server(&it.item);
+    let watched = heard.watched.iter().flat_map(|it| &it.items);
+    if heard.items.iter().chain(watched).any(of_the_server) {
+        let heard = heard.to_mut();
+        heard.items.retain(|it| !of_the_server(it));
+        for watched in &mut heard.watched {
+            watched.items.retain(|it| !of_the_server(it));
+        }
+    }
     for longest in SHORTER {
         if fits(&heard) {
             break;

@@ -209,6 +209,10 @@ pub(crate) async fn two_servers_never_send_one_message(place: Place) {
     let stores = [place.open().await, place.open().await];
     let many: Vec<_> = (0..100)
         .flat_map(|number| deliveries(&format!("n{number}")))
+        .map(|mut it| {
+            it.notice.thread.clone_from(&it.notice.id);
+            it
+        })
         .collect();
     stores[0].add_deliveries(&many, at(0)).await.unwrap();
     let claiming: Vec<_> = (0..12)
@@ -233,4 +237,36 @@ pub(crate) async fn two_servers_never_send_one_message(place: Place) {
     let mut expected: Vec<_> = many.into_iter().map(|it| it.id).collect();
     expected.sort();
     assert_eq!(claimed, expected);
+}
+
+pub(crate) async fn a_recovery_does_not_overtake_its_problem(place: Place) {
+    let store = place.open().await;
+    store
+        .add_deliveries(&deliveries("problem"), at(0))
+        .await
+        .unwrap();
+    store
+        .add_deliveries(&deliveries("recovered"), at(5))
+        .await
+        .unwrap();
+    let ids = |due: Vec<lockstep_store::DueDelivery>| -> Vec<String> {
+        due.into_iter().map(|it| it.id).collect()
+    };
+    let due = store.due_deliveries(at(400), 10).await.unwrap();
+    assert_eq!(ids(due), ["problem-0", "problem-1"]);
+    // One way works, the other has to be tried again: each has an order of its own.
+    assert!(store.delivery_done("problem-0", at(401)).await.unwrap());
+    let again = Some(at(900));
+    let failed = store.delivery_failed("problem-1", 1, "busy", again, at(401));
+    assert!(failed.await.unwrap());
+    let due = store.due_deliveries(at(402), 10).await.unwrap();
+    assert_eq!(ids(due), ["recovered-0"]);
+    assert!(store.delivery_done("recovered-0", at(403)).await.unwrap());
+    // What is given up holds nothing up.
+    let due = store.due_deliveries(at(900), 10).await.unwrap();
+    assert_eq!(ids(due), ["problem-1"]);
+    let failed = store.delivery_failed("problem-1", 2, "gone", None, at(901));
+    assert!(failed.await.unwrap());
+    let due = store.due_deliveries(at(902), 10).await.unwrap();
+    assert_eq!(ids(due), ["recovered-1"]);
 }

@@ -254,3 +254,32 @@ pub(crate) async fn events_are_found_by_what_they_are(place: Place) {
     assert_eq!(all[5].changes, [change(12), change(5)]);
     assert_eq!(all[2].changes, []);
 }
+
+pub(crate) async fn what_an_agent_no_longer_has_is_not_waited_for(place: Place) {
+    let store = place.open().await;
+    enroll(&store, &["web1"]).await;
+    let web1 = host("web1");
+    let send = |batch: EventBatch| {
+        let (store, web1) = (store.clone(), web1.clone());
+        async move {
+            let changes = std::collections::BTreeMap::new();
+            store
+                .record_events(Some(&web1), &batch, &changes, at(100))
+                .await
+                .unwrap()
+        }
+    };
+    assert_eq!(send(batch("s", numbered([1]))).await, 1);
+    // A server that was restored from a backup is behind what the agent has forgotten.
+    let later = EventBatch {
+        oldest: 5,
+        ..batch("s", numbered([5, 6]))
+    };
+    assert_eq!(send(later).await, 6);
+    // What it still sends it cannot have given up.
+    let liar = EventBatch {
+        oldest: 100,
+        ..batch("s", numbered([7]))
+    };
+    assert_eq!(send(liar).await, 7);
+}
