@@ -473,10 +473,7 @@ fn what_stands_behind_a_dead_host_is_not_told() {
     world.set("switch1", "ping", Level::DEAD);
     assert_eq!(world.pass(600), ["ann: problem switch1 ping dead"]);
     world.set("switch1", "ping", Level::FINE);
-    assert_eq!(
-        world.pass(120),
-        ["ann: recovered switch1 ping fine"]
-    );
+    assert_eq!(world.pass(120), ["ann: recovered switch1 ping fine"]);
     for n in 1..20 {
         world.set(&format!("web{n}"), "agent_silence", Level::FINE);
     }
