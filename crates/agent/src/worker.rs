@@ -339,7 +339,9 @@ impl Worker {
     fn give_sign(&self) {
         let sign = Sign {
             link: self.link_state.clone(),
-            levels: self.watching.levels(),
+            levels: self
+                .watching
+                .levels(|item| self.config.probation.is_gated(item)),
         };
         let (socket, events) = (self.layout.supervisor_socket(), self.events.clone());
         tokio::spawn(async move {

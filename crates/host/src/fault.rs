@@ -29,13 +29,13 @@ mod absent;
 #[cfg(not(debug_assertions))]
 pub(crate) use absent::{carried, effects};
 #[cfg(not(debug_assertions))]
-pub use absent::{point, set_partner, set_role};
+pub use absent::{point, set_partner, set_role, uncounted};
 #[cfg(debug_assertions)]
 pub(crate) use ledger::effects;
 #[cfg(debug_assertions)]
 pub(crate) use switch::carried;
 #[cfg(debug_assertions)]
-pub use switch::{point, set_partner, set_role};
+pub use switch::{point, set_partner, set_role, uncounted};
 
 #[cfg(test)]
 #[cfg(debug_assertions)]

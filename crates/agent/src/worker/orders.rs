@@ -273,7 +273,7 @@ impl Worker {
 
     /// Asks the supervisor to try the slot. If it agrees, this worker is about to be stopped.
     pub(super) fn offer(&mut self, run: Journal) {
-        let Some(levels) = self.watching.levels() else {
+        let Some(levels) = self.watching.levels(|_| false) else {
             return self.retry_later(
                 "the first samples are not there yet".into(),
                 Duration::from_secs(1),

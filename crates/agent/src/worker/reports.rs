@@ -190,7 +190,7 @@ impl Worker {
             return;
         };
         let waited = self.watching.log().waiting();
-        if let Err(error) = self.watching.log().stored(&series, through) {
+        if let Err(error) = self.watching.stored(&series, through) {
             warn!(
                 error = words(&error),
                 "that events are stored could not be written down; they are sent again"

@@ -6,10 +6,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use lockstep_host::{Layout, fs};
+use lockstep_host::{Layout, fault, fs};
 use lockstep_model::api::{WatchedReport, WorkAnswer};
 use lockstep_model::{
-    ContentHash, Event, HostName, ItemName, ItemState, Level, Sample, Value, Work,
+    ContentHash, Event, HostName, ItemName, ItemState, Level, Sample, Value, Work, WorkItem,
 };
 use lockstep_net::Clock;
 use lockstep_plan::fitness::{BookRecord, Happened, ItemBook};
@@ -27,6 +27,8 @@ use crate::{Error, words};
 
 /// The mind is written down this often when nothing happens.
 const SAVE: Duration = Duration::from_secs(300);
+/// After this time every item that there is has been looked at once.
+const FIRST_LOOKS: Duration = Duration::from_secs(15);
 /// Largest file of secrets, in bytes.
 const MAX_SECRETS: u64 = 256 * 1024;
 
@@ -49,6 +51,7 @@ pub(super) struct Watching {
     reported_at: Option<Timestamp>,
     saved_at: Instant,
     own_at: Instant,
+    begun_at: Instant,
     has_sampled: bool,
 }
 
@@ -86,7 +89,7 @@ impl Watching {
         let saved: Option<WorkAnswer> = read(&layout.work())?;
         let work_hash = saved.as_ref().map(|saved| saved.hash);
         let work = saved.map_or_else(|| default_work(config), |saved| saved.work);
-        let (log, memory) = EventLog::open::<Memory>(layout)?;
+        let (log, memory) = fault::uncounted(|| EventLog::open::<Memory>(layout))?;
         let (book, reported_at) = match memory {
             Some(memory) => {
                 let book = ItemBook::resume(memory.book, &work, clock.now());
@@ -115,6 +118,7 @@ impl Watching {
             reported_at,
             saved_at: Instant::now(),
             own_at: Instant::now(),
+            begun_at: Instant::now(),
             has_sampled: false,
         };
         Ok((watching, samples))
@@ -142,7 +146,7 @@ impl Watching {
         let events: Vec<Event> = happened.into_iter().map(|it| self.event(it)).collect();
         let new = !events.is_empty();
         let memory = self.memory(&book);
-        match self.log.add(events, &memory) {
+        match fault::uncounted(|| self.log.add(events, &memory)) {
             Ok(()) => self.book = book,
             // The old book stays, so the next round finds the same again.
             Err(error) => {
@@ -162,7 +166,8 @@ impl Watching {
     /// Writes the mind down.
     pub(super) fn save(&mut self) {
         self.saved_at = Instant::now();
-        if let Err(error) = self.log.save(&self.memory(&self.book)) {
+        let memory = self.memory(&self.book);
+        if let Err(error) = fault::uncounted(|| self.log.save(&memory)) {
             warn!(
                 error = words(&error),
                 "the state of the items could not be written down"
@@ -242,14 +247,36 @@ impl Watching {
         &self.shown.watched
     }
 
-    /// The levels of the host's own items, for probation.
-    pub(super) fn levels(&self) -> Option<BTreeMap<ItemName, Level>> {
-        let states = self.states()?.iter();
-        Some(states.map(|it| (it.item.clone(), it.level)).collect())
+    /// The levels of the host's own items, for probation; none before each item that `is_gated` has been looked at,
+    /// or has had its time: what has not been looked at cannot have become worse.
+    pub(super) fn levels(
+        &self,
+        is_gated: impl Fn(&ItemName) -> bool,
+    ) -> Option<BTreeMap<ItemName, Level>> {
+        let states = self.states()?;
+        let is_there = |entry: &WorkItem| {
+            let matches = |state: &ItemState| entry.name.matches(state.item.as_str());
+            states.iter().any(matches)
+        };
+        let is_awaited = |entry: &&WorkItem| {
+            let name = ItemName::parse(entry.name.as_str());
+            !entry.is_rule && name.is_ok_and(|name| is_gated(&name))
+        };
+        let all_there = self.work.items.iter().filter(is_awaited).all(is_there);
+        if !all_there && Instant::now() < self.begun_at + FIRST_LOOKS {
+            return None;
+        }
+        let levels = states.iter().map(|it| (it.item.clone(), it.level));
+        Some(levels.collect())
     }
 
-    pub(super) fn log(&mut self) -> &mut EventLog {
-        &mut self.log
+    pub(super) fn log(&self) -> &EventLog {
+        &self.log
+    }
+
+    /// The server has the events of a series up to this one.
+    pub(super) fn stored(&mut self, series: &str, through: u64) -> Result<(), Error> {
+        fault::uncounted(|| self.log.stored(series, through))
     }
 
     pub(super) fn past(&self) -> &Past {
@@ -286,8 +313,10 @@ impl Watching {
     /// Watches what the server says from now on; none for what is watched by default.
     pub(super) fn follow(&mut self, answer: Option<WorkAnswer>, config: &AgentConfig) {
         let written = match &answer {
-            Some(answer) => write_compact(&self.layout.work(), answer),
-            None => fs::remove_durable(&self.layout.work()).map_err(Error::from),
+            Some(answer) => fault::uncounted(|| write_compact(&self.layout.work(), answer)),
+            None => {
+                fault::uncounted(|| fs::remove_durable(&self.layout.work())).map_err(Error::from)
+            }
         };
         if let Err(error) = written {
             self.refuse_work(words(&error));
@@ -347,7 +376,7 @@ fn prober_config(
     host: &HostName,
     pids: Vec<u32>,
 ) -> Result<Config, Error> {
-    fs::create_dir(&layout.probes_dir())?;
+    fault::uncounted(|| fs::create_dir(&layout.probes_dir()))?;
     Ok(Config {
         host: Some(host.clone()),
         permits: config.probes.clone(),

@@ -3,6 +3,7 @@
 //! Debug builds only. A mistake in the environment variables ends the process loudly, because a fault that never
 //! happens would let a test pass that proves nothing.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
@@ -55,6 +56,9 @@ pub(super) enum Power {
 /// A place where the agent may die. `name` has no colons; in debug builds with the environment
 /// variables of [this module](super) set it is traced, and may not return.
 pub fn point(name: &'static str) {
+    if UNCOUNTED.get() {
+        return;
+    }
     let Some(switch) = switch() else { return };
     let role = *locked(&ROLE);
     let nth = {
@@ -76,6 +80,19 @@ pub fn point(name: &'static str) {
         }
         _ => {}
     }
+}
+
+thread_local! {
+    static UNCOUNTED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Does work whose passages come in another number each time, such as what samples bring, without counting them: they
+/// would hide the points of the story that is being cut. Such work has tests of its own.
+pub fn uncounted<T>(work: impl FnOnce() -> T) -> T {
+    let before = UNCOUNTED.replace(true);
+    let done = work();
+    UNCOUNTED.set(before);
+    done
 }
 
 /// Says what this process is, for the trace and for faults: `supervisor`, `worker`. `agent` until then.

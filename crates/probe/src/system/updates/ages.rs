@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use lockstep_host::fault;
 use lockstep_host::fs::{Mode, read_capped, write_durable};
 
 /// Largest file, in bytes; all packages of a large machine are half of it.
@@ -66,7 +67,8 @@ fn save(path: &Path, seen: &BTreeMap<String, Timestamp>) {
     let saved = serde_json::to_vec(seen)
         .map_err(|error| error.to_string())
         .and_then(|bytes| {
-            write_durable(path, &bytes, Mode::Private).map_err(|error| error.to_string())
+            fault::uncounted(|| write_durable(path, &bytes, Mode::Private))
+                .map_err(|error| error.to_string())
         });
     if let Err(error) = saved {
         tracing::warn!(path = %path.display(), error, "the ages of pending fixes cannot be kept");
