@@ -29,6 +29,9 @@ const MOST_EVENTS: u64 = 10_000;
 const MOST_FILES: usize = 64;
 /// Most events that are put together in one file; the files lose their minds, of which only the newest counts.
 const MOST_TOGETHER: u64 = 500;
+/// Most events that one file can hold: a round closes the items of one work document and begins those of another, at
+/// most 500 each, and with each of them its level may change and its flapping begin.
+const MOST_IN_FILE: u64 = 2_000;
 /// Longest text of an event's value, in bytes: what happened is told by its beginning.
 const LONGEST_TEXT: usize = 512;
 
@@ -90,7 +93,7 @@ impl EventLog {
             dir,
         };
         let mut newest: Option<Mind<M>> = None;
-        for first in log.names()? {
+        for first in log.names(".json")? {
             let Some(page) = read::<Page<M>>(&log.file(first))? else {
                 continue;
             };
@@ -101,6 +104,11 @@ impl EventLog {
                 let after = first + count - 1;
                 newest = Some(Mind { after, mind });
             }
+        }
+        // How many events a damaged file had nobody knows, and the server may have them: their numbers are not used
+        // again, or it would take new events for those. The file stays where it was moved to, so a restart knows too.
+        for first in log.names(".json.damaged")? {
+            log.next = log.next.max(first.saturating_add(MOST_IN_FILE));
         }
         let mind = match (saved, newest) {
             (Some(saved), Some(newest)) if newest.after > saved.after => Some(newest.mind),
@@ -283,7 +291,8 @@ impl EventLog {
         self.dir.join(format!("{first:020}.json"))
     }
 
-    fn names(&self) -> Result<Vec<u64>, Error> {
+    /// The numbers of the files whose names end in this way.
+    fn names(&self, ending: &str) -> Result<Vec<u64>, Error> {
         let listing = |source| Error::System {
             doing: "list the events that wait",
             source,
@@ -291,7 +300,7 @@ impl EventLog {
         let mut names = Vec::new();
         for entry in std::fs::read_dir(&self.dir).map_err(listing)? {
             let name = entry.map_err(listing)?.file_name();
-            let number = name.to_str().and_then(|name| name.strip_suffix(".json"));
+            let number = name.to_str().and_then(|name| name.strip_suffix(ending));
             names.extend(number.and_then(|number| number.parse::<u64>().ok()));
         }
         names.sort_unstable();

@@ -1,6 +1,5 @@
-//! Forgetting: an item, a host, what has expired, and what a wrong clock wrote.
+//! Forgetting: what has expired, and what a wrong clock wrote.
 
-use lockstep_model::{HostName, ItemName};
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{Connection, query, query_as, query_scalar};
 
@@ -12,29 +11,6 @@ use crate::tier::Tier;
 use crate::{Error, History, marks};
 
 impl History {
-    /// Forgets an item, or all items of a host. Returns how many items that were.
-    ///
-    /// # Errors
-    /// [`Error::Database`].
-    pub async fn forget(
-        &self,
-        host: Option<&HostName>,
-        item: Option<&ItemName>,
-    ) -> Result<usize, Error> {
-        const WHAT: &str = "forget an item";
-        let ids: Vec<u32> = {
-            let memory = self.memory();
-            let all = memory.all();
-            let meant =
-                all.filter(|(of, name, _)| *of == host && item.is_none_or(|item| item == *name));
-            meant.map(|(.., known)| known.id).collect()
-        };
-        let mut conn = self.conn(WHAT).await?;
-        series(&mut conn, &ids).await.map_err(Error::during(WHAT))?;
-        self.reload(&mut conn).await?;
-        Ok(ids.len())
-    }
-
     /// Reads the series again, after some were forgotten.
     pub(crate) async fn reload(&self, conn: &mut SqliteConnection) -> Result<(), Error> {
         let mut memory = Memory::load(conn)

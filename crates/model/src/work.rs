@@ -177,7 +177,8 @@ const WATCHED: [&str; 25] = [
 ];
 
 impl Work {
-    /// Largest work document, in bytes of JSON.
+    /// Largest work document, in bytes of JSON as an agent fetches it. A server accepts no fleet file that makes a
+    /// larger one for a host that the file names.
     pub const LARGEST: usize = 1024 * 1024;
 
     /// The entry that counts for an item of this host: of those that match, the one with the heaviest pattern, and

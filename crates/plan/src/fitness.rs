@@ -20,7 +20,6 @@
 mod book;
 mod condition;
 mod defaults;
-mod describe;
 mod flap;
 mod function;
 mod item;
@@ -33,7 +32,6 @@ mod window;
 
 pub use book::{Happened, ItemBook};
 pub use defaults::default_for;
-pub use describe::describe;
 pub use record::BookRecord;
 pub use why::Why;
 

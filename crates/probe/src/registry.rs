@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use lockstep_model::nearest;
+
 use crate::probe::{Order, Probe};
 use crate::{command, kernel, remote, system};
 
@@ -35,8 +37,6 @@ const OTHERS: [&str; 27] = [
     "unit",
     "units_failed",
 ];
-/// Names that differ in more letters than this are not the same name misspelt.
-const MOST_MISTAKES: usize = 3;
 
 /// The probe that an entry of the work document names; an error says why there is none.
 pub(crate) fn find(order: &Order) -> Result<Arc<dyn Probe>, String> {
@@ -49,35 +49,14 @@ pub(crate) fn find(order: &Order) -> Result<Arc<dyn Probe>, String> {
 
 fn unknown(probe: &str) -> String {
     let names = kernel::NAMES.iter().chain(&OTHERS);
-    let nearest = names
-        .map(|name| (mistakes(probe, name), name))
-        .min()
-        .filter(|(mistakes, _)| *mistakes <= MOST_MISTAKES);
-    match nearest {
-        Some((_, name)) => format!("there is no probe {probe}; did you mean {name}?"),
+    match nearest(probe, names.copied()) {
+        Some(name) => format!("there is no probe {probe}; did you mean {name}?"),
         None => format!("there is no probe {probe}"),
     }
 }
 
-/// How many letters must be put in, taken out or changed to make one word of the other.
-fn mistakes(word: &str, name: &str) -> usize {
-    let name: Vec<char> = name.chars().collect();
-    let mut row: Vec<usize> = (0..=name.len()).collect();
-    for (index, letter) in word.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], index + 1);
-        for (column, other) in name.iter().enumerate() {
-            let changed = diagonal + usize::from(letter != *other);
-            diagonal = row[column + 1];
-            row[column + 1] = changed.min(diagonal + 1).min(row[column] + 1);
-        }
-    }
-    row[name.len()]
-}
-
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
     fn why(name: &str) -> String {
@@ -106,15 +85,6 @@ mod tests {
                 .or_else(|| remote::find(&order))
                 .or_else(|| command::find(&order));
             assert!(found.is_some(), "{name}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn mistakes_are_counted_both_ways(a in "[a-c_]{0,8}", b in "[a-c_]{0,8}") {
-            prop_assert_eq!(mistakes(&a, &b), mistakes(&b, &a));
-            prop_assert_eq!(mistakes(&a, &b) == 0, a == b);
-            prop_assert!(mistakes(&a, &b) <= a.len().max(b.len()));
         }
     }
 }

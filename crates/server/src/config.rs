@@ -9,7 +9,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use lockstep_model::{Interval, Strategy};
+use lockstep_model::{Interval, Strategy, nearest};
 use lockstep_plan::policy::AgentPolicy;
 use lockstep_store::DatabaseUrl;
 use serde::{Deserialize, Deserializer};
@@ -365,30 +365,10 @@ fn with_suggestion(error: &toml::de::Error) -> String {
     let Some(unknown) = quoted.next() else {
         return words;
     };
-    let nearest = quoted
-        .map(|known| (distance(unknown, known), known))
-        .min()
-        .filter(|(distance, known)| *distance <= (known.len() / 4).max(1));
-    match nearest {
-        Some((_, known)) => format!("{words}did you mean `{known}`?"),
+    match nearest(unknown, quoted) {
+        Some(known) => format!("{words}did you mean `{known}`?"),
         None => words,
     }
-}
-
-/// Levenshtein's distance: how many letters must be added, removed or changed.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().take(64).enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let changed = diagonal + usize::from(x != *y);
-            diagonal = row[j + 1];
-            row[j + 1] = changed.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! Hints: "report now", and questions. A hint carries no truth, so losing one loses only time. They reach the agents that hold a
-//! stream open on this server.
+//! Hints: "report now", and questions. A hint carries no truth, so losing one loses only time. They reach the agents
+//! that hold a stream open on this server.
 
 use std::collections::HashSet;
 use std::sync::Arc;

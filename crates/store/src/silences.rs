@@ -140,39 +140,11 @@ impl Store {
     /// # Errors
     /// [`Error::Database`] and [`Error::Damaged`].
     pub async fn silences(&self, now: Timestamp) -> Result<Vec<Silence>, Error> {
-        self.silences_where(now, Timestamp::MAX).await
-    }
-
-    /// The silences that ended from `from` to before `to`, by identity. They are kept for four weeks.
-    ///
-    /// # Errors
-    /// [`Error::Database`] and [`Error::Damaged`].
-    pub async fn ended_silences(
-        &self,
-        from: Timestamp,
-        to: Timestamp,
-    ) -> Result<Vec<Silence>, Error> {
-        // An end is exclusive: at that moment the silence is over.
-        let before = |at: Timestamp| {
-            let earlier = at.checked_sub(jiff::Span::new().milliseconds(1));
-            earlier.unwrap_or(Timestamp::MIN)
-        };
-        self.silences_where(before(from), before(to)).await
-    }
-
-    /// Those whose end lies behind `after`, and not behind `through`.
-    async fn silences_where(
-        &self,
-        after: Timestamp,
-        through: Timestamp,
-    ) -> Result<Vec<Silence>, Error> {
         let found: Vec<Record> = on!(self.db(), "list the silences", pool => {
             let found = query(
-                "SELECT id, document FROM silences WHERE ends_at > $1 AND ends_at <= $2 \
-                 ORDER BY id LIMIT $3",
+                "SELECT id, document FROM silences WHERE ends_at > $1 ORDER BY id LIMIT $2",
             )
-            .bind(milliseconds(after))
-            .bind(milliseconds(through))
+            .bind(milliseconds(now))
             .bind(limit(MAX_LIST, MAX_LIST))
             .fetch_all(pool)
             .await?;

@@ -133,3 +133,24 @@ fn a_damaged_file_is_moved_aside_and_the_rest_goes_on() {
     assert_eq!(numbers(&log), [2]);
     assert_eq!(mind.as_deref(), Some("two"));
 }
+
+#[test]
+fn numbers_of_a_damaged_file_are_not_used_again() {
+    let (_dir, layout) = layout();
+    let (mut log, _) = open(&layout);
+    log.add(vec![event("a")], &"one").unwrap();
+    log.add(vec![event("b"), event("c")], &"three").unwrap();
+    fs::write_durable(&log.file(2), b"{", fs::Mode::Private).unwrap();
+    let (log, mind) = open(&layout);
+    assert_eq!(numbers(&log), [1]);
+    assert_eq!(mind.as_deref(), Some("one"));
+    drop(log);
+    // Nor after a restart before anything has happened.
+    let (mut log, _) = open(&layout);
+    log.add(vec![event("d")], &"four").unwrap();
+    assert_eq!(numbers(&log), [1, 2 + MOST_IN_FILE]);
+    let (mut log, mind) = open(&layout);
+    assert_eq!(mind.as_deref(), Some("four"));
+    log.add(vec![event("e")], &"five").unwrap();
+    assert_eq!(numbers(&log), [1, 2 + MOST_IN_FILE, 3 + MOST_IN_FILE]);
+}

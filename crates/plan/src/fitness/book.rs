@@ -207,35 +207,6 @@ impl ItemBook {
         book
     }
 
-    /// Takes in samples of this host's own items, all of them, and returns how they stand. Items without a sample are
-    /// forgotten.
-    pub fn update(&mut self, samples: Vec<(ItemName, Value)>, now: Timestamp) -> Vec<ItemState> {
-        // Nobody has said how often there are samples; the time since the last ones does.
-        if let Some(asked) = self.asked_at {
-            let ms = elapsed_ms(asked, now).clamp(1_000, 3_600_000);
-            self.orders.set_sample(Interval::from_millis(ms));
-        }
-        let orders = &self.orders;
-        if let Some(items) = self.hosts.get_mut(&None) {
-            for (name, item) in items.iter_mut() {
-                item.order.every = orders.order(None, name).every;
-            }
-            items.retain(|item, _| samples.iter().any(|(name, _)| name == item));
-        }
-        let samples: Vec<Sample> = samples
-            .into_iter()
-            .map(|(item, value)| Sample {
-                host: None,
-                item,
-                at: now,
-                value,
-                verdict: None,
-            })
-            .collect();
-        self.take(&samples, now);
-        self.states(None)
-    }
-
     /// After a time in which nobody asked, or when the clock was turned back, silence is counted from now on.
     fn notice_pause(&mut self, now: Timestamp) {
         let items = self.hosts.values().flat_map(BTreeMap::values);

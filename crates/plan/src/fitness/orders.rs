@@ -56,10 +56,6 @@ impl Orders {
         }
     }
 
-    pub(super) fn set_sample(&mut self, sample: Interval) {
-        self.sample = sample;
-    }
-
     pub(super) fn of(work: &Work) -> Self {
         let mut shared = Shared::default();
         let watched = work.watched.iter().map(|watched| {

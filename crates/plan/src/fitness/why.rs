@@ -190,7 +190,7 @@ impl fmt::Display for Subject<'_> {
 }
 
 /// What a test asks for, as it stands behind its subject. A limit without a unit is shown with the value's.
-pub(super) fn phrase(test: &Test, unit: Option<&str>) -> String {
+fn phrase(test: &Test, unit: Option<&str>) -> String {
     match test {
         Test::Compare { op, limit } => format!("is {} {}", op.words(), figure(limit, unit)),
         Test::Outside(range) if range.inside => {
@@ -207,7 +207,7 @@ pub(super) fn phrase(test: &Test, unit: Option<&str>) -> String {
 }
 
 /// For how long, behind what was asked.
-pub(super) fn for_hold(hold: Hold) -> String {
+fn for_hold(hold: Hold) -> String {
     match hold {
         Hold::Now => String::new(),
         Hold::Time(time) => format!(" for {time}"),
@@ -216,7 +216,7 @@ pub(super) fn for_hold(hold: Hold) -> String {
 }
 
 /// A limit in words.
-pub(super) fn figure(limit: &Quantity, unit: Option<&str>) -> String {
+fn figure(limit: &Quantity, unit: Option<&str>) -> String {
     match unit {
         Some(unit) if limit.unit.is_empty() => number(limit.value, unit),
         _ => number(limit.value, &limit.unit),

@@ -6,7 +6,7 @@
 
 use jiff::Timestamp;
 use lockstep_model::api::{EnrollAnswer, EnrollRequest, RenewAnswer, RenewRequest};
-use lockstep_model::{HostName, ProblemKind};
+use lockstep_model::{Change, ChangeKind, HostName, ProblemKind};
 use lockstep_store::NewHost;
 use lockstep_trust::identity::{EnrollmentToken, IssuedCertificate, csr_key};
 
@@ -66,6 +66,16 @@ pub(crate) async fn enroll(
             replace: redeemed.replace,
         })
         .await?;
+    // An enrolment whose answer was lost is one enrolment, however often it is repeated: the time of the first counts,
+    // and makes them the same change.
+    let enrolled = app.store.host(&request.name).await?;
+    let change = Change {
+        at: enrolled.map_or(now, |host| host.enrolled_at),
+        kind: ChangeKind::Enrolled,
+        what: "enrolled".into(),
+        run: None,
+    };
+    app.store.record_change(&request.name, &change).await?;
     let issued = issue(app, &request.csr, &request.name, now).await?;
     tracing::info!(host = %request.name, token = token.id(), serial = issued.serial, "enrolled a host");
     super::audit::note(

@@ -14,7 +14,7 @@ use lockstep_fleet::{Errors, Fleet};
 use lockstep_model::alert::{AlertRules, Way};
 use lockstep_model::api::WorkAnswer;
 use lockstep_model::api::operator::{FleetText, FleetView};
-use lockstep_model::{ContentHash, HostName, Interval, ProblemKind};
+use lockstep_model::{ContentHash, HostName, Interval, ProblemKind, Work};
 
 use super::audit;
 use crate::app::App;
@@ -72,9 +72,7 @@ struct Brief {
 impl Accepted {
     /// What a host is told to watch.
     pub(crate) fn work(&self, host: &HostName) -> WorkAnswer {
-        let work = self.fleet.work_for(host);
-        let hash = lockstep_fleet::hash_of(&work);
-        WorkAnswer { hash, work }
+        answer(&self.fleet, host)
     }
 
     /// The identity of that, and how often the host reports, at the cost of a look-up.
@@ -223,7 +221,13 @@ pub(crate) async fn reload(app: &App, who: &str) -> Result<FleetView, Refusal> {
         Ok(fleet) => fleet,
         Err(errors) => return Err(refuse(app, &errors)),
     };
-    if let Err(error) = check_templates(&fleet) {
+    let (fleet, checked) = tokio::task::spawn_blocking(move || {
+        let checked = check_templates(&fleet).and_then(|()| check_sizes(&fleet));
+        (fleet, checked)
+    })
+    .await
+    .map_err(|error| Refusal::internal("checking the fleet file", &error))?;
+    if let Err(error) = checked {
         app.fleet.state().refused = vec![error.clone()];
         return Err(Refusal::bad_request(error));
     }
@@ -256,6 +260,30 @@ fn check_templates(fleet: &Fleet) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// That each host of the file can fetch what it is told: an agent reads no larger answer.
+fn check_sizes(fleet: &Fleet) -> Result<(), String> {
+    for host in fleet.hosts() {
+        let bytes = serde_json::to_vec(&answer(fleet, host))
+            .map_err(|error| format!("the work document of {host} cannot be written: {error}"))?
+            .len();
+        if bytes > Work::LARGEST {
+            return Err(format!(
+                "the work document of {host} has {bytes} bytes, and an agent takes {} at most; give it fewer items, or \
+                 shorter options",
+                Work::LARGEST
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// What a host is told when it asks.
+fn answer(fleet: &Fleet, host: &HostName) -> WorkAnswer {
+    let work = fleet.work_for(host);
+    let hash = lockstep_fleet::hash_of(&work);
+    WorkAnswer { hash, work }
 }
 
 fn refuse(app: &App, errors: &Errors) -> Refusal {

@@ -145,7 +145,11 @@ async fn events_after_a_change_carry_it() {
     web1.says(&world, &[(DISK, Level::FINE)]).await;
     let event = web1.event(&world, 1, DISK, Level::SOSO);
     web1.send_events("s", vec![event]).await.unwrap();
-    assert!(world.events("").await[0].changes.is_empty());
+    let enrolled = &world.events("").await[0].changes;
+    assert_eq!(
+        (enrolled.len(), enrolled[0].kind),
+        (1, ChangeKind::Enrolled)
+    );
     world.driver.advance(Duration::from_secs(120));
     let run = run(&world);
     web1.send_run(&ended(&world, &run, Outcome::Done))
@@ -170,8 +174,8 @@ async fn events_after_a_change_carry_it() {
             .map(|it| it.what.as_str())
             .collect()
     };
-    assert_eq!(what(1), ["lockstep 1.0.0 → 1.1.0"]);
-    assert_eq!(what(0), ["restarted", "lockstep 1.0.0 → 1.1.0"]);
+    assert_eq!(what(1), ["lockstep 1.0.0 → 1.1.0", "enrolled"]);
+    assert_eq!(what(0), ["restarted", "lockstep 1.0.0 → 1.1.0", "enrolled"]);
     assert_eq!(world.problem().await.changes, stored[0].changes);
     world.pass(1).await;
     world.pass(10).await;

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use lockstep_model::Interval;
 use lockstep_model::api::operator::{CreatedToken, NewToken, TokenView};
 use lockstep_model::api::{RenewAnswer, RenewRequest, ReportAnswer};
+use lockstep_model::{ChangeKind, Interval, Level};
 use lockstep_net::client::{CallError, Identity};
 use lockstep_trust::identity::{EnrollmentToken, HostKey, PeerIdentity, csr_for};
 
@@ -38,6 +38,33 @@ async fn a_token_makes_a_host_and_the_same_again_is_the_same_host() {
     assert_eq!(
         (listed.used, listed.uses, listed.created_by.as_str()),
         (1, 1, "admin")
+    );
+}
+
+#[tokio::test]
+async fn an_enrolment_is_a_change_of_the_host_and_its_repetition_is_none() {
+    let world = World::start().await;
+    let token = world.token(1, None).await;
+    let key = HostKey::generate(&host("web1")).unwrap();
+    let at = world.now();
+    world.enroll_with("web1", &token.token, &key).await.unwrap();
+    world.pass(30).await;
+    let again = world.enroll_with("web1", &token.token, &key).await.unwrap();
+    let web1 = Host::new(&world, "web1", key.key_pem.clone(), again.certificate);
+    let event = web1.event(&world, 1, "disk_usage:/", Level::SICK);
+    web1.send_events("s-1", vec![event]).await.unwrap();
+    let stored = world.events("host=web1").await;
+    let [change] = &stored[0].changes[..] else {
+        panic!("{:?}", stored[0].changes);
+    };
+    assert_eq!(
+        (change.kind, change.what.as_str()),
+        (ChangeKind::Enrolled, "enrolled")
+    );
+    assert_eq!(
+        change.at.as_millisecond(),
+        at.as_millisecond(),
+        "{change:?}"
     );
 }
 

@@ -51,6 +51,29 @@ async fn a_bad_file_is_refused_with_all_errors_and_the_old_one_stays() {
 }
 
 #[tokio::test]
+async fn a_file_that_tells_a_host_more_than_it_can_fetch_is_refused() {
+    let world = World::start().await;
+    let arguments: Vec<String> = (0..15_000).map(|n| format!("\"{n:040}\"")).collect();
+    let fragment = format!(
+        "[item.\"script:*\"]\narguments = [{}]\n",
+        arguments.join(", ")
+    );
+    write(&world.config.data.join("fleet.d/scripts.toml"), &fragment);
+    let web1 = "[host.web1]\nitems = [\"script:a\"]\n";
+    world.fleet(web1).await;
+    let web2 = "[host.web2]\nitems = [\"script:a\", \"script:b\"]\n";
+    write(&world.config.fleet_file(), &format!("{web1}{web2}"));
+    let words = refusal(world.reload().await);
+    assert!(
+        words.contains("work document of web2 has 1")
+            && words.contains(&format!("{} at most", Work::LARGEST)),
+        "{words}"
+    );
+    let view = in_force(&world).await;
+    assert_eq!((view.version, view.refused), (1, vec![words]));
+}
+
+#[tokio::test]
 async fn a_server_starts_with_a_bad_file_and_says_what_is_wrong_with_it() {
     let world = World::with(|config| write(&config.data.join("fleet.toml"), BAD)).await;
     let none = world.operator.get_json::<FleetView>("/api/v1/fleet").await;
