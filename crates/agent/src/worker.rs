@@ -12,6 +12,7 @@
 mod control;
 mod fetch;
 mod figures;
+mod forecast;
 mod hints;
 mod link;
 mod orders;

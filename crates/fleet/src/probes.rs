@@ -73,6 +73,7 @@ pub(crate) const PROBES: &[Probe] = &[
     local("cpu_steal"),
     local("disk_await"),
     local("disk_busy"),
+    local("disk_forecast"),
     local("disk_free"),
     local("disk_read"),
     local("disk_usage"),

@@ -47,5 +47,6 @@ pub use error::{Cause, Error};
 pub use history::{History, Kept};
 pub use quantise::quantise;
 pub use record::Measured;
+pub use slope::Slope;
 pub use slots::Slot;
 pub use zap::Zapped;

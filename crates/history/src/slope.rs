@@ -8,9 +8,18 @@ use crate::{Error, History};
 /// Buckets that the line is laid through. One restless minute does not turn a line through a hundred points.
 const POINTS: u32 = 120;
 
+/// How an item goes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Slope {
+    /// By how much it rises in a second.
+    pub per_second: f64,
+    /// What it was last: the mean of the newest hundredth of the time that was looked at.
+    pub latest: f64,
+}
+
 impl History {
-    /// By how much an item rises in a second: the straight line through its last `over`, by least squares, where each
-    /// sample counts the same. None where the samples cover less than half of that time; a line through less would
+    /// How an item rises: the straight line through its last `over`, by least squares, where each sample counts the
+    /// same. None where the samples cover less than half of that time; a line through less would
     /// be a guess.
     ///
     /// # Errors
@@ -21,7 +30,7 @@ impl History {
         item: &ItemName,
         over: Interval,
         now: Timestamp,
-    ) -> Result<Option<f64>, Error> {
+    ) -> Result<Option<Slope>, Error> {
         let from = now.checked_sub(over.duration()).unwrap_or(Timestamp::MIN);
         let query = HistoryQuery {
             host: host.cloned(),
@@ -34,7 +43,7 @@ impl History {
     }
 }
 
-fn line(series: &Series, over: f64) -> Option<f64> {
+fn line(series: &Series, over: f64) -> Option<Slope> {
     let (first, last) = (series.buckets.first()?, series.buckets.last()?);
     let x = |bucket: &Bucket| bucket.at.duration_since(first.at).as_secs_f64();
     if x(last) < over / 2.0 {
@@ -54,5 +63,8 @@ fn line(series: &Series, over: f64) -> Option<f64> {
     let (mean_x, mean_y) = (mean(&x), mean(&|bucket| bucket.mean));
     let along = mean(&|bucket| (x(bucket) - mean_x) * (bucket.mean - mean_y));
     let across = mean(&|bucket| (x(bucket) - mean_x).powi(2));
-    (across > 0.0).then(|| along / across)
+    (across > 0.0).then(|| Slope {
+        per_second: along / across,
+        latest: last.mean,
+    })
 }

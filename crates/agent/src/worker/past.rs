@@ -11,10 +11,11 @@ use lockstep_history::{Error, History, Measured};
 use lockstep_model::api::Snapshot;
 use lockstep_model::{HistoryQuery, Level, Retention, Sample, Series, Value};
 use lockstep_net::Clock;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 use tracing::{info, warn};
 
+use super::forecast::{Forecast, forecasts};
 use crate::words;
 
 /// Rounds of samples that wait to be written. More means that the disk does not keep up: then rounds are left out.
@@ -22,6 +23,10 @@ const MOST_WAITING: usize = 16;
 /// The first fold comes this soon after the start, the next ones follow every hour.
 const FIRST_FOLD: Duration = Duration::from_secs(30);
 const FOLD: Duration = Duration::from_secs(3_600);
+/// Forecasts are made this soon after the start, and then every ten minutes: what rests on hours does not change
+/// sooner.
+const FIRST_FORECAST: Duration = Duration::from_secs(60);
+const FORECAST: Duration = Duration::from_secs(600);
 /// A history that could not be opened is tried again after this time.
 const OPEN_AGAIN: Duration = Duration::from_secs(300);
 
@@ -29,6 +34,7 @@ const OPEN_AGAIN: Duration = Duration::from_secs(300);
 #[derive(Debug, Clone)]
 pub(super) struct Past {
     orders: mpsc::Sender<Order>,
+    forecasts: watch::Receiver<Vec<Forecast>>,
 }
 
 enum Order {
@@ -46,8 +52,14 @@ impl Past {
     /// Starts the task. It ends when the last handle is gone, and closes the file then.
     pub(super) fn start(path: PathBuf, retention: Retention, clock: Clock) -> Self {
         let (orders, taken) = mpsc::channel(MOST_WAITING);
-        tokio::spawn(keep(path, retention, clock, taken));
-        Self { orders }
+        let (made, forecasts) = watch::channel(Vec::new());
+        tokio::spawn(keep(path, retention, clock, taken, made));
+        Self { orders, forecasts }
+    }
+
+    /// What is forecast of this host's file systems; nothing while there is no history.
+    pub(super) fn forecasts(&self) -> Vec<Forecast> {
+        self.forecasts.borrow().clone()
     }
 
     /// Keeps the numbers of a round.
@@ -90,6 +102,7 @@ async fn keep(
     retention: Retention,
     clock: Clock,
     mut orders: mpsc::Receiver<Order>,
+    forecasts: watch::Sender<Vec<Forecast>>,
 ) {
     let mut retention = retention;
     loop {
@@ -111,7 +124,9 @@ async fn keep(
                 }
             }
         };
-        let ended = serve(&history, &clock, &mut orders).await;
+        let ended = serve(&history, &clock, &mut orders, &forecasts).await;
+        // Nobody makes them anew, and old ones must not look like new ones.
+        forecasts.send_replace(Vec::new());
         history.close().await;
         match ended {
             Ended::NobodyAsks => return,
@@ -127,8 +142,14 @@ enum Ended {
     Damaged,
 }
 
-async fn serve(history: &History, clock: &Clock, orders: &mut mpsc::Receiver<Order>) -> Ended {
+async fn serve(
+    history: &History,
+    clock: &Clock,
+    orders: &mut mpsc::Receiver<Order>,
+    made: &watch::Sender<Vec<Forecast>>,
+) -> Ended {
     let mut fold_at = Instant::now() + FIRST_FOLD;
+    let mut forecast_at = Instant::now() + FIRST_FORECAST;
     let mut fails = false;
     loop {
         let order = tokio::select! {
@@ -139,6 +160,18 @@ async fn serve(history: &History, clock: &Clock, orders: &mut mpsc::Receiver<Ord
                     Ok(_) => {}
                     Err(Error::Damaged { .. }) => return Ended::Damaged,
                     Err(error) => warn!(error = words(&error), "the history could not be folded; tried again in an hour"),
+                }
+                continue;
+            }
+            () = sleep_until(forecast_at) => {
+                forecast_at = Instant::now() + FORECAST;
+                match forecasts(history, clock.now()).await {
+                    Ok(forecasts) => { made.send_replace(forecasts); }
+                    Err(Error::Damaged { .. }) => return Ended::Damaged,
+                    Err(error) => {
+                        made.send_replace(Vec::new());
+                        warn!(error = words(&error), "the history could not be read for forecasts; tried again in ten minutes");
+                    }
                 }
                 continue;
             }

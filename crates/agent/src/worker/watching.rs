@@ -9,7 +9,8 @@ use jiff::Timestamp;
 use lockstep_host::{Layout, fault, fs};
 use lockstep_model::api::{WatchedReport, WorkAnswer};
 use lockstep_model::{
-    ContentHash, Event, HostName, ItemName, ItemState, Level, Sample, Value, Work, WorkItem,
+    ContentHash, Event, HostName, Interval, ItemName, ItemState, Level, Sample, Value, Work,
+    WorkItem,
 };
 use lockstep_net::Clock;
 use lockstep_plan::fitness::{BookRecord, Happened, ItemBook};
@@ -19,6 +20,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
+use super::forecast::DISK_FORECAST;
 use super::past::Past;
 use crate::config::AgentConfig;
 use crate::events::EventLog;
@@ -184,30 +186,27 @@ impl Watching {
 
     /// Time between two samples of the worker's own items.
     fn own_interval(&self) -> Duration {
-        let every = [VERSION_LAG, CLOCK_OFFSET]
-            .iter()
-            .filter_map(|name| self.work.entry(name)?.every)
-            .min();
-        every.unwrap_or(self.work.sample).duration()
+        own_interval(&self.work).duration()
     }
 
     fn own_samples(&self, own: &Own, now: Timestamp) -> Vec<Sample> {
         let offset = own.clock_offset.map(|offset| (CLOCK_OFFSET, offset));
-        [Some((VERSION_LAG, own.version_lag)), offset]
+        let measured = [Some((VERSION_LAG, own.version_lag)), offset];
+        measured
             .into_iter()
             .flatten()
-            .filter(|(name, _)| self.work.entry(name).is_some())
-            .filter_map(|(name, value)| {
-                Some(Sample {
-                    host: None,
-                    item: ItemName::parse(name).ok()?,
-                    at: now,
-                    value: Value::Number {
-                        value,
-                        unit: "s".into(),
-                    },
-                    verdict: None,
-                })
+            .filter_map(|(name, value)| Some((ItemName::parse(name).ok()?, value)))
+            .chain(self.past.forecasts())
+            .filter(|(item, _)| is_asked_for(&self.work, item))
+            .map(|(item, value)| Sample {
+                host: None,
+                item,
+                at: now,
+                value: Value::Number {
+                    value,
+                    unit: "s".into(),
+                },
+                verdict: None,
             })
             .collect()
     }
@@ -353,12 +352,30 @@ impl Watching {
 const VERSION_LAG: &str = "version_lag";
 const CLOCK_OFFSET: &str = "clock_offset";
 
+/// True for an entry about the worker's own items, with a pattern or without.
+fn is_own(entry: &WorkItem) -> bool {
+    let probe = entry.name.as_str().split(':').next().unwrap_or_default();
+    [VERSION_LAG, CLOCK_OFFSET, DISK_FORECAST].contains(&probe)
+}
+
 /// What the prober shall look at: all but the worker's own items.
 fn without_own(work: &Work) -> Work {
     let mut work = work.clone();
-    work.items
-        .retain(|item| ![VERSION_LAG, CLOCK_OFFSET].contains(&item.name.as_str()));
+    work.items.retain(|entry| !is_own(entry));
     work
+}
+
+/// Time between two samples of the worker's own items: the shortest that one of them is due in.
+fn own_interval(work: &Work) -> Interval {
+    let own = work.items.iter().filter(|entry| is_own(entry));
+    let every = own.map(|entry| entry.every.unwrap_or(work.sample)).min();
+    every.unwrap_or(work.sample)
+}
+
+/// True if some entry asks for the item, and not merely says how it is judged.
+fn is_asked_for(work: &Work, item: &ItemName) -> bool {
+    let mut entries = work.items.iter();
+    entries.any(|entry| !entry.is_rule && entry.name.matches(item.as_str()))
 }
 
 /// What is watched without a work document, at the pace of `agent.toml`.
@@ -421,4 +438,69 @@ fn is_open_to_others(path: &Path) -> Result<bool, Error> {
         source,
     })?;
     Ok(metadata.permissions().mode() & 0o077 != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use lockstep_model::Glob;
+
+    use super::*;
+
+    fn entry(name: &str, every_s: Option<u64>, is_rule: bool) -> WorkItem {
+        WorkItem {
+            every: every_s.map(Interval::from_secs),
+            is_rule,
+            ..WorkItem::named(Glob::parse(name).unwrap())
+        }
+    }
+
+    fn work(items: Vec<WorkItem>) -> Work {
+        Work {
+            items,
+            ..Work::default()
+        }
+    }
+
+    #[test]
+    fn the_prober_is_not_asked_for_what_the_worker_measures() {
+        let left = without_own(&work(vec![
+            entry("cpu_load", None, false),
+            entry("clock_offset", None, false),
+            entry("disk_forecast:*", None, false),
+            entry("disk_forecast:/var", None, true),
+            entry("disk_usage:*", None, false),
+        ]));
+        let names: Vec<&str> = left.items.iter().map(|it| it.name.as_str()).collect();
+        assert_eq!(names, ["cpu_load", "disk_usage:*"]);
+        let defaults = Work::default();
+        assert_eq!(without_own(&defaults).items.len(), defaults.items.len() - 3);
+    }
+
+    #[test]
+    fn own_items_are_sampled_as_often_as_the_one_that_is_due_first() {
+        let interval = |items| own_interval(&work(items)).seconds();
+        assert_eq!(interval(vec![entry("cpu_load", Some(5), false)]), 60.0);
+        let slow = entry("disk_forecast:*", Some(600), false);
+        assert_eq!(interval(vec![slow.clone()]), 600.0);
+        // What says nothing of its own has the pace of the host.
+        assert_eq!(
+            interval(vec![slow, entry("version_lag", None, false)]),
+            60.0
+        );
+        assert_eq!(
+            interval(vec![entry("disk_forecast:/", Some(5), false)]),
+            5.0
+        );
+    }
+
+    #[test]
+    fn a_rule_asks_for_nothing() {
+        let item = ItemName::parse("disk_forecast:/var").unwrap();
+        let asked = |items| is_asked_for(&work(items), &item);
+        assert!(asked(Work::default().items));
+        assert!(!asked(vec![entry("disk_usage:*", None, false)]));
+        let rule = entry("disk_forecast:/var", None, true);
+        assert!(!asked(vec![rule.clone()]));
+        assert!(asked(vec![rule, entry("disk_forecast:*", None, false)]));
+    }
 }

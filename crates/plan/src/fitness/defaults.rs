@@ -89,6 +89,12 @@ pub(super) const DEFAULTS: &[Row] = &[
         (SICK,     ">= 90% for 1m clear 80% after 15m"),
         (CRITICAL, ">= 98% and disk_free < 5GB for 1m clear 90% after 15m"),
     ]),
+    // The time until it is full: days are for planning, less than one is work of today, four hours may wake somebody.
+    newest("disk_forecast", &[
+        (SOSO,     "< 72h for 10m"),
+        (SICK,     "< 24h for 10m clear 48h after 15m"),
+        (CRITICAL, "< 4h for 10m clear 24h after 15m"),
+    ]),
     newest("inode_usage", &[
         (SOSO,     ">= 80% clear 78%"),
         (SICK,     ">= 90% for 1m clear 80% after 15m"),
