@@ -7,7 +7,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use aws_lc_rs::digest::{SHA256, digest};
 use lockstep_model::{
     ContentHash, Glob, HostName, Interval, Setting, Snmp, WatchedHost, Work, WorkItem,
 };
@@ -37,9 +36,7 @@ pub fn hash_of(work: &Work) -> ContentHash {
     // Fields have a fixed order and maps a sorted one, so equal documents have equal JSON.
     let json =
         serde_json::to_vec(work).expect("texts, numbers and maps with text keys become JSON");
-    let mut hash = [0; 32];
-    hash.copy_from_slice(digest(&SHA256, &json).as_ref());
-    ContentHash::from_digest(hash)
+    ContentHash::of(&json)
 }
 
 impl Fleet {
@@ -70,6 +67,7 @@ impl Fleet {
             items: self.items(kin),
             watched: Vec::new(),
             history: self.history.clone(),
+            packages: Vec::new(),
         }
     }
 

@@ -3,9 +3,11 @@
 pub mod operator;
 
 mod agent;
+mod locks;
 
 pub use agent::{
     AgentHeaders, Ask, Backfill, Desired, EnrollAnswer, EnrollRequest, EventBatch, EventsStored,
     Facts, Installed, Query, QueryAnswer, RenewAnswer, RenewRequest, Report, ReportAnswer,
     RunStatus, Snapshot, StoredEvent, Updates, WatchedReport, WorkAnswer,
 };
+pub use locks::{LockAnswer, LockReleased, LockRequest, LockStanding};

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// The SHA-256 of a file's bytes, written as 64 lower-case hexadecimal digits. A release is remembered by it: two
@@ -20,6 +21,14 @@ impl ContentHash {
     #[must_use]
     pub fn from_digest(digest: [u8; 32]) -> Self {
         Self(digest)
+    }
+
+    /// The SHA-256 of these bytes.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        let mut hash = [0; 32];
+        hash.copy_from_slice(digest(&SHA256, bytes).as_ref());
+        Self(hash)
     }
 
     /// Parses 64 hexadecimal digits.
@@ -81,6 +90,12 @@ mod tests {
         assert_eq!(ContentHash::parse(&hash.to_string()), Ok(hash));
         assert_eq!(hash.short(), "abababababab");
         assert!(ContentHash::parse("ab").is_err());
+        // The first example of FIPS 180-2.
+        assert!(
+            ContentHash::of(b"abc")
+                .to_string()
+                .starts_with("ba7816bf8f01cfea")
+        );
         assert!(ContentHash::parse(&"g".repeat(64)).is_err());
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! Every other crate speaks in these types, so they are where server, agent and command line meet: names that
 //! are safe to use as file names, versions, content hashes, levels and items with their
-//! fitness functions, events, alerts, history and work documents, releases and their bundles, runs,
-//! rollouts, and the messages of the agent API and the operator API.
+//! fitness functions, events, alerts, history and work documents, releases and their bundles, runs and the
+//! chain of their records, locks, rollouts, and the messages of the agent API and the operator API.
 //!
 //! Three rules hold here:
 //!
@@ -16,6 +16,7 @@
 pub mod alert;
 pub mod api;
 mod bundle;
+mod chain;
 mod change;
 mod content;
 mod event;
@@ -26,17 +27,22 @@ mod hours;
 mod interval;
 mod item;
 mod level;
+mod lock;
 mod nearest;
+mod package;
+mod package_version;
 mod problem;
 mod quantity;
 mod release;
 mod rollout;
 mod run;
+mod spread;
 mod version;
 mod word;
 mod work;
 
 pub use bundle::{BundleManifest, Check, Preserve, Purge, Requires, Service};
+pub use chain::{ChainBreak, ChainEntry, ChainLink, ChainSubject, check_chain};
 pub use change::{Change, ChangeKind};
 pub use content::{ContentHash, ContentHashError};
 pub use event::{Event, EventKind};
@@ -47,12 +53,19 @@ pub use hours::Hours;
 pub use interval::{Interval, IntervalError};
 pub use item::{ItemName, ItemState, Sample, Value, Verdict};
 pub use level::{Level, LevelNames};
+pub use lock::{
+    AtLeast, Capacity, Counted, Counts, Disabled, Fence, Ghost, GhostAction, Holder, Lock,
+    LockHolder, LockRefusal, LockRule, LockState, LockWaiter, Need, Share, Taken, lease_until,
+};
 pub use nearest::nearest;
+pub use package::{AptSource, DnfSource, PackageRule, Sources};
+pub use package_version::PackageVersion;
 pub use problem::{Problem, ProblemKind};
 pub use quantity::Quantity;
 pub use release::{Release, ReleaseDetails, target_path};
 pub use rollout::{Rollout, RolloutId, RolloutState, Strategy, Wave, WaveState};
-pub use run::{Outcome, Phase, RunId, RunReason, RunRecord};
+pub use run::{Outcome, Phase, RunCommand, RunId, RunKind, RunLock, RunReason, RunRecord, RunVerb};
+pub use spread::Spread;
 pub use version::{Version, VersionError, VersionRange};
-pub use word::{ChannelName, HostName, PackageName, Platform, WordError};
+pub use word::{ChannelName, HostName, LockName, PackageName, Platform, WordError};
 pub use work::{Retention, Setting, Snmp, SnmpVersion, WatchedHost, Work, WorkItem};

@@ -6,7 +6,11 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{ContentHash, ItemName, Level, PackageName, Version};
+use crate::{ChainLink, ContentHash, Fence, LockName, PackageName, PackageVersion};
+
+mod reason;
+
+pub use reason::RunReason;
 
 /// A run's identity: a UUID of version 7 (RFC 9562), so that runs sort by the time of their beginning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -105,6 +109,9 @@ pub enum Outcome {
     /// The host runs the old version and nothing is held against the release: the surroundings (server, network,
     /// disk) were at fault. It is tried again later.
     Postponed,
+    /// The change failed half-way, nothing can take it back, and the run waits for a person: its lock is kept, so that
+    /// the next host cannot fail in the same way. `run retry` enters the phase again, `run skip` gives the run up.
+    Stopped,
 }
 
 impl Outcome {
@@ -116,6 +123,7 @@ impl Outcome {
             Self::RolledBack => "rolled-back",
             Self::Failed => "failed",
             Self::Postponed => "postponed",
+            Self::Stopped => "stopped",
         }
     }
 
@@ -132,111 +140,46 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// Why a run ended otherwise than well. The code is stable and of low cardinality; the sentence is for people.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, thiserror::Error)]
-#[serde(tag = "code", rename_all = "kebab-case")]
-pub enum RunReason {
-    /// The candidate's process ended by itself.
-    #[error("the new worker ended by itself ({status}) {after_s:.1} s after its start")]
-    WorkerExited {
-        /// `exit status: 1`, `signal: 9 (SIGKILL)`.
-        status: String,
-        /// Seconds since its start.
-        after_s: f64,
-    },
-    /// The candidate could not be started.
-    #[error("the new worker could not be started: {why}")]
-    CannotStart {
-        /// The operating system's words.
-        why: String,
-    },
-    /// The candidate lives but gives no sign of life.
-    #[error("the new worker gave no sign of life for {silent_s:.1} s")]
-    Hung {
-        /// Seconds without a sign.
-        silent_s: f64,
-    },
-    /// The candidate did not reach the server although the old version does.
-    #[error(
-        "the new worker did not check in within {waited_s:.1} s ({link}), but the version before reaches the server"
-    )]
-    NoCheckIn {
-        /// Seconds waited.
-        waited_s: f64,
-        /// What the candidate says of its link.
-        link: String,
-    },
-    /// A gated item is worse than before.
-    #[error("{item} is {now} since the update, {before} before it")]
-    ItemWorse {
-        /// The item.
-        item: ItemName,
-        /// Its level before.
-        before: Level,
-        /// Its level now.
-        now: Level,
-    },
-    /// The candidate changes between well and ill.
-    #[error("the new worker changed between well and ill {flips} times")]
-    Unsteady {
-        /// How often it became ill.
-        flips: u32,
-    },
-    /// The candidate was neither well for long enough nor clearly ill.
-    #[error("the new worker was not well for {window_s:.0} s in a row within {waited_s:.0} s")]
-    NeverSettled {
-        /// How long it should have been well.
-        window_s: f64,
-        /// How long it was watched.
-        waited_s: f64,
-    },
-    /// The host went down in the middle of probation, more than once.
-    #[error("the host or the agent was cut off {times} times while it tried the new version")]
-    Interrupted {
-        /// How often.
-        times: u32,
-    },
-    /// Neither version reached the server for too long; nothing is held against the release.
-    #[error(
-        "the server was out of reach for both versions for {waited_s:.0} s; the new one could not prove itself"
-    )]
-    SurroundingsFailed {
-        /// Seconds waited.
-        waited_s: f64,
-    },
-    /// The check command of the new slot failed.
-    #[error("the check in the new slot failed: {why}")]
-    PreflightFailed {
-        /// Exit status and the end of its output.
-        why: String,
-    },
-    /// The repository's metadata or the bundle's bytes do not verify.
-    #[error("the release does not verify: {why}")]
-    NotVerified {
-        /// What was wrong.
-        why: String,
-    },
-    /// The bundle does what no bundle may do.
-    #[error("the bundle was refused: {why}")]
-    BundleRefused {
-        /// What was wrong.
-        why: String,
-    },
-    /// The machine did not do what the agent asked of it.
-    #[error("this host could not make the change: {why}")]
-    HostFailed {
-        /// What was wrong.
-        why: String,
-    },
-    /// The version was proven but then died again and again.
-    #[error("died {times} times in a row soon after its start")]
-    CrashLoop {
-        /// How often.
-        times: u32,
-    },
-    /// A person on the host asked for the version before.
-    #[error("rolled back by hand on the host")]
-    ByHand,
+/// What a run changes, and thereby how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RunKind {
+    /// A signed bundle becomes a slot; what fails is rolled back.
+    #[default]
+    Bundle,
+    /// One package of the host's package manager.
+    Package,
+    /// All of the operating system, by scripts or by its package manager.
+    System,
+}
+
+impl RunKind {
+    /// The kind as the wire and the command line write it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Bundle => "bundle",
+            Self::Package => "package",
+            Self::System => "system",
+        }
+    }
+}
+
+impl fmt::Display for RunKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// The lock that a run holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunLock {
+    /// Its name.
+    pub name: LockName,
+    /// The number of the grant.
+    pub fence: Fence,
+    /// When it was granted, by the server's clock.
+    pub since: Timestamp,
 }
 
 /// The record of a run at one moment, as the agent sends it to the server and keeps it on the host.
@@ -244,19 +187,34 @@ pub enum RunReason {
 pub struct RunRecord {
     /// Which run.
     pub id: RunId,
-    /// What is being changed.
+    /// What kind of change.
+    #[serde(default)]
+    pub kind: RunKind,
+    /// What is being changed; [`PackageName::system`] for the operating system.
     pub package: PackageName,
     /// The version before, if there was one.
-    pub from: Option<Version>,
-    /// The version wanted.
-    pub to: Version,
-    /// The bytes wanted.
-    pub hash: ContentHash,
-    /// The order that asked for it; for one given by hand, the newest that the host had seen.
+    pub from: Option<PackageVersion>,
+    /// The version wanted; none where nobody knows it before, as with an upgrade of everything.
+    #[serde(default)]
+    pub to: Option<PackageVersion>,
+    /// The bytes wanted, where they are known.
+    #[serde(default)]
+    pub hash: Option<ContentHash>,
+    /// The order that asked for it; for one given by hand, the newest that the host had seen; 0 for none.
     pub generation: u64,
+    /// Who asked for it, in words: `order 7 of the server`, `root by hand`, `the schedule of this host`. At most
+    /// [`RunRecord::LONGEST_BY`] bytes.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub by: String,
     /// Where the run is.
     pub phase: Phase,
-    /// How it ended, once it is over.
+    /// What it waits for, in words, if it waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits: Option<String>,
+    /// The lock that it holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lock: Option<RunLock>,
+    /// How it ended, once it is over or has [stopped](Outcome::Stopped).
     pub outcome: Option<Outcome>,
     /// Why it ended so, unless it ended well.
     pub reason: Option<RunReason>,
@@ -264,19 +222,76 @@ pub struct RunRecord {
     pub started_at: Timestamp,
     /// When this record was made.
     pub at: Timestamp,
-    /// The end of the failed candidate's output, at most [`RunRecord::LONGEST_LOG`] bytes.
+    /// The end of what its scripts or its candidate wrote, at most [`RunRecord::LONGEST_LOG`] bytes.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub log: String,
+    /// The record's place in the host's own chain of records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<ChainLink>,
 }
 
 impl RunRecord {
     /// Longest log that a record carries, in bytes.
     pub const LONGEST_LOG: usize = 32 * 1024;
+    /// Longest [`by`](Self::by), in bytes.
+    pub const LONGEST_BY: usize = 200;
+
+    /// What comes to the host, in words that are the same for all hosts that get the same: `lockstep 1.4.2`, `os`.
+    #[must_use]
+    pub fn brings(&self) -> String {
+        match &self.to {
+            Some(to) => format!("{} {to}", self.package),
+            None => self.package.to_string(),
+        }
+    }
+
+    /// What is changed, in words: `lockstep 1.4.1 → 1.4.2`, `driveclient → 1.20.3`, `os`.
+    #[must_use]
+    pub fn what(&self) -> String {
+        let package = &self.package;
+        match (&self.from, &self.to) {
+            (Some(from), Some(to)) => format!("{package} {from} → {to}"),
+            (None, Some(to)) => format!("{package} → {to}"),
+            (Some(from), None) => format!("{package} {from}"),
+            (None, None) => package.to_string(),
+        }
+    }
+}
+
+/// What a person says of a run that has stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RunVerb {
+    /// Enter the phase that failed once more.
+    Retry,
+    /// Give the run up, leave the host as it is, and free the lock.
+    Skip,
+}
+
+/// A person's word on a run that has stopped, on its way to the host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunCommand {
+    /// The run.
+    pub run: RunId,
+    /// What shall become of it.
+    pub verb: RunVerb,
+    /// Grows with each command; a host obeys each number once.
+    pub number: u64,
+    /// Who says so.
+    pub by: String,
+    /// Why; at most [`RunCommand::LONGEST_WHY`] bytes.
+    pub why: String,
+}
+
+impl RunCommand {
+    /// Longest reason, in bytes.
+    pub const LONGEST_WHY: usize = 500;
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{ItemName, Level};
 
     #[test]
     fn runs_sort_by_their_beginning() {

@@ -19,6 +19,9 @@ pub type ChannelName = Word<Channel>;
 /// What a release runs on: `linux-x86_64`, `linux-aarch64`, or `any`.
 pub type Platform = Word<Target>;
 
+/// The name of a lock, e.g. `db`.
+pub type LockName = Word<Lock>;
+
 impl Platform {
     /// The platform that this program was built for.
     #[must_use]
@@ -39,6 +42,12 @@ impl PackageName {
     #[must_use]
     pub fn lockstep() -> Self {
         Self("lockstep".into(), PhantomData)
+    }
+
+    /// What stands for the operating system as a whole in runs and records.
+    #[must_use]
+    pub fn system() -> Self {
+        Self("os".into(), PhantomData)
     }
 }
 
@@ -70,6 +79,9 @@ pub enum Channel {}
 /// Marks the name of a platform.
 #[derive(Debug)]
 pub enum Target {}
+/// Marks the name of a lock.
+#[derive(Debug)]
+pub enum Lock {}
 
 impl Kind for Host {
     const WHAT: &'static str = "host name";
@@ -85,6 +97,10 @@ impl Kind for Channel {
 }
 impl Kind for Target {
     const WHAT: &'static str = "platform";
+    const MAX: usize = 64;
+}
+impl Kind for Lock {
+    const WHAT: &'static str = "name of a lock";
     const MAX: usize = 64;
 }
 

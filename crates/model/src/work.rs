@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Fitness, Glob, HostName, Interval, LevelNames};
+use crate::{Fitness, Glob, HostName, Interval, LevelNames, PackageRule};
 
 /// What a host shall watch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -28,6 +28,9 @@ pub struct Work {
     /// How long history is kept.
     #[serde(default)]
     pub history: Retention,
+    /// Packages that are kept current. The host has a word in it, see `[packages]` of its `agent.toml`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub packages: Vec<PackageRule>,
 }
 
 /// One item, or all items that match a pattern.
@@ -143,12 +146,13 @@ impl Default for Work {
             items: WATCHED.map(item).into(),
             watched: Vec::new(),
             history: Retention::default(),
+            packages: Vec::new(),
         }
     }
 }
 
 /// The items of a host with no configuration at all.
-const WATCHED: [&str; 25] = [
+const WATCHED: [&str; 26] = [
     "agent_memory",
     "clock_offset",
     "cpu_busy",
@@ -156,6 +160,7 @@ const WATCHED: [&str; 25] = [
     "cpu_load",
     "cpu_steal",
     "disk_busy:*",
+    "disk_forecast:*",
     "disk_usage:*",
     "inode_usage:*",
     "md:*",

@@ -10,6 +10,7 @@
 //! * [`policy`]: which agents a server talks to;
 //! * [`probation`]: has a new version of the agent proven itself on its host?
 //! * [`rollout`]: who is let go, when a rollout holds, halts or is done, and what each host should run;
+//! * [`run`]: one change to one host by scripts or a package manager, as a journaled state machine;
 //! * [`schedule`]: stable draws and times that are spread over a fleet;
 //! * [`throttle`]: how many downloads at once;
 //! * [`update`]: the agent's own update as a journaled run.
@@ -19,6 +20,7 @@ pub mod fitness;
 pub mod policy;
 pub mod probation;
 pub mod rollout;
+pub mod run;
 pub mod schedule;
 pub mod throttle;
 pub mod update;

@@ -14,7 +14,8 @@ use std::fmt;
 use jiff::Timestamp;
 use lockstep_model::api::{Desired, Updates};
 use lockstep_model::{
-    ContentHash, ItemName, Level, Outcome, PackageName, Phase, RunId, RunReason, RunRecord, Version,
+    ContentHash, ItemName, Level, Outcome, PackageName, PackageVersion, Phase, RunId, RunKind,
+    RunReason, RunRecord, Version,
 };
 use serde::{Deserialize, Serialize};
 
@@ -72,6 +73,17 @@ pub enum By {
     Hand,
     /// The supervisor, because the version that ran died again and again.
     Guard,
+}
+
+impl By {
+    /// The same in words, for records.
+    fn words(self, generation: u64) -> String {
+        match self {
+            Self::Server => format!("order {generation} of the server"),
+            Self::Hand => "a person on the host".into(),
+            Self::Guard => "the supervisor".into(),
+        }
+    }
 }
 
 impl Order {
@@ -184,17 +196,22 @@ impl Journal {
         };
         RunRecord {
             id: self.id,
+            kind: RunKind::Bundle,
             package: self.order.package.clone(),
-            from: self.from.clone(),
-            to: self.order.version.clone(),
-            hash: self.order.hash,
+            from: self.from.as_ref().map(PackageVersion::from),
+            to: Some((&self.order.version).into()),
+            hash: Some(self.order.hash),
             generation: self.order.generation,
+            by: self.order.by.words(self.order.generation),
             phase: self.step.phase(),
+            waits: None,
+            lock: None,
             outcome,
             reason,
             started_at: self.started_at,
             at: now,
             log,
+            link: None,
         }
     }
 }

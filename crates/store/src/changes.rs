@@ -75,16 +75,13 @@ pub(crate) fn write(
 /// What a run changed, once it is over.
 pub(crate) fn of_run(record: &RunRecord) -> Option<Change> {
     let outcome = record.outcome?;
-    let (package, to) = (&record.package, &record.to);
-    let mut what = match &record.from {
-        Some(from) => format!("{package} {from} → {to}"),
-        None => format!("{package} {to}"),
-    };
+    let mut what = record.what();
     what.push_str(match outcome {
         Outcome::Done => "",
         Outcome::RolledBack => ", rolled back",
         Outcome::Failed => ", failed",
         Outcome::Postponed => ", postponed",
+        Outcome::Stopped => ", stopped half-way",
     });
     Some(Change {
         at: record.at,

@@ -26,6 +26,8 @@ pub struct Standing {
     pub proven: bool,
     /// True if a run that changes the package is in progress.
     pub running: bool,
+    /// True if any run is in progress.
+    pub in_run: bool,
 }
 
 /// Hosts in one page.
@@ -105,6 +107,7 @@ impl Record {
             proven: installed.as_ref().is_some_and(|it| it.proven),
             version: installed.map(|it| it.version),
             running: brief.run.as_ref() == Some(package),
+            in_run: brief.run.is_some(),
         })
     }
 }

@@ -49,7 +49,7 @@ impl Worker {
                 .map(|run| RunStatus {
                     id: run.id,
                     package: run.order.package.clone(),
-                    to: run.order.version.clone(),
+                    to: Some((&run.order.version).into()),
                     phase: run.step.phase(),
                 }),
             updates_enabled: self.config.update.enabled,

@@ -233,7 +233,12 @@ async fn play(args: &Args, stage: &mut Stage, facts: &mut Facts) -> anyhow::Resu
     let runs = &view.runs;
     let tried = |version: &str| {
         runs.iter()
-            .filter(|run| run.record.to.to_string() == version)
+            .filter(|run| {
+                run.record
+                    .to
+                    .as_ref()
+                    .is_some_and(|to| to.as_str() == version)
+            })
             .count()
     };
     let failed: Vec<RunId> = runs

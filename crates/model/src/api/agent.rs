@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Change, ContentHash, Event, HistoryQuery, HostName, Interval, ItemName, ItemState, Level,
-    PackageName, Phase, Platform, RunId, Series, Version, Work,
+    PackageName, PackageVersion, Phase, Platform, RunCommand, RunId, Series, Version, Work,
 };
 
 /// Header names of the agent API.
@@ -104,7 +104,7 @@ pub struct Report {
     /// The work document in force on the host; none for the defaults.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub work: Option<ContentHash>,
-    /// Why the newest work document is not in force, if it was refused.
+    /// Why the newest work document, or a part of it, is not in force, if it was refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub work_refused: Option<String>,
 }
@@ -257,8 +257,9 @@ pub struct RunStatus {
     pub id: RunId,
     /// What is being changed.
     pub package: PackageName,
-    /// To which version.
-    pub to: Version,
+    /// To which version, where that is known.
+    #[serde(default)]
+    pub to: Option<PackageVersion>,
     /// Where it is.
     pub phase: Phase,
 }
@@ -279,6 +280,9 @@ pub struct ReportAnswer {
     /// The work document that the host should have; none where the server has no fleet file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub work: Option<ContentHash>,
+    /// What people say of runs of this host that have stopped.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub commands: Vec<RunCommand>,
 }
 
 /// Whether hosts may update.

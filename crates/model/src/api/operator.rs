@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 use super::Updates;
 use crate::alert::{Ack, Notice, Silence, Trouble};
 use crate::{
-    Change, ChannelName, ContentHash, Glob, HostName, Interval, ItemName, ItemState, Level,
-    PackageName, Release, RolloutId, RolloutState, RunRecord, Series, Version, WaveState,
+    ChainEntry, ChainLink, Change, ChannelName, ContentHash, Ghost, GhostAction, Glob, Holder,
+    HostName, Interval, ItemName, ItemState, Level, Lock, LockHolder, LockRefusal, PackageName,
+    Release, RolloutId, RolloutState, RunRecord, Series, Taken, Version, WaveState,
 };
 
 /// `GET /api/v1/status`.
@@ -391,4 +392,81 @@ pub struct HistoryView {
     /// Why the host did not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why_not: Option<String>,
+}
+
+/// One lock in `GET /api/v1/locks`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LockView {
+    /// The lock.
+    #[serde(flatten)]
+    pub lock: Lock,
+    /// How many places it has now.
+    pub places: usize,
+    /// Who takes one, and why; holders first.
+    pub taken: Vec<Taken>,
+    /// Conditions that do not hold now, for a host that does not count itself.
+    #[serde(default)]
+    pub unmet: Vec<LockRefusal>,
+    /// Holders that may not come back by themselves.
+    #[serde(default)]
+    pub ghosts: Vec<GhostView>,
+}
+
+/// A holder of whom it is doubtful that it is still at work.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GhostView {
+    /// Who.
+    pub holder: Holder,
+    /// The evidence.
+    #[serde(flatten)]
+    pub ghost: Ghost,
+    /// The one thing that is safe to do.
+    pub action: GhostAction,
+}
+
+/// `POST /api/v1/locks/NAME/free`: takes a place away from its holder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FreeLock {
+    /// From whom; none if there is one holder only.
+    #[serde(default)]
+    pub holder: Option<Holder>,
+    /// Why, for the audit trail; at most 500 bytes, and not empty.
+    pub why: String,
+}
+
+/// The answer: who does not have it any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LockFreed {
+    /// The grant that is over.
+    pub freed: LockHolder,
+}
+
+/// `PUT /api/v1/locks/NAME/disabled`: a lock that gives no places; `DELETE` of the same gives them again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DisableLock {
+    /// Why, for those who are refused; at most 500 bytes, and not empty.
+    pub why: String,
+}
+
+/// `POST /api/v1/runs/ID/retry` and `/skip`: what shall become of a run that has stopped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommandRun {
+    /// Why, for the record; may be empty for a retry.
+    #[serde(default)]
+    pub why: String,
+}
+
+/// `GET /api/v1/audit/chain?after=NUMBER`: entries of the server's chain, oldest first, at most
+/// [`ChainPage::MOST`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ChainPage {
+    /// The entries.
+    pub entries: Vec<ChainEntry>,
+    /// The newest entry's place, of the chain as a whole; none while it is empty.
+    pub head: Option<ChainLink>,
+}
+
+impl ChainPage {
+    /// Most entries of one page.
+    pub const MOST: u32 = 500;
 }

@@ -116,6 +116,7 @@ impl Entries {
             items: slim.collect(),
             watched: Vec::new(),
             history: Retention::default(),
+            packages: Vec::new(),
         };
         Self {
             work: Arc::new(work),

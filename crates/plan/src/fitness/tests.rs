@@ -43,6 +43,7 @@ pub(super) fn work(items: Vec<WorkItem>) -> Work {
         items,
         watched: Vec::new(),
         history: Retention::default(),
+        packages: Vec::new(),
     }
 }
 
@@ -130,6 +131,28 @@ impl Watched {
             .map(|event| (event.kind, event.from, event.to))
             .collect()
     }
+}
+
+#[test]
+fn a_disk_that_fills_up_is_told_after_ten_minutes() {
+    let mut watched = Watched::new("disk_forecast:/", None);
+    let mut for_minutes = |minutes, hours: f64| {
+        let value = || number(hours * 3_600.0, "s");
+        let levels: Vec<Level> = (0..minutes)
+            .map(|_| watched.take(value(), None).level)
+            .collect();
+        levels[levels.len() - 1]
+    };
+    assert_eq!(for_minutes(20, 8_760.0), FINE);
+    assert_eq!(for_minutes(5, 10.0), FINE);
+    assert_eq!(for_minutes(20, 71.0), SOSO);
+    assert_eq!(for_minutes(20, 23.0), SICK);
+    assert_eq!(for_minutes(20, 3.9), CRITICAL);
+    // Left at another value than entered.
+    assert_eq!(for_minutes(30, 23.0), CRITICAL);
+    assert_eq!(for_minutes(30, 30.0), SICK);
+    assert_eq!(for_minutes(30, 50.0), SOSO);
+    assert_eq!(for_minutes(30, 8_760.0), FINE);
 }
 
 #[test]

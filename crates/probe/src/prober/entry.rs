@@ -252,6 +252,7 @@ mod tests {
             items: names.map(entry).into(),
             watched: Vec::new(),
             history: Retention::default(),
+            packages: Vec::new(),
         };
         let wishes = wishes(&work);
         let does_count = |name: &str, item: &str| {

@@ -130,6 +130,7 @@ fn work<const N: usize>(items: [WorkItem; N]) -> Work {
         items: items.into(),
         watched: Vec::new(),
         history: Retention::default(),
+        packages: Vec::new(),
     }
 }
 

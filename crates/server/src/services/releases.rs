@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use lockstep_model::api::operator::ReleaseView;
-use lockstep_model::{HostName, PackageName, Version};
+use lockstep_model::{HostName, PackageName, PackageVersion, Version};
 
 use crate::app::App;
 use crate::web::Refusal;
@@ -20,7 +20,8 @@ pub(crate) async fn list(app: &App) -> Result<Vec<ReleaseView>, Refusal> {
         }
     }
     // A host that failed twice on a release, under two orders, is one host.
-    let mut failed: HashMap<(PackageName, Version), HashSet<HostName>> = HashMap::new();
+    let mut failed: HashMap<(PackageName, Option<PackageVersion>), HashSet<HostName>> =
+        HashMap::new();
     for run in app.store.blamed_runs(None).await? {
         failed
             .entry((run.record.package, run.record.to))
@@ -34,7 +35,7 @@ pub(crate) async fn list(app: &App) -> Result<Vec<ReleaseView>, Refusal> {
             false => 0,
         };
         let failed = failed
-            .get(&(details.package.clone(), details.version.clone()))
+            .get(&(details.package.clone(), Some((&details.version).into())))
             .map_or(0, HashSet::len) as u64;
         let channels = channels
             .iter()

@@ -76,6 +76,7 @@ pub(crate) async fn receive(
         server_time: now,
         server_version: app.version.clone(),
         work: app.fleet.hash(host, report.work),
+        commands: Vec::new(),
     })
 }
 
@@ -182,15 +183,16 @@ pub(crate) async fn receive_run(
         // A host that failed a release must not be told to run it by the answer to its next report.
         app.standing.forget();
     }
+    let what = record.what();
     match (&record.outcome, &record.reason) {
         (Some(outcome), Some(reason)) => {
-            tracing::info!(%host, run = %record.id, to = %record.to, %outcome, %reason, "a run ended");
+            tracing::info!(%host, run = %record.id, what, %outcome, %reason, "a run ended");
         }
         (Some(outcome), None) => {
-            tracing::info!(%host, run = %record.id, to = %record.to, %outcome, "a run ended");
+            tracing::info!(%host, run = %record.id, what, %outcome, "a run ended");
         }
         (None, _) => {
-            tracing::debug!(%host, run = %record.id, to = %record.to, phase = %record.phase, "a run goes on");
+            tracing::debug!(%host, run = %record.id, what, phase = %record.phase, "a run goes on");
         }
     }
     app.wake.notify_one();

@@ -287,7 +287,13 @@ pub(crate) async fn failed(
     // The way back to another version has the same order's number, and says nothing about this one.
     let of_this = blamed
         .into_iter()
-        .filter(|run| run.record.package == rollout.package && run.record.to == rollout.version);
+        .filter(|run| run.record.package == rollout.package)
+        .filter(|run| {
+            run.record
+                .to
+                .as_ref()
+                .is_some_and(|to| *to == rollout.version)
+        });
     Ok(of_this.map(|run| run.host).collect())
 }
 

@@ -262,7 +262,7 @@ fn host_run(run: &RunView, standings: &[Standing]) -> HostRun {
     HostRun {
         run: record.id,
         host: run.host.clone(),
-        release: format!("{} {}", record.package, record.to),
+        release: record.brings(),
         started_at: record.started_at,
         seen_at: speaks.map_or(record.at, |speaks| speaks.max(record.at)),
         ended_at: record.outcome.is_some().then_some(record.at),

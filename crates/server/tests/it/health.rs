@@ -9,7 +9,7 @@ use lockstep_model::api::operator::{AuditView, DeliveryView, FleetView, ProblemV
 use lockstep_model::api::{EventBatch, EventsStored, StoredEvent};
 use lockstep_model::{
     ContentHash, Event, EventKind, ItemName, ItemState, Level, Outcome, PackageName, Phase, RunId,
-    RunRecord, Value,
+    RunKind, RunRecord, Value,
 };
 use lockstep_net::client::CallError;
 
@@ -139,17 +139,22 @@ impl Host {
 pub(crate) fn run(world: &World) -> RunRecord {
     RunRecord {
         id: RunId::new(world.now(), [7; 10]),
+        kind: RunKind::Bundle,
         package: PackageName::lockstep(),
-        from: Some(version("1.0.0")),
-        to: version("1.1.0"),
-        hash: ContentHash::from_digest([7; 32]),
+        from: Some((&version("1.0.0")).into()),
+        to: Some((&version("1.1.0")).into()),
+        hash: Some(ContentHash::from_digest([7; 32])),
         generation: 1,
+        by: String::new(),
         phase: Phase::Apply,
+        waits: None,
+        lock: None,
         outcome: None,
         reason: None,
         started_at: world.now(),
         at: world.now(),
         log: String::new(),
+        link: None,
     }
 }
 

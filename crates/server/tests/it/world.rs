@@ -15,7 +15,7 @@ use lockstep_model::api::{
 };
 use lockstep_model::{
     BundleManifest, ChannelName, HostName, Interval, Outcome, PackageName, Phase, Platform, RunId,
-    RunReason, RunRecord, Strategy, Version,
+    RunKind, RunReason, RunRecord, Strategy, Version,
 };
 use lockstep_net::client::{CallError, ClientSettings, HttpClient, Identity, Roots};
 use lockstep_net::{Clock, ClockDriver};
@@ -305,7 +305,7 @@ impl Host {
         report.run = Some(RunStatus {
             id: RunId::new(self.clock.now(), [1; 10]),
             package: desired.package.clone(),
-            to: desired.version.clone(),
+            to: Some((&desired.version).into()),
             phase: Phase::Apply,
         });
         self.send(&report).await.unwrap()
@@ -330,12 +330,16 @@ impl Host {
         let now = self.clock.now();
         RunRecord {
             id: RunId::new(now, fastrand_ten()),
+            kind: RunKind::Bundle,
             package: desired.package.clone(),
-            from: Some(version("1.0.0")),
-            to: desired.version.clone(),
-            hash: desired.hash,
+            from: Some((&version("1.0.0")).into()),
+            to: Some((&desired.version).into()),
+            hash: Some(desired.hash),
             generation: desired.generation,
+            by: String::new(),
             phase: Phase::Done,
+            waits: None,
+            lock: None,
             outcome: Some(outcome),
             reason: outcome.blames_release().then(|| RunReason::WorkerExited {
                 status: "exit status: 1".into(),
@@ -344,6 +348,7 @@ impl Host {
             started_at: now,
             at: now,
             log: "panicked".into(),
+            link: None,
         }
     }
 

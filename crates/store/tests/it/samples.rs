@@ -6,7 +6,7 @@ use lockstep_model::api::{Facts, Installed, Report};
 use lockstep_model::{
     ChannelName, ContentHash, Event, EventKind, Glob, HostName, ItemName, ItemState, Level,
     LevelNames, Outcome, PackageName, Phase, Platform, Release, ReleaseDetails, Requires,
-    RolloutState, RunId, RunRecord, Strategy, Value, Version, Wave, WaveState,
+    RolloutState, RunId, RunKind, RunRecord, Strategy, Value, Version, Wave, WaveState,
 };
 use lockstep_store::{NewHost, NewRollout, Store, StoredToken};
 
@@ -121,16 +121,21 @@ pub(crate) fn record(number: u8, began: i64, now: i64) -> RunRecord {
     RunRecord {
         id: RunId::new(at(began), [number; 10]),
         package: PackageName::lockstep(),
-        from: Some(version("1.3.0")),
-        to: version("1.4.0"),
-        hash: hash(3),
+        kind: RunKind::Bundle,
+        from: Some((&version("1.3.0")).into()),
+        to: Some((&version("1.4.0")).into()),
+        hash: Some(hash(3)),
         generation: 7,
+        by: "order 7 of the server".into(),
+        waits: None,
+        lock: None,
         phase: Phase::Apply,
         outcome: None,
         reason: None,
         started_at: at(began),
         at: at(now),
         log: "line\n\u{1b}[1mbold\u{0}".into(),
+        link: None,
     }
 }
 

@@ -20,7 +20,7 @@ pub(crate) async fn the_fleet_is_seen_in_brief(place: Place) {
     running.run = Some(RunStatus {
         id: RunId::new(at(0), [1; 10]),
         package: PackageName::lockstep(),
-        to: version("1.5.0"),
+        to: Some((&version("1.5.0")).into()),
         phase: Phase::Apply,
     });
     store
@@ -37,6 +37,7 @@ pub(crate) async fn the_fleet_is_seen_in_brief(place: Place) {
         version: None,
         proven: false,
         running: false,
+        in_run: false,
     };
     let proven = Standing {
         host: host("web1"),
@@ -51,6 +52,7 @@ pub(crate) async fn the_fleet_is_seen_in_brief(place: Place) {
         platform: Some(Platform::parse("linux-aarch64").unwrap()),
         version: Some(version("1.4.0")),
         running: true,
+        in_run: true,
         ..silent.clone()
     };
     let fleet = store.standings(&lockstep).await.unwrap();

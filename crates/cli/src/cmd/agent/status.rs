@@ -79,11 +79,13 @@ fn show_supervisor(status: &SupervisorStatus) {
             });
         let why = record
             .reason
+            .as_ref()
             .map(|reason| format!(": {reason}"))
             .unwrap_or_default();
         out::line(format_args!(
-            "last run     to {} at {:.0}, {end}{why}",
-            record.to, run.changed_at
+            "last run     {} at {:.0}, {end}{why}",
+            record.what(),
+            run.changed_at
         ));
     }
 }

@@ -215,7 +215,10 @@ impl<'a> Watch<'a> {
         expected: impl Fn(&RunReason) -> bool,
     ) -> anyhow::Result<()> {
         let rolled_back = |run: &RunView| {
-            run.record.to.to_string() == version
+            run.record
+                .to
+                .as_ref()
+                .is_some_and(|to| to.as_str() == version)
                 && run.record.outcome == Some(Outcome::RolledBack)
                 && run.record.reason.as_ref().is_some_and(&expected)
         };
@@ -258,7 +261,7 @@ impl<'a> Watch<'a> {
                 .unwrap_or_default();
             self.tell_once(
                 format!("run {}", record.id),
-                format!("{} → {}: {how}{why}", run.host, record.to),
+                format!("{}: {}: {how}{why}", run.host, record.what()),
             );
         }
         for problem in view.problems.iter().filter(|it| is_bad(it)) {

@@ -38,12 +38,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
         vec![
             record.id.to_string(),
             run.host.to_string(),
-            format!(
-                "{} {} → {}",
-                record.package,
-                out::or_dash(record.from.as_ref()),
-                record.to
-            ),
+            record.what(),
             record
                 .outcome
                 .map_or(record.phase.to_string(), |outcome| outcome.to_string()),

@@ -30,16 +30,25 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
         return Ok(Exit::Done);
     }
     let record = &run.record;
-    let from = out::or_dash(record.from.as_ref());
     out::line(format_args!("run {} on {}", record.id, run.host));
-    out::line(format_args!(
-        "{} {from} → {} ({})",
-        record.package, record.to, record.hash
-    ));
-    out::line(format_args!(
-        "began {:.0}, under order {}",
-        record.started_at, record.generation
-    ));
+    match &record.hash {
+        Some(hash) => out::line(format_args!("{} ({hash})", record.what())),
+        None => out::line(record.what()),
+    }
+    let by = match record.by.as_str() {
+        "" => format!("under order {}", record.generation),
+        by => format!("by {by}"),
+    };
+    out::line(format_args!("began {:.0}, {by}", record.started_at));
+    if let Some(lock) = &record.lock {
+        out::line(format_args!(
+            "holds the lock {} since {:.0} (grant {})",
+            lock.name, lock.since, lock.fence
+        ));
+    }
+    if let Some(waits) = &record.waits {
+        out::line(format_args!("waits: {waits}"));
+    }
     match record.outcome {
         Some(outcome) => out::line(format_args!("{outcome} at {:.0}", record.at)),
         None => out::line(format_args!(

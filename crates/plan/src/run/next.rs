@@ -1,0 +1,125 @@
+//! What is to be done now.
+
+use jiff::Timestamp;
+use lockstep_model::Phase;
+
+use super::{RunJournal, Step, Wait};
+
+/// What the engine knows beside the journal.
+#[derive(Debug, Clone, Copy)]
+pub struct Facts<'a> {
+    /// The host's clock.
+    pub now: Timestamp,
+    /// The machine's boot id.
+    pub boot_id: &'a str,
+    /// True if the server has confirmed the grant of the lock since the journal was written last.
+    pub lock_is_confirmed: bool,
+    /// The hours in which a run may begin, if there are any and it is none of them.
+    pub outside_of_hours: Option<&'a str>,
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Do {
+    /// Look whether anything is to be done: [`Happened::NothingToDo`] or [`Happened::SomethingToDo`].
+    ///
+    /// [`Happened::NothingToDo`]: super::Happened::NothingToDo
+    /// [`Happened::SomethingToDo`]: super::Happened::SomethingToDo
+    Check,
+    /// Wait until then, until the machine has restarted, or until a person says something.
+    Wait {
+        /// Until when.
+        until: Timestamp,
+        /// What for.
+        why: Wait,
+    },
+    /// The waiting is over: [`Happened::Waited`].
+    ///
+    /// [`Happened::Waited`]: super::Happened::Waited
+    GoOn,
+    /// Look whether the host is at rest: `Rest` or `Busy`.
+    AskWhetherIdle,
+    /// Acquire the lock: `LockGranted`, `LockRefused` or `LockFailed`.
+    AcquireLock,
+    /// Ask whether the grant is still there: then ask again what is to be done, or give `LockLost` or `LockUnknown`.
+    ConfirmLock,
+    /// Hold still what works on the host: `Rest` or `Busy`.
+    Hold,
+    /// Do the work of a phase (`pre`, `apply` or `post`): `Succeeded`, `Failed` or `Later`.
+    Work(Phase),
+    /// Ask whether the machine must be restarted: `RebootNeeded`, `Succeeded` for no, or `Failed`.
+    AskWhetherReboot,
+    /// Run the command that restarts the machine: `RebootOrdered` or `Failed`.
+    Reboot,
+    /// Ask how the items are: `Well`, `Worse` or `NobodyToAsk`.
+    AskHealth,
+    /// Go back to the version before: `Succeeded` or `Failed`.
+    Return,
+    /// Free the lock: `LockReleased` or `LockUnknown`.
+    ReleaseLock,
+    /// Nothing goes on until a person says how.
+    AskPerson,
+    /// The run is over.
+    End,
+}
+
+/// What is to be done now.
+#[must_use]
+pub fn next(journal: &RunJournal, facts: &Facts<'_>) -> Do {
+    if let Some(waiting) = &journal.waiting
+        && !waiting.is_over(facts.now)
+        && !has_restarted(&journal.step, facts.boot_id)
+    {
+        let (until, why) = (waiting.until, waiting.why.clone());
+        return Do::Wait { until, why };
+    }
+    if has_restarted(&journal.step, facts.boot_id) {
+        return Do::GoOn;
+    }
+    let is_unconfirmed = journal.job.lock.is_some() && !facts.lock_is_confirmed;
+    if journal.step.needs_lock() && is_unconfirmed {
+        return Do::ConfirmLock;
+    }
+    match &journal.step {
+        Step::Idle | Step::Lock { .. } if has_left_its_hours(journal, facts) => Do::GoOn,
+        Step::Check => Do::Check,
+        // The moment was decided when the run began, so it is waited for by the journal's own word.
+        Step::Spread { .. } => Do::GoOn,
+        Step::Idle => Do::AskWhetherIdle,
+        Step::Lock { .. } => Do::AcquireLock,
+        Step::Hold => Do::Hold,
+        Step::Yield | Step::Release { .. } => Do::ReleaseLock,
+        Step::Pre => Do::Work(Phase::Pre),
+        Step::Apply => Do::Work(Phase::Apply),
+        Step::NeedsReboot => Do::AskWhetherReboot,
+        Step::Rebooting {
+            ordered_at: None, ..
+        } => Do::Reboot,
+        // The time for it is over.
+        Step::Rebooting { .. } => Do::GoOn,
+        Step::Post => Do::Work(Phase::Post),
+        Step::Verify { .. } => Do::AskHealth,
+        Step::Return { .. } => Do::Return,
+        Step::Stopped { .. } => Do::AskPerson,
+        Step::Over { .. } | Step::Nothing => Do::End,
+    }
+}
+
+/// True if the restart that the step waits for has come, be it by a person's hand.
+pub(super) fn has_restarted(step: &Step, now: &str) -> bool {
+    match step {
+        Step::Rebooting { boot_id, .. } => boot_id != now,
+        Step::Stopped { boot_id, .. } => boot_id.as_deref().is_some_and(|before| before != now),
+        _ => false,
+    }
+}
+
+/// True if the hours have passed before anything was done to the host.
+pub(super) fn has_left_its_hours(journal: &RunJournal, facts: &Facts<'_>) -> bool {
+    let nothing_was_done = match &journal.step {
+        Step::Spread { .. } | Step::Idle => true,
+        Step::Lock { then } => then.is_the_first(),
+        _ => false,
+    };
+    nothing_was_done && facts.outside_of_hours.is_some()
+}
