@@ -10,14 +10,15 @@
 //! * [`fault`] cuts the power in tests, at every one of the instants in between.
 //!
 //! Beside that it starts processes: long-lived ones that can be adopted by the next program ([`process`]), and
-//! commands that end in time ([`exec`]); and it says what [`machine`] this is. Where everything lies is said by
-//! [`Layout`].
+//! commands that end in time ([`exec`]), and those that a person waits for ([`foreground`]); and it says what
+//! [`machine`] this is. Where everything lies is said by [`Layout`].
 //!
 //! Nothing here decides anything, reads a clock to remember it, or uses the network.
 
 mod error;
 pub mod exec;
 pub mod fault;
+pub mod foreground;
 pub mod fs;
 mod layout;
 pub mod lock;
