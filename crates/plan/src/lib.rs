@@ -7,20 +7,24 @@
 //!
 //! * [`alert`]: who is told of what, and when;
 //! * [`fitness`]: from an item's values to its level, and to the events that tell of it;
+//! * [`lock`]: who gets a place of a lock, who waits, and who has died with one;
 //! * [`policy`]: which agents a server talks to;
 //! * [`probation`]: has a new version of the agent proven itself on its host?
 //! * [`rollout`]: who is let go, when a rollout holds, halts or is done, and what each host should run;
 //! * [`run`]: one change to one host by scripts or a package manager, as a journaled state machine;
 //! * [`schedule`]: stable draws and times that are spread over a fleet;
+//! * [`spread`]: when each host begins a change, by a curve over the fleet;
 //! * [`throttle`]: how many downloads at once;
 //! * [`update`]: the agent's own update as a journaled run.
 
 pub mod alert;
 pub mod fitness;
+pub mod lock;
 pub mod policy;
 pub mod probation;
 pub mod rollout;
 pub mod run;
 pub mod schedule;
+pub mod spread;
 pub mod throttle;
 pub mod update;
