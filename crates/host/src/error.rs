@@ -212,6 +212,46 @@ pub enum Error {
         /// What was asked.
         what: &'static str,
     },
+    /// A script is not run, because something about it changed since it was looked for.
+    #[error("the script {path} is not run: {why}")]
+    Script {
+        /// Which one.
+        path: PathBuf,
+        /// What is wrong with it, and what to do.
+        why: String,
+    },
+    /// The path that was named for an idle lock cannot be one.
+    #[error("{path} cannot be an idle lock: {why}")]
+    IdleLock {
+        /// Which one.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// A name is not that of a service.
+    #[error(
+        "{name:?} is not the name of a service: it has letters, digits and @ : . _ - and begins with a letter, a digit or _"
+    )]
+    ServiceName {
+        /// The name.
+        name: String,
+    },
+    /// A service could not be asked, stopped or started.
+    #[error("cannot {attempt} the service {name}: {why}")]
+    Service {
+        /// What was attempted, as a verb.
+        attempt: &'static str,
+        /// Which one.
+        name: String,
+        /// How the service manager answered.
+        why: String,
+    },
+    /// No command was given where one is needed.
+    #[error("there is no command to {purpose}")]
+    NoCommand {
+        /// What it was for, as a verb.
+        purpose: &'static str,
+    },
     /// The lock could not be tried.
     #[error("cannot lock {path}")]
     Lock {

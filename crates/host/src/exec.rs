@@ -17,10 +17,14 @@ use tokio::time::Instant;
 use crate::error::{Error, Result};
 use crate::process::{Output, Process, Spawn, User};
 
+mod environment;
 mod kept;
 mod tail;
+mod tee;
 
 use kept::Kept;
+pub use tee::Tee;
+use tee::Teed;
 
 /// A command to be run.
 #[derive(Debug, Clone)]
@@ -45,6 +49,9 @@ pub struct Exec {
     pub clear_env: bool,
     /// As whom it runs; as this process's own user if none.
     pub user: Option<User>,
+    /// Where the output goes as well, while it is being written. Standard error that is kept
+    /// [apart](Self::errors_apart) does not.
+    pub tee: Option<Tee>,
 }
 
 /// Which part of a long output is kept.
@@ -110,6 +117,7 @@ impl Exec {
             errors_apart: false,
             clear_env: false,
             user: None,
+            tee: None,
         }
     }
 
@@ -176,6 +184,7 @@ impl Exec {
         };
         let (mut heard, output) =
             Heard::listen(self.keep, self.output_cap, self.errors_apart).map_err(failed)?;
+        heard.output.tee = self.tee.as_ref().map(Teed::open).transpose()?;
         let mut running = Running(Process::spawn(Spawn {
             program: self.program,
             args: self.args,
@@ -242,6 +251,7 @@ struct Heard {
 struct Stream {
     pipe: pipe::Receiver,
     kept: Kept,
+    tee: Option<Teed>,
 }
 
 impl Heard {
@@ -251,7 +261,8 @@ impl Heard {
             let (reader, writer) = io::pipe()?;
             let pipe = pipe::Receiver::from_owned_fd(reader.into())?;
             let kept = Kept::new(keep, cap);
-            Ok((Stream { pipe, kept }, writer))
+            let tee = None;
+            Ok((Stream { pipe, kept, tee }, writer))
         };
         let (output, writer) = stream(cap)?;
         if !errors_apart {
@@ -286,6 +297,9 @@ impl Stream {
         let mut buffer = vec![0; 16 * 1024];
         while let Ok(read @ 1..) = self.pipe.read(&mut buffer).await {
             self.kept.push(&buffer[..read]);
+            if let Some(tee) = &mut self.tee {
+                tee.push(&buffer[..read]);
+            }
         }
     }
 }

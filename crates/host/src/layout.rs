@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use lockstep_model::{PackageName, Version};
 
+use crate::scripts::ScriptDir;
+
 /// The paths of one agent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layout {
@@ -92,6 +94,60 @@ impl Layout {
     #[must_use]
     pub fn journal(&self) -> PathBuf {
         self.state_dir().join("run.json")
+    }
+
+    /// `var/lib/lockstep/run.lock`: held by whoever carries out a run, the agent or the command line.
+    #[must_use]
+    pub fn run_lock(&self) -> PathBuf {
+        self.state_dir().join("run.lock")
+    }
+
+    /// `var/lib/lockstep/runs`: what is known of the runs of each package.
+    #[must_use]
+    pub fn runs_dir(&self) -> PathBuf {
+        self.state_dir().join("runs")
+    }
+
+    /// `var/lib/lockstep/runs/PACKAGE.json`: the journal of a package's run.
+    #[must_use]
+    pub fn run_journal(&self, package: &PackageName) -> PathBuf {
+        self.runs_dir().join(format!("{package}.json"))
+    }
+
+    /// `var/lib/lockstep/runs/PACKAGE.log`: what the scripts and commands of a package's run wrote.
+    #[must_use]
+    pub fn run_log(&self, package: &PackageName) -> PathBuf {
+        self.runs_dir().join(format!("{package}.log"))
+    }
+
+    /// `var/lib/lockstep/records.jsonl`: the host's own chain of the records of its runs.
+    #[must_use]
+    pub fn records(&self) -> PathBuf {
+        self.state_dir().join("records.jsonl")
+    }
+
+    /// `etc/lockstep/update.toml`: how this host is updated.
+    #[must_use]
+    pub fn update_config(&self) -> PathBuf {
+        self.root.join("etc/lockstep/update.toml")
+    }
+
+    /// `etc/lockstep/update`: the directories of the operator's scripts.
+    #[must_use]
+    pub fn scripts_dir(&self) -> PathBuf {
+        self.root.join("etc/lockstep/update")
+    }
+
+    /// `etc/lockstep/update/DIR`: the scripts of one occasion, such as `pre_update.d`.
+    #[must_use]
+    pub fn script_dir(&self, dir: ScriptDir) -> PathBuf {
+        self.scripts_dir().join(dir.as_str())
+    }
+
+    /// `etc/lockstep/packages`: one file for each package that is described on the host itself.
+    #[must_use]
+    pub fn packages_dir(&self) -> PathBuf {
+        self.root.join("etc/lockstep/packages")
     }
 
     /// `var/lib/lockstep/memory.json`: what outlives a run, such as releases that are not tried again without a new
@@ -207,12 +263,23 @@ mod tests {
             layout.slot(&package, &version),
             Path::new("/tmp/host-7/opt/lockstep/slots/lockstep/1.4.0")
         );
+        assert_eq!(
+            layout.script_dir(ScriptDir::PreUpdate),
+            Path::new("/tmp/host-7/etc/lockstep/update/pre_update.d")
+        );
         for path in [
             layout.current(),
             layout.previous(),
             layout.config(),
             layout.journal(),
             layout.memory(),
+            layout.run_lock(),
+            layout.run_journal(&package),
+            layout.run_log(&package),
+            layout.records(),
+            layout.update_config(),
+            layout.script_dir(ScriptDir::NeedsReboot),
+            layout.packages_dir(),
             layout.outbox(),
             layout.data_dir(&package),
             layout.lock_file(),

@@ -13,17 +13,28 @@
 //! commands that end in time ([`exec`]), and those that a person waits for ([`foreground`]); and it says what
 //! [`machine`] this is. Where everything lies is said by [`Layout`].
 //!
+//! For runs it has the operator's [`scripts`], the host's own services ([`service`]) and its restart ([`reboot`]).
+//! [`run_lock`] lets one run at a time change the host, and [`idle_lock`] keeps the host's own work still meanwhile.
+//! A daemon is found by its [`pid_file`].
+//!
 //! Nothing here decides anything, reads a clock to remember it, or uses the network.
 
 mod error;
 pub mod exec;
 pub mod fault;
+mod flock;
 pub mod foreground;
 pub mod fs;
+pub mod idle_lock;
 mod layout;
 pub mod lock;
 pub mod machine;
+pub mod pid_file;
 pub mod process;
+pub mod reboot;
+pub mod run_lock;
+pub mod scripts;
+pub mod service;
 pub mod slots;
 pub mod unpack;
 

@@ -1,23 +1,21 @@
 //! One agent on a host at a time, across restarts in place.
 //!
-//! The lock is `flock(2)` on a file: the kernel frees it when its last holder ends, however it ends, so the pid in
-//! the file is only for people. The locked descriptor becomes standard input, the one descriptor besides the
-//! outputs that survives `execve` without anybody's doing: a supervisor that executes itself anew holds the lock
-//! without a gap, and finds it again by what its standard input is. Children never get it, because
-//! [`process`](crate::process) and [`exec`](crate::exec) give each `/dev/null` as its input.
+//! The lock is `flock(2)` on a file: the kernel frees it when its last holder ends, however it ends. The locked
+//! descriptor becomes standard input, the one descriptor besides the outputs that survives `execve` without
+//! anybody's doing: a supervisor that executes itself anew holds the lock without a gap, and finds it again by what
+//! its standard input is. Children never get it, because [`process`](crate::process) and [`exec`](crate::exec) give
+//! each `/dev/null` as its input.
 
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{self, Seek, Write};
-use std::os::fd::AsFd;
+use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, Mode, OFlags, fstat};
 use rustix::io::Errno;
 
-use crate::error::{Error, Result};
-use crate::{fault, fs, layout::Layout};
+use crate::error::Result;
+use crate::{fault, flock, fs, layout::Layout};
 
 /// The host's lock, held until this is dropped or the process ends. Functions that must not run twice at a time
 /// take it as an argument.
@@ -27,34 +25,21 @@ pub struct AgentLock {
     path: PathBuf,
 }
 
-/// How often the file may be replaced under us before something is wrong.
-const TRIES: u32 = 10;
-
 impl AgentLock {
     /// Takes the lock, or recognises that this process has it from the program before. Its standard input is the
-    /// lock from then on. It does not wait: [`Error::LockHeld`] if another process has the lock.
+    /// lock from then on. It does not wait:
+    /// [`Error::LockHeld`](crate::Error::LockHeld) if another process has the lock.
     pub fn acquire(layout: &Layout) -> Result<Self> {
         let path = layout.lock_file();
         fs::create_private_dir(&layout.state_dir())?;
         if is_inherited(&path)? {
             return Ok(Self { path });
         }
-        for _ in 0..TRIES {
-            let mut file = open(&path).map_err(|error| failed(&path, error))?;
-            lock(&file, &path)?;
-            // Whoever removed the file meanwhile did not remove our lock, but the next one would lock another file.
-            if !is_file_of(&file, &path).map_err(|error| failed(&path, error))? {
-                continue;
-            }
-            write_pid(&mut file)
-                .and_then(|()| Ok(rustix::stdio::dup2_stdin(&file)?))
-                .map_err(|error| failed(&path, error))?;
-            return Ok(Self { path });
-        }
-        Err(failed(
-            &path,
-            io::Error::other("the file is being replaced all the time"),
-        ))
+        let mut file = flock::take(&path)?;
+        flock::write_pid(&mut file)
+            .and_then(|()| Ok(rustix::stdio::dup2_stdin(&file)?))
+            .map_err(|error| flock::failed(&path, error))?;
+        Ok(Self { path })
     }
 
     /// Leaves the lock held: by this process for as long as it lives, and by the program that it executes in its
@@ -104,54 +89,11 @@ pub fn exec_in_place(
 /// True if standard input is the lock's file. It is locked then: usually it was all the time.
 fn is_inherited(path: &Path) -> Result<bool> {
     let stdin = rustix::stdio::stdin();
-    match is_file_of(stdin, path) {
-        Ok(true) => lock(stdin, path).map(|()| true),
+    match flock::is_file_of(stdin, path) {
+        Ok(true) => flock::lock(stdin, path).map(|()| true),
         Ok(false) => Ok(false),
         // A closed standard input is none.
         Err(error) if Errno::from_io_error(&error) == Some(Errno::BADF) => Ok(false),
-        Err(error) => Err(failed(path, error)),
-    }
-}
-
-fn open(path: &Path) -> io::Result<File> {
-    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    Ok(rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR)?.into())
-}
-
-fn lock(file: impl AsFd, path: &Path) -> Result<()> {
-    match rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(()),
-        Err(Errno::WOULDBLOCK) => Err(Error::LockHeld {
-            path: path.into(),
-            pid: read_pid(path),
-        }),
-        Err(error) => Err(failed(path, error.into())),
-    }
-}
-
-fn is_file_of(file: impl AsFd, path: &Path) -> io::Result<bool> {
-    let ours = fstat(file)?;
-    match rustix::fs::stat(path) {
-        Ok(theirs) => Ok((ours.st_dev, ours.st_ino) == (theirs.st_dev, theirs.st_ino)),
-        Err(Errno::NOENT) => Ok(false),
-        Err(error) => Err(error.into()),
-    }
-}
-
-fn write_pid(file: &mut File) -> io::Result<()> {
-    file.set_len(0)?;
-    file.rewind()?;
-    writeln!(file, "{}", std::process::id())
-}
-
-fn read_pid(path: &Path) -> Option<u32> {
-    let text = fs::read_capped(path, 32).ok().flatten()?;
-    String::from_utf8_lossy(&text).trim().parse().ok()
-}
-
-fn failed(path: &Path, source: io::Error) -> Error {
-    Error::Lock {
-        path: path.into(),
-        source,
+        Err(error) => Err(flock::failed(path, error)),
     }
 }

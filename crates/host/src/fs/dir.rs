@@ -111,6 +111,18 @@ impl Dir {
         Ok(())
     }
 
+    /// Gives a file a second name; a name that is there already, even a dangling link, is an error.
+    pub(crate) fn link(&self, name: &OsStr, to_name: &OsStr) -> io::Result<()> {
+        single(name)?;
+        single(to_name)?;
+        let mut effects = fault::effects();
+        rustix::fs::linkat(&self.fd, name, &self.fd, to_name, AtFlags::empty())?;
+        effects.created(&self.fd, to_name);
+        drop(effects);
+        fault::point("fs.link");
+        Ok(())
+    }
+
     /// Opens an existing regular file to read it; never waits for the other end of a fifo.
     pub(crate) fn open_file(&self, name: &OsStr) -> io::Result<File> {
         single(name)?;
@@ -221,6 +233,13 @@ impl Dir {
     /// The inode number, which is the directory's identity on its file system.
     pub(crate) fn inode(&self) -> io::Result<u64> {
         Ok(rustix::fs::fstat(&self.fd)?.st_ino)
+    }
+
+    /// True if everybody can remove what others put there: all may write, and nothing protects the names
+    /// (`inode(7)`, sticky bit).
+    pub(crate) fn lets_anybody_remove(&self) -> io::Result<bool> {
+        let mode = rustix::fs::fstat(&self.fd)?.st_mode;
+        Ok(mode & 0o002 != 0 && mode & 0o1000 == 0)
     }
 
     /// Sets the mode; durable with the next sync.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use rustix::io::Errno;
 use rustix::process::Pid;
 
 use super::to_pid;
@@ -161,6 +162,12 @@ pub(super) fn explain(program: &Path, error: io::Error) -> io::Error {
         return io::Error::new(
             io::ErrorKind::NotFound,
             "the program exists, but its interpreter, its loader or the working directory does not",
+        );
+    }
+    if Errno::from_io_error(&error) == Some(Errno::NOEXEC) {
+        return io::Error::new(
+            error.kind(),
+            "it is neither a program for this machine nor a script: a script begins with #! and the path of its interpreter",
         );
     }
     error
