@@ -1,8 +1,10 @@
 //! The audit trail: who did what, and when.
 
 use jiff::Timestamp;
-use sqlx::{FromRow, query};
+use lockstep_model::ChainSubject;
+use sqlx::{FromRow, query, query_as};
 
+use crate::chain::{self, Said};
 use crate::db::Kind;
 use crate::records::{Place, limit, milliseconds, rows, sentence};
 use crate::{Error, Store};
@@ -34,7 +36,7 @@ struct Record {
 }
 
 impl Store {
-    /// Adds to the trail. What is too long is cut rather than refused.
+    /// Adds to the trail and to the chain. What is too long is cut rather than refused.
     ///
     /// # Errors
     /// [`Error::Database`] and [`Error::Busy`].
@@ -51,6 +53,11 @@ impl Store {
                 .bind(&what)
                 .execute(&mut *tx)
                 .await?;
+            let said = Said { at, subject: ChainSubject::Deed(who.clone()), body: what.clone() };
+            let head: chain::Head = query_as(chain::LOCK).fetch_one(&mut *tx).await?;
+            for statement in chain::append(&head, vec![said])? {
+                statement.query().execute(&mut *tx).await?;
+            }
             Ok(())
         })
     }

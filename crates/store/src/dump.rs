@@ -1,7 +1,7 @@
 //! The dump: everything that the database holds, as lines of JSON that either database can take back.
 //!
 //! ```text
-//! {"dump":{"format":1,"step":2}}
+//! {"dump":{"format":1,"step":3}}
 //! {"row":{"table":"hosts","values":{"name":"web1", … }}}
 //! {"end":{"rows":1}}
 //! ```

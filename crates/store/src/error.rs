@@ -6,7 +6,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use lockstep_model::{ContentHash, HostName, RolloutId, RunId};
+use lockstep_model::{ContentHash, HostName, LockName, RolloutId, RunId};
 use sqlx::sqlite::SqliteError;
 
 /// What lies beneath an error: the words of the database or of the operating system.
@@ -131,6 +131,24 @@ pub enum Error {
         run: RunId,
         /// Who reported it.
         host: HostName,
+    },
+    /// There is nothing to say of a run that has not stopped.
+    #[error("run {run} can be neither retried nor skipped, because it has not stopped: {why}")]
+    RunNotStopped {
+        /// The run.
+        run: RunId,
+        /// How it stands instead.
+        why: String,
+    },
+    /// As many locks as can be are remembered.
+    #[error(
+        "lock {lock} is a new one, and the server remembers {most} locks already; use one of those"
+    )]
+    TooManyLocks {
+        /// The lock.
+        lock: LockName,
+        /// How many can be.
+        most: u32,
     },
     /// An enrolment token was refused.
     #[error(transparent)]

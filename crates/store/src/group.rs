@@ -1,4 +1,4 @@
-//! Grouped writes: reports, events and runs come in masses, and a commit costs a sync of the disk, so many share one.
+//! Grouped writes: reports, events, runs and changes of locks come in masses, and a commit costs a sync of the disk, so many share one.
 //!
 //! Callers put what they have into a bounded line and wait for the answer. One task per process takes all that is
 //! there, up to [`GROUP`] at a time, and commits it as one transaction; while it does, the next group gathers, so
@@ -23,8 +23,10 @@ use crate::runs::RunEntry;
 use crate::snapshots::SnapshotsEntry;
 
 mod commit;
+mod locks;
 
 use commit::commit;
+pub(crate) use locks::LockEntry;
 
 /// The limits of the waiting line of reports, events and runs.
 #[derive(Debug, Clone)]
@@ -63,6 +65,8 @@ pub(crate) enum Entry {
     Events(EventsEntry),
     /// What was measured while nobody listened.
     Snapshots(SnapshotsEntry),
+    /// A change of a lock.
+    Lock(LockEntry),
 }
 
 impl Entry {
@@ -72,16 +76,19 @@ impl Entry {
             Self::Run(entry) => entry.record.len(),
             Self::Events(entry) => entry.bytes(),
             Self::Snapshots(entry) => entry.snapshots.iter().map(|it| it.items.len()).sum(),
+            Self::Lock(_) => 0,
         }
     }
 
-    /// The order in which rows are locked, so that the groups of two servers cannot wait for each other.
-    fn order(&self) -> (&str, &str) {
+    /// The order in which rows are locked, so that the groups of two servers cannot wait for each other: those of hosts,
+    /// then those of locks.
+    fn order(&self) -> (u8, &str, &str) {
         match self {
-            Self::Report(entry) => (entry.host.as_str(), ""),
-            Self::Events(entry) => (entry.via(), ""),
-            Self::Snapshots(entry) => (entry.host.as_str(), ""),
-            Self::Run(entry) => (entry.host.as_str(), &entry.run),
+            Self::Report(entry) => (0, entry.host.as_str(), ""),
+            Self::Events(entry) => (0, entry.via(), ""),
+            Self::Snapshots(entry) => (0, entry.host.as_str(), ""),
+            Self::Run(entry) => (0, entry.host.as_str(), &entry.run),
+            Self::Lock(entry) => (1, entry.name.as_str(), ""),
         }
     }
 
@@ -91,6 +98,7 @@ impl Entry {
             Self::Run(_) => "store a run",
             Self::Events(_) => "store events",
             Self::Snapshots(_) => "store snapshots",
+            Self::Lock(_) => "change a lock",
         }
     }
 }
@@ -190,7 +198,7 @@ async fn write_groups(db: Db, mut line: mpsc::Receiver<Waiting>, stop: Cancellat
 }
 
 async fn write_group(db: &Db, mut group: Vec<Waiting>) {
-    // Stable: what one host reported keeps its order.
+    // Stable: what one host reported keeps its order, and what was asked of one lock.
     group.sort_by(|a, b| a.entry.order().cmp(&b.entry.order()));
     let failure = match commit(db, &group).await {
         Ok(outcomes) => {

@@ -12,7 +12,7 @@ use crate::snapshots::{self, SnapshotRow};
 use crate::standings::Brief;
 use crate::statements::Statement;
 use crate::troubles::{FORGET, Told};
-use crate::{Error, Store, watched};
+use crate::{Error, Store, commands, watched};
 
 /// A host that shall be enrolled.
 #[derive(Debug, Clone, PartialEq)]
@@ -130,8 +130,8 @@ impl Record {
 impl Store {
     /// Enrols a host. The same name with the same key again changes nothing but the facts.
     ///
-    /// When another machine takes a name, the certificates of the one before are revoked, its report and its troubles
-    /// are forgotten, and the tokens that it used do not know it any more.
+    /// When another machine takes a name, the certificates of the one before are revoked, its report, its troubles and
+    /// the commands for its runs are forgotten, and the tokens that it used do not know it any more.
     ///
     /// # Errors
     /// [`Error::HostExists`] when the name has another key and may not be replaced.
@@ -191,6 +191,7 @@ impl Store {
                 .execute(&mut *tx)
                 .await?;
             query("DELETE FROM reports WHERE host = $1").bind(name).execute(&mut *tx).await?;
+            query(commands::ALL_OVER).bind(name).execute(&mut *tx).await?;
             for forget in FORGET {
                 query(forget).bind(name).execute(&mut *tx).await?;
             }
@@ -254,8 +255,8 @@ impl Store {
         Ok(count.unsigned_abs())
     }
 
-    /// Removes a host: its certificates are revoked from the next question on, its report, its troubles and its uses
-    /// of tokens are forgotten, its runs and events stay. False if there was none.
+    /// Removes a host: its certificates are revoked from the next question on, its report, its troubles, its uses of
+    /// tokens and the commands for its runs are forgotten, its runs and events stay. False if there was none.
     ///
     /// # Errors
     /// [`Error::Database`] and [`Error::Busy`].
@@ -279,6 +280,7 @@ impl Store {
                 .await?;
             query("DELETE FROM token_uses WHERE host = $1").bind(name).execute(&mut *tx).await?;
             query("DELETE FROM reports WHERE host = $1").bind(name).execute(&mut *tx).await?;
+            query(commands::ALL_OVER).bind(name).execute(&mut *tx).await?;
             for forget in FORGET {
                 query(forget).bind(name).execute(&mut *tx).await?;
             }

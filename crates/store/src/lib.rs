@@ -1,17 +1,21 @@
 //! What the server keeps: SQLite and PostgreSQL from one SQL text, artifacts on disk.
 //!
 //! [`Store`] speaks of hosts, certificates, tokens, reports, runs, the repository, rollouts, leases, settings and
-//! the audit trail; of events, troubles, changes, silences, deliveries and the fleet file; not of tables.
+//! the audit trail and the chain; of locks and of commands for runs; of events, troubles, changes, silences, deliveries
+//! and the fleet file; not of tables.
 //! [`Artifacts`] holds the bundles themselves. Only the server calls this crate.
 //!
 //! What can be relied on:
 //!
 //! * **Durable before acknowledged.** When a call returns `Ok`, a power cut does not undo it. SQLite therefore runs
 //!   with a write-ahead log and `synchronous = FULL`, PostgreSQL never with `synchronous_commit = off`. Reports,
-//!   events and runs, the only writes that come in masses, share transactions (see [`Store::record_report`]).
+//!   events, runs and changes of locks, the only writes that come in masses, share transactions (see
+//!   [`Store::record_report`] and [`Store::change_lock`]).
 //! * **The database is the only memory.** Several servers may use one PostgreSQL database; nothing that another
 //!   server needs is kept in a process. Of the deciders among them only one holds a [`Lease`], and what it writes
 //!   is refused once another one has it.
+//! * **One after the other.** Changes of a lock happen as if there were one server and one caller: each sees what all
+//!   before it did, and the number of a grant is never given twice.
 //! * **Bounded.** Documents, lists and waiting lines have limits that are written beside them.
 //! * **Nothing is believed.** A row that cannot be understood is an [`Error::Damaged`] that names table and key.
 //!
@@ -30,7 +34,9 @@ mod alerts;
 mod artifacts;
 mod audit;
 mod certificates;
+mod chain;
 mod changes;
+mod commands;
 mod deliveries;
 mod dump;
 mod error;
@@ -39,6 +45,7 @@ mod fleets;
 mod group;
 mod hosts;
 mod leases;
+mod locks;
 mod migrations;
 mod operators;
 mod records;
@@ -68,6 +75,7 @@ pub use fleets::FleetRow;
 pub use group::Limits;
 pub use hosts::{HostRow, NewHost};
 pub use leases::Lease;
+pub use locks::MOST_LOCKS;
 pub use operators::OperatorRow;
 pub use repository::Publication;
 pub use rollouts::{ChannelRow, NewRollout};

@@ -13,12 +13,17 @@ use crate::Error;
 use crate::error::hint;
 
 /// Number, name and text of every step.
-const STEPS: [(i64, &str, &str); 2] = [
+const STEPS: [(i64, &str, &str); 3] = [
     (1, "start", include_str!("../migrations/0001_start.sql")),
     (
         2,
         "monitoring",
         include_str!("../migrations/0002_monitoring.sql"),
+    ),
+    (
+        3,
+        "runs_and_locks",
+        include_str!("../migrations/0003_runs_and_locks.sql"),
     ),
 ];
 

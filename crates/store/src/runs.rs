@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use lockstep_model::api::operator::RunView;
 use lockstep_model::{HostName, RolloutId, RunId, RunRecord};
-use sqlx::{FromRow, query};
+use sqlx::{FromRow, query, query_scalar};
 
 use crate::group::Entry;
 use crate::records::{MAX_DOCUMENT, Place, limit, milliseconds, rows, stored_number, to_json};
@@ -26,13 +26,13 @@ pub(crate) struct RunEntry {
 
 impl RunEntry {
     /// An older record never takes the place of a newer one; of two from the same millisecond the one that tells
-    /// the end is the newer.
+    /// the end is the newer. The same one again writes nothing.
     pub(crate) const WRITE: &str = "INSERT INTO runs \
         (id, host, generation, outcome, record_at, received_at, record) \
         SELECT $1, name, $3, $4, $5, $6, $7 FROM hosts WHERE name = $2 AND removed_at IS NULL \
         ON CONFLICT (id) DO UPDATE SET generation = excluded.generation, outcome = excluded.outcome, \
             record_at = excluded.record_at, received_at = excluded.received_at, record = excluded.record \
-        WHERE runs.host = excluded.host AND (runs.record_at < excluded.record_at \
+        WHERE runs.host = excluded.host AND runs.record <> excluded.record AND (runs.record_at < excluded.record_at \
             OR (runs.record_at = excluded.record_at \
                 AND (runs.outcome IS NULL OR excluded.outcome IS NOT NULL)))";
 }
@@ -63,7 +63,8 @@ impl Record {
 impl Store {
     /// Stores the record of a run, received at `at` by the server's clock. Returns when it is durable; many calls
     /// at the same time share one transaction. The same record again changes nothing, and an older one than the
-    /// stored one (by its own time) is ignored. A run that is over is also in [`Store::changes`].
+    /// stored one (by its own time) is ignored. A run that is over is also in [`Store::changes`]. What was stored is also
+    /// in the chain ([`Store::chain_after`]), and a run that is not stopped any more needs no command.
     ///
     /// # Errors
     /// [`Error::HostUnknown`], [`Error::RunOfOtherHost`]; [`Error::TooLarge`] above 256 KiB; [`Error::Busy`] as with
@@ -154,6 +155,21 @@ impl Store {
             Ok(rows("runs", &found)?)
         })?;
         found.into_iter().map(Record::read).collect()
+    }
+
+    /// How many runs of enrolled hosts have stopped and wait for a person.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn count_stopped_runs(&self) -> Result<u64, Error> {
+        let count: i64 = on!(self.db(), "count the runs that have stopped", pool => {
+            let count = query_scalar(
+                "SELECT COUNT(*) FROM runs r JOIN hosts h ON h.name = r.host \
+                 WHERE r.outcome = 'stopped' AND h.removed_at IS NULL",
+            );
+            Ok(count.fetch_one(pool).await?)
+        })?;
+        Ok(count.unsigned_abs())
     }
 
     /// One run.

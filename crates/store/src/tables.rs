@@ -23,7 +23,7 @@ pub(crate) enum Column {
 use Column::{Number, Text};
 
 /// Every table, those that others refer to first.
-pub(crate) const TABLES: [Table; 28] = [
+pub(crate) const TABLES: [Table; 32] = [
     Table {
         name: "hosts",
         columns: &[
@@ -297,6 +297,43 @@ pub(crate) const TABLES: [Table; 28] = [
             Text("files"),
         ],
         key: "version",
+    },
+    Table {
+        name: "locks",
+        columns: &[Text("name"), Number("fence"), Text("state")],
+        key: "name",
+    },
+    Table {
+        name: "run_commands",
+        columns: &[
+            Text("run"),
+            Text("host"),
+            Number("number"),
+            Text("document"),
+        ],
+        key: "run",
+    },
+    Table {
+        name: "chain",
+        columns: &[
+            Number("number"),
+            Text("before_hash"),
+            Text("hash"),
+            Number("written_at"),
+            Text("subject"),
+            Text("body"),
+        ],
+        key: "number",
+    },
+    Table {
+        name: "chain_head",
+        columns: &[
+            Text("id"),
+            Number("number"),
+            Text("before_hash"),
+            Text("hash"),
+        ],
+        key: "id",
     },
 ];
 

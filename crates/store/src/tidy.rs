@@ -5,7 +5,7 @@ use sqlx::query;
 
 use crate::db::Kind;
 use crate::records::milliseconds;
-use crate::{Error, Store};
+use crate::{Error, Store, chain};
 
 /// How many rows were forgotten.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub struct Tidied {
     pub runs: u64,
     /// Entries of the audit trail that are older than four hundred days.
     pub audit: u64,
+    /// Entries of the chain that are older than two years, from its beginning.
+    pub chain: u64,
     /// Events that were stored more than four weeks ago, and numberings that were not used for four hundred days.
     pub events: u64,
     /// Changes that happened more than four weeks ago.
@@ -36,6 +38,8 @@ pub struct Tidied {
 const EXPIRED_DAYS: i64 = 30;
 /// How long the history is kept: more than a year, so that last year's same month can be looked at.
 const HISTORY_DAYS: i64 = 400;
+/// How long the chain is kept.
+const CHAIN_DAYS: i64 = 2 * 366;
 /// How long what happens every day is kept: events, changes, messages and silences.
 const RECENT_DAYS: i64 = 28;
 
@@ -78,6 +82,10 @@ impl Store {
                 .execute(&mut *tx)
                 .await?
                 .rows_affected();
+            query("DELETE FROM run_commands WHERE run IN (SELECT id FROM runs WHERE received_at < $1)")
+                .bind(history)
+                .execute(&mut *tx)
+                .await?;
             let runs = query("DELETE FROM runs WHERE received_at < $1")
                 .bind(history)
                 .execute(&mut *tx)
@@ -85,6 +93,12 @@ impl Store {
                 .rows_affected();
             let audit = query("DELETE FROM audit WHERE done_at < $1")
                 .bind(history)
+                .execute(&mut *tx)
+                .await?
+                .rows_affected();
+            let chain = query(chain::FORGET)
+                .bind(days_ago(CHAIN_DAYS))
+                .bind(i64::MAX)
                 .execute(&mut *tx)
                 .await?
                 .rows_affected();
@@ -111,6 +125,7 @@ impl Store {
                 tokens,
                 runs,
                 audit,
+                chain,
                 events,
                 changes,
                 snapshots,

@@ -1,14 +1,18 @@
 //! One group in one transaction.
 
+use lockstep_model::{ChainSubject, Outcome as RunOutcome};
 use sqlx::{query, query_as, query_scalar};
 
+use super::locks::{self, Locks};
 use super::{Entry, Outcome, Waiting};
+use crate::chain::{self, Said};
 use crate::db::{Db, Kind};
 use crate::hosts::ReportEntry;
-use crate::records::milliseconds;
+use crate::locks::Row;
+use crate::records::{milliseconds, rows};
 use crate::runs::RunEntry;
 use crate::troubles::{self, JUMP};
-use crate::{Error, events, snapshots};
+use crate::{Error, commands, events, snapshots};
 
 const HOST_IS_THERE: &str = "SELECT 1 FROM hosts WHERE name = $1 AND removed_at IS NULL";
 
@@ -20,6 +24,7 @@ impl Entry {
             Self::Run(entry) => Some(&entry.host),
             Self::Events(entry) => entry.via.as_ref(),
             Self::Snapshots(entry) => Some(&entry.host),
+            Self::Lock(_) => None,
         }
     }
 }
@@ -28,6 +33,8 @@ impl Entry {
 pub(super) async fn commit(db: &Db, group: &[Waiting]) -> Result<Vec<Outcome>, Error> {
     write_tx!(db, Kind::Statements, "store reports, events and runs", tx => {
         let mut outcomes = Vec::with_capacity(group.len());
+        let mut locks = Locks::of(group);
+        let mut said = Vec::new();
         for waiting in group {
             if let Some(host) = waiting.entry.host() {
                 let there: Option<i32> =
@@ -90,6 +97,14 @@ pub(super) async fn commit(db: &Db, group: &[Waiting]) -> Result<Vec<Outcome>, E
                         if let Some(change) = &entry.change {
                             change.query().execute(&mut *tx).await?;
                         }
+                        if entry.outcome != Some(RunOutcome::Stopped.as_str()) {
+                            query(commands::OVER).bind(&entry.run).execute(&mut *tx).await?;
+                        }
+                        said.push(Said {
+                            at: entry.received_at,
+                            subject: ChainSubject::Run(entry.host.clone()),
+                            body: entry.record.clone(),
+                        });
                         Ok(0)
                     } else {
                         // Something newer is stored, or the run is another's.
@@ -110,6 +125,23 @@ pub(super) async fn commit(db: &Db, group: &[Waiting]) -> Result<Vec<Outcome>, E
                         statement.query().execute(&mut *tx).await?;
                     }
                     Ok(0)
+                }
+                Entry::Lock(entry) => {
+                    // All of them with the first one; nothing but locks comes behind it.
+                    if !locks.are_read() {
+                        let mut found: Vec<Row> = Vec::new();
+                        for statement in locks.lock() {
+                            let some = statement.query().fetch_all(&mut *tx).await?;
+                            found.extend(rows::<_, Row>("locks", &some)?);
+                        }
+                        let count: i64 = if found.iter().any(Row::is_new) {
+                            query_scalar(locks::COUNT).fetch_one(&mut *tx).await?
+                        } else {
+                            0
+                        };
+                        locks.read(&found, count);
+                    }
+                    locks.change(entry)
                 }
                 Entry::Events(entry) => {
                     let via = entry.via();
@@ -177,6 +209,16 @@ pub(super) async fn commit(db: &Db, group: &[Waiting]) -> Result<Vec<Outcome>, E
                     Ok(through.max(0).unsigned_abs())
                 }
             });
+        }
+        for statement in locks.write()? {
+            statement.query().execute(&mut *tx).await?;
+        }
+        // The last row to be locked, because all servers want it.
+        if !said.is_empty() {
+            let head: chain::Head = query_as(chain::LOCK).fetch_one(&mut *tx).await?;
+            for statement in chain::append(&head, said)? {
+                statement.query().execute(&mut *tx).await?;
+            }
         }
         Ok(outcomes)
     })

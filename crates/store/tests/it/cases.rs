@@ -9,8 +9,8 @@ use lockstep_testkit::Postgres;
 
 use crate::engine::{Engine, Place};
 use crate::{
-    alerts, dump, events, groups, hosts, killed, leases, monitoring, opening, repository, rollouts,
-    runs, small, standings, tokens, troubles,
+    alerts, dump, events, groups, hosts, killed, leases, locks, monitoring, opening, repository,
+    rollouts, runs, small, standings, tokens, troubles,
 };
 
 type Case = fn(Place) -> Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -57,6 +57,13 @@ async fn run(engine: Engine) {
         leases::a_lease_is_prolonged_and_changes_hands,
         leases::of_many_who_ask_at_once_one_gets_it,
         leases::stale_leases_write_nothing,
+        locks::a_bad_change_does_not_harm_its_neighbours,
+        locks::a_lock_outlives_the_store,
+        locks::calls_are_served_in_their_order,
+        locks::states_that_make_no_sense_are_refused,
+        locks::there_are_not_too_many_locks,
+        locks::two_servers_share_one_lock,
+        locks::what_does_not_change_is_not_written,
         monitoring::a_day_of_snapshots_is_kept,
         monitoring::acks_are_given_and_taken_back,
         monitoring::fifty_fleet_files_are_kept,

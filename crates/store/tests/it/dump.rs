@@ -3,17 +3,18 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use lockstep_model::Level;
 use lockstep_model::alert::{Ack, Way};
 use lockstep_model::api::operator::FleetText;
 use lockstep_model::api::{EventBatch, WatchedReport};
+use lockstep_model::{Level, RunVerb};
 use lockstep_store::{Error, NewDelivery, Publication, Store};
 use lockstep_testkit::Postgres;
 
 use crate::engine::{Engine, Place};
+use crate::locks::grab;
 use crate::samples::{
     at, done, enroll, event, hash, host, item, name, notice, order, record, release, report,
-    silence, token, wave,
+    silence, stopped, token, wave,
 };
 
 /// Something in every table.
@@ -104,12 +105,24 @@ async fn fill_monitoring(store: &Store) {
         .save_alerts(&lease, &[("a".into(), "b".into())], &[], &deliveries, at(1))
         .await
         .unwrap();
+    fill_locks(store).await;
     let files = [FleetText {
         name: "fleet.toml".into(),
         text: "\0\n".into(),
     }];
     store
         .accept_fleet(&files, &hash(1), "ann", at(1))
+        .await
+        .unwrap();
+}
+
+async fn fill_locks(store: &Store) {
+    let web1 = host("web1");
+    grab(store, "db", "web1", 1).await.unwrap();
+    let run = stopped(record(3, 0, 9));
+    store.record_run(&web1, &run, at(9)).await.unwrap();
+    store
+        .command_run(&run.id, RunVerb::Retry, "ann", "é\n", at(10))
         .await
         .unwrap();
 }
@@ -154,6 +167,10 @@ pub(crate) async fn a_dump_fills_an_empty_store(place: Place) {
         "alert_book",
         "deliveries",
         "fleet_versions",
+        "locks",
+        "run_commands",
+        "chain",
+        "chain_head",
     ] {
         let begin = format!("{{\"row\":{{\"table\":\"{table}\"");
         assert!(text.contains(&begin), "nothing of {table}");
@@ -198,7 +215,7 @@ pub(crate) async fn a_dump_that_is_not_whole_leaves_the_store_empty(place: Place
         (without(lines.len() - 1), "cut off"),
         (text[..text.len() / 2].to_owned(), "is not a line"),
         (text.replace("\"format\":1", "\"format\":2"), "format 2"),
-        (text.replace("\"step\":2", "\"step\":7"), "step 7"),
+        (text.replace("\"step\":3", "\"step\":7"), "step 7"),
         (row(lines[0]), "second dump"),
         (
             row("{\"row\":{\"table\":\"x\",\"values\":{}}}"),

@@ -14,6 +14,7 @@ mod groups;
 mod hosts;
 mod killed;
 mod leases;
+mod locks;
 mod monitoring;
 mod opening;
 mod postgres_only;

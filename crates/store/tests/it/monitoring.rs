@@ -69,7 +69,7 @@ pub(crate) async fn runs_and_restarts_are_changes(place: Place) {
         words().await,
         [
             "restarted",
-            "lockstep 1.4.0, rolled back",
+            "lockstep → 1.4.0, rolled back",
             "lockstep 1.3.0 → 1.4.0"
         ]
     );

@@ -50,7 +50,7 @@ pub(crate) async fn a_database_of_the_first_step_goes_on(place: Place) {
     let store = place.open().await;
     enroll(&store, &["web1"]).await;
     store.close().await;
-    // As it was before there was monitoring.
+    // As it was before there was monitoring, or a lock.
     for table in [
         "events",
         "event_series",
@@ -64,6 +64,10 @@ pub(crate) async fn a_database_of_the_first_step_goes_on(place: Place) {
         "alert_book",
         "deliveries",
         "fleet_versions",
+        "locks",
+        "run_commands",
+        "chain",
+        "chain_head",
     ] {
         place.execute(&format!("DROP TABLE {table}")).await;
     }

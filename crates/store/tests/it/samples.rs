@@ -145,6 +145,12 @@ pub(crate) fn done(mut record: RunRecord) -> RunRecord {
     record
 }
 
+/// A run that has stopped.
+pub(crate) fn stopped(mut record: RunRecord) -> RunRecord {
+    record.outcome = Some(Outcome::Stopped);
+    record
+}
+
 pub(crate) fn release(text: &str) -> Release {
     let (package, platform) = (
         PackageName::lockstep(),
