@@ -12,7 +12,7 @@
 //! A lock in a directory that does not exist is held without a file: where the program is not installed there is
 //! nothing to wait for.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -68,7 +68,8 @@ impl IdleLock {
         loop {
             if let Some(found) = Found::at(&dir, name).reading(path)? {
                 return Ok(if found.is_of(run) {
-                    // It may have been cut off before its name was durable.
+                    // It may have been cut off before its name was durable, or its other name removed.
+                    remove(&dir, &lock.temporary(name)).removing(path)?;
                     dir.sync().syncing(path)?;
                     Tried::Held(lock)
                 } else {
@@ -109,10 +110,8 @@ impl IdleLock {
         };
         match Found::at(&dir, name).reading(&self.path)? {
             Some(found) if found.is_of(self.run) => {
-                match dir.remove_file(name) {
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                    other => other.removing(&self.path)?,
-                }
+                remove(&dir, &self.temporary(name)).removing(&self.path)?;
+                remove(&dir, name).removing(&self.path)?;
                 tracing::debug!(path = %self.path.display(), "the idle lock is released");
             }
             Some(_) => {
@@ -154,14 +153,9 @@ impl IdleLock {
     /// Creates the file exclusively and complete, also for one who is cut off: it is written under another name,
     /// and `link(2)` gives it the real one if nothing has that.
     fn create(&self, dir: &Dir, name: &OsStr) -> io::Result<()> {
-        let mut temporary = OsStr::new(".").to_owned();
-        temporary.push(name);
-        temporary.push(format!(".{}", self.run));
+        let temporary = self.temporary(name);
         // What an earlier start of this run left behind.
-        match dir.remove_file(&temporary) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            other => other?,
-        }
+        remove(dir, &temporary)?;
         let mut file = dir.create_file(&temporary, 0o400)?;
         let linked = file
             .write_all(contents(std::process::id(), self.run).as_bytes())
@@ -171,9 +165,37 @@ impl IdleLock {
         linked.and(removed)?;
         dir.sync()
     }
+
+    /// The name under which the run writes it: always the same, so that nothing is left behind.
+    fn temporary(&self, name: &OsStr) -> OsString {
+        let mut temporary = OsString::from(".");
+        temporary.push(name);
+        temporary.push(format!(".{}", self.run));
+        temporary
+    }
+}
+
+fn remove(dir: &Dir, name: &OsStr) -> io::Result<()> {
+    match dir.remove_file(name) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
 }
 
 /// A lock's file, whoever's it is.
+/// Whether somebody is at work there: since when, and what the file says. Nothing is created.
+pub fn look(path: &Path) -> Result<Option<(Timestamp, String)>> {
+    let lock = IdleLock {
+        path: path.into(),
+        run: RunId::new(Timestamp::UNIX_EPOCH, [0; 10]),
+    };
+    let Some((dir, name)) = lock.open()? else {
+        return Ok(None);
+    };
+    let found = Found::at(&dir, name).reading(path)?;
+    Ok(found.map(|found| (found.since, found.contents)))
+}
+
 #[derive(Debug)]
 struct Found {
     since: Timestamp,

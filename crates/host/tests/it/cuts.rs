@@ -261,6 +261,50 @@ fn what_was_unpacked_is_durable() {
     .survives();
 }
 
+/// The names in the directory of the idle lock, but for the other program's own file.
+fn idle_locks(root: &Path) -> Vec<String> {
+    let names = std::fs::read_dir(root.join("cache")).unwrap();
+    let mut names: Vec<String> = names
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name != "other")
+        .collect();
+    names.sort();
+    names
+}
+
+/// An idle lock says whose it is, or is not there.
+fn idle_lock_is_whole(root: &Path) {
+    if let Some(now) = text(root.join("cache/lock")) {
+        assert!(now.starts_with("pid ") && now.ends_with('\n'), "{now:?}");
+    }
+}
+
+#[test]
+fn an_idle_lock_is_its_runs_or_not_there() {
+    Story {
+        name: "idle-hold",
+        prepare: |root| put(root.join("cache/other"), ""),
+        check: idle_lock_is_whole,
+        done: |root| assert_eq!(idle_locks(root), ["lock"]),
+    }
+    .survives();
+}
+
+#[test]
+fn a_released_idle_lock_stays_released() {
+    Story {
+        name: "idle-release",
+        prepare: |root| {
+            put(root.join("cache/other"), "");
+            let status = trials::run(&["story", "idle-hold", root.to_str().unwrap()], &[]).status;
+            assert!(status.success(), "{status}");
+        },
+        check: idle_lock_is_whole,
+        done: |root| assert_eq!(idle_locks(root), [""; 0]),
+    }
+    .survives();
+}
+
 fn slots(root: &Path) -> Slots {
     Slots::new(Layout::below(root))
 }

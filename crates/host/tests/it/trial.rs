@@ -10,12 +10,16 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use lockstep_host::fs::{self, Mode};
+use lockstep_host::idle_lock::{IdleLock, Tried};
 use lockstep_host::lock::{AgentLock, exec_in_place};
+use lockstep_host::pid_file::PidFile;
 use lockstep_host::process::{Process, Spawn, die_with_parent};
+use lockstep_host::run_lock::RunLock;
+use lockstep_host::scripts::{self, Script};
 use lockstep_host::slots::Slots;
 use lockstep_host::unpack::{Limits, unpack};
 use lockstep_host::{Layout, fault};
-use lockstep_model::{PackageName, Release, Version};
+use lockstep_model::{PackageName, Release, RunId, Version};
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
@@ -25,6 +29,10 @@ fn main() {
     let outcome = match args[..] {
         ["story", name, root] => story(name, Path::new(root)),
         ["lock", root, executions] => hold_lock(root, executions),
+        ["run-lock", root] => hold_run_lock(root),
+        ["pid-file", path] => hold_pid_file(path),
+        ["contend", dir, own, other, rounds] => contend(Path::new(dir), own, other, rounds),
+        ["script", path, log] => run_script(path, log),
         ["supervise", root] => supervise(root),
         ["resume", root, pid] => resume(root, pid),
         ["work", parent] => work(parent),
@@ -90,6 +98,15 @@ fn story(name: &str, root: &Path) -> Outcome {
             slots.make_current(&slot)?;
         }
         "collect" => drop(slots.collect(&lockstep, &[version("0.9.0")])?),
+        "idle-hold" => match IdleLock::try_hold(&root.join("cache/lock"), run(1))? {
+            Tried::Held(_) => {}
+            busy => return Err(format!("{busy:?}").into()),
+        },
+        "idle-release" => {
+            if let Some(lock) = IdleLock::recall(&root.join("cache/lock"), run(1))? {
+                lock.release()?;
+            }
+        }
         "purge" => slots.purge(&lockstep, &["a/file".into(), "tree/".into()])?,
         _ => return Err("which story?".into()),
     }
@@ -108,6 +125,56 @@ fn hold_lock(root: &str, executions: &str) -> Outcome {
     }
     say("locked");
     stay()
+}
+
+/// Takes the run's lock, starts a child, says its pid, and stays.
+fn hold_run_lock(root: &str) -> Outcome {
+    let _lock = RunLock::acquire(&Layout::below(root))?;
+    runtime()?.block_on(async {
+        let child = Process::spawn(Spawn::new("/bin/sleep").args(["600"]))?;
+        say(&child.pid().to_string());
+        stay()
+    })
+}
+
+fn hold_pid_file(path: &str) -> Outcome {
+    let _file = PidFile::hold(Path::new(path))?;
+    say("held");
+    stay()
+}
+
+/// Tries to hold as many idle locks as there are rounds, each at the same time as another process, and says of each
+/// how that ended.
+fn contend(dir: &Path, own: &str, other: &str, rounds: &str) -> Outcome {
+    let run = run(own.parse()?);
+    for round in 0..rounds.parse::<u32>()? {
+        File::create(dir.join(format!("ready-{own}-{round}")))?;
+        while !dir.join(format!("ready-{other}-{round}")).exists() {
+            std::thread::yield_now();
+        }
+        match IdleLock::try_hold(&dir.join(format!("lock-{round}")), run)? {
+            Tried::Held(_) => say("held"),
+            Tried::Busy { contents, .. } => say(&contents),
+        }
+    }
+    Ok(())
+}
+
+fn run(seed: u8) -> RunId {
+    RunId::new(Timestamp::UNIX_EPOCH, [seed; 10])
+}
+
+fn run_script(path: &str, log: &str) -> Outcome {
+    let (path, name) = (path.into(), "script".to_owned());
+    let limits = scripts::Limits {
+        each: Duration::from_secs(60),
+        output_cap: 1000,
+    };
+    let script = Script { path, name };
+    let finished =
+        runtime()?.block_on(scripts::run(&script, &[], &limits, Some(Path::new(log))))?;
+    say(&finished.how());
+    Ok(())
 }
 
 /// Starts a worker, and executes itself anew while the worker stays.
