@@ -11,6 +11,8 @@
 //!                   └──── yield ◄───┘ busy again               stopped, the lock is kept
 //! ```
 //!
+//! Every step with what may come of it is in `docs/runs-states.md`, which a test keeps true.
+//!
 //! What holds whatever happens, and is tested for thousands of random histories:
 //!
 //! 1. With a lock configured nothing is done to the host before the lock was granted, and no phase that changes the host
@@ -19,26 +21,37 @@
 //! 3. The machine's boot id has changed between the command to restart it and the phase behind it.
 //! 4. Every wait has an end or a person who can see it, and says what it waits for.
 //!
+//! Clocks are set while runs are under way, above all when a machine has just started. A clock that was set back begins
+//! a wait anew, or ends it where to ask once more harms nobody; one that was set forward ends waits early. Time in which
+//! nobody looked is not held against the host's health.
+//!
 //! The phases and what they fail by are those of Foreman's `dlm_updater`, with its faults mended: the lock is asked for
 //! again when it was lost, a restart that failed or never came is never passed over.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use lockstep_model::{
     ItemName, Level, LockName, Outcome, PackageName, PackageVersion, Phase, RunId, RunKind,
     RunLock, RunReason, RunRecord,
 };
 use serde::{Deserialize, Serialize};
 
+mod grant;
 mod happened;
+mod health;
 mod next;
+mod rest;
+mod step;
 mod wait;
+mod word;
 
-pub use happened::{Happened, after, command, resume};
+pub use happened::{Happened, after, resume};
 pub use next::{Do, Facts, next};
+pub use step::Step;
 pub use wait::{Wait, Waiting};
+pub use word::{command, command_by_hand};
 
 /// What is to be changed, and by which rules.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -58,7 +71,8 @@ pub struct Job {
     /// The lock that is held from `pre` to `release`.
     #[serde(default)]
     pub lock: Option<LockName>,
-    /// Whether something on the host is held still during the change, such as an idle lock.
+    /// Whether something on the host is held still during the change, such as an idle lock. With a lock configured the
+    /// host is asked again in any case once the lock is there, for it may have waited long.
     #[serde(default)]
     pub holds: bool,
     /// Its limits.
@@ -74,7 +88,8 @@ pub struct Rules {
     pub lock_again: Duration,
     /// While the host is busy it is asked again in this time.
     pub busy_again: Duration,
-    /// A host that is busy for longer is given up for now; none for never.
+    /// A host that is busy for longer is given up for now; none for never. Time in which it waited for the lock or for
+    /// its hours does not count.
     pub busy_longest: Option<Duration>,
     /// A script that asks for another time is called again in this time.
     pub later_again: Duration,
@@ -128,9 +143,16 @@ pub struct RunJournal {
     /// Levels of the gated items before the change; none if nobody could say.
     #[serde(default)]
     pub baseline: Option<BTreeMap<ItemName, Level>>,
-    /// How often scripts of this step asked for another time.
+    /// How often this step was put off: by scripts that asked for another time, or by a server that did not say
+    /// whether the lock was given back. Kept while a lost lock is asked for again.
     #[serde(default)]
     pub later: u32,
+    /// True once something may have been done to the host, by this process or by one that was killed.
+    #[serde(default)]
+    pub begun: bool,
+    /// Since when the host is busy, without having waited for anything else in between.
+    #[serde(default)]
+    pub busy_since: Option<Timestamp>,
     /// The newest command of a person that was obeyed.
     #[serde(default)]
     pub commanded: u64,
@@ -138,118 +160,6 @@ pub struct RunJournal {
     pub started_at: Timestamp,
     /// When it entered its step.
     pub changed_at: Timestamp,
-}
-
-/// Where a run is.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "step", rename_all = "kebab-case")]
-pub enum Step {
-    /// Is anything to do? Until this is answered nobody is told of the run.
-    Check,
-    /// Waits for the host's own moment, and for the hours in which it may begin.
-    Spread {
-        /// The moment.
-        until: Timestamp,
-    },
-    /// Waits until the host's work allows it.
-    Idle,
-    /// Acquires the lock.
-    Lock {
-        /// What follows: the step before which the lock was lost, or the first one that needs it.
-        then: Box<Step>,
-    },
-    /// Holds still what works on the host, now that the lock is there.
-    Hold,
-    /// The host has become busy meanwhile: gives the lock back to those who can use it, and waits again.
-    Yield,
-    /// Runs what must come before.
-    Pre,
-    /// Makes the change.
-    Apply,
-    /// Asks whether the machine must be restarted.
-    NeedsReboot,
-    /// Restarts the machine.
-    Rebooting {
-        /// The boot id that must change.
-        boot_id: String,
-        /// When the command ended well; none while it has not.
-        ordered_at: Option<Timestamp>,
-    },
-    /// Runs what must come after.
-    Post,
-    /// Looks whether the host is as well as before.
-    Verify {
-        /// Since when it is.
-        well_since: Option<Timestamp>,
-    },
-    /// Goes back to the version before.
-    Return {
-        /// Why.
-        reason: RunReason,
-    },
-    /// Frees the lock.
-    Release {
-        /// How the run will have ended.
-        outcome: Outcome,
-        /// Why it does not end well.
-        reason: Option<RunReason>,
-    },
-    /// A phase has failed; a person must say how it goes on. The lock is kept.
-    Stopped {
-        /// The phase.
-        phase: Phase,
-        /// Why.
-        reason: RunReason,
-        /// The boot id that must have changed, if it was the restart that failed.
-        boot_id: Option<String>,
-    },
-    /// The run is over.
-    Over {
-        /// How it ended.
-        outcome: Outcome,
-        /// Why it did not end well.
-        reason: Option<RunReason>,
-    },
-    /// There was nothing to do.
-    Nothing,
-}
-
-impl Step {
-    /// The step as one of the phases that every run has.
-    #[must_use]
-    pub fn phase(&self) -> Phase {
-        match self {
-            Self::Check | Self::Nothing => Phase::Check,
-            Self::Spread { .. } => Phase::Spread,
-            Self::Idle | Self::Hold | Self::Yield => Phase::Idle,
-            Self::Lock { .. } => Phase::Lock,
-            Self::Pre => Phase::Pre,
-            Self::Apply => Phase::Apply,
-            Self::NeedsReboot | Self::Rebooting { .. } => Phase::Reboot,
-            Self::Post => Phase::Post,
-            Self::Verify { .. } | Self::Return { .. } => Phase::Verify,
-            Self::Release { .. } => Phase::Release,
-            Self::Stopped { phase, .. } => *phase,
-            Self::Over { .. } => Phase::Done,
-        }
-    }
-
-    /// True for steps that change the host, and therefore need the lock. A restart that was ordered needs it no more.
-    #[must_use]
-    pub fn needs_lock(&self) -> bool {
-        match self {
-            Self::Pre | Self::Apply | Self::NeedsReboot | Self::Post | Self::Return { .. } => true,
-            Self::Rebooting { ordered_at, .. } => ordered_at.is_none(),
-            _ => false,
-        }
-    }
-}
-
-impl Step {
-    /// True for the steps behind the first grant of the lock: nothing was done to the host before them.
-    fn is_the_first(&self) -> bool {
-        matches!(self, Self::Hold | Self::Pre)
-    }
 }
 
 impl RunJournal {
@@ -268,6 +178,8 @@ impl RunJournal {
             lock: None,
             baseline: None,
             later: 0,
+            begun: false,
+            busy_since: None,
             commanded: 0,
             started_at: now,
             changed_at: now,
@@ -286,18 +198,36 @@ impl RunJournal {
         matches!(self.step, Step::Stopped { .. })
     }
 
-    /// True from the first step that changes the host to the last: no other run may change it meanwhile.
+    /// True from the first step that may change the host to the last: no other run may change it meanwhile. A run that
+    /// has stopped is not at work, for what mends the host may be another run; see [`Self::keeps_waiting`].
     #[must_use]
     pub fn is_at_work(&self) -> bool {
-        use Step::{Hold, Rebooting, Release, Verify};
-        let step = &self.step;
-        let lost_it_at_work = matches!(step, Step::Lock { then } if !then.is_the_first());
-        step.needs_lock()
-            || lost_it_at_work
-            || matches!(
-                step,
-                Hold | Rebooting { .. } | Verify { .. } | Release { .. }
-            )
+        let ended = self.is_over() || self.has_stopped();
+        let holds = matches!(self.step, Step::Hold) || self.step.needs_lock();
+        !ended && (self.begun || holds)
+    }
+
+    /// True while what works on the host is to be held still, from [`Step::Hold`] to the end of the run; also while the
+    /// run has stopped in the middle. An engine that starts takes it again, and frees it as soon as this is false.
+    #[must_use]
+    pub fn keeps_still(&self) -> bool {
+        self.job.holds && (self.is_at_work() || self.has_stopped())
+    }
+
+    /// What another run on this host has to wait for, in words: this one is at work; or it keeps the lock that the other
+    /// one wants, which the server gives to a host only once, so that the other one would give it back.
+    #[must_use]
+    pub fn keeps_waiting(&self, other: &Job) -> Option<String> {
+        if self.job.package == other.package {
+            return None;
+        }
+        let (id, package) = (self.id, &self.job.package);
+        if self.is_at_work() {
+            return Some(format!("run {id} of {package} is at work"));
+        }
+        let lock = self.lock.as_ref()?;
+        (other.lock.as_ref() == Some(&lock.name))
+            .then(|| format!("run {id} of {package} keeps the lock {}", lock.name))
     }
 
     /// The record of the run for the server; none while there may be nothing to do. `log` is the end of what its
@@ -323,7 +253,7 @@ impl RunJournal {
             generation: 0,
             by: job.by.clone(),
             phase: self.step.phase(),
-            waits: self.waiting.as_ref().map(|waiting| waiting.why.to_string()),
+            waits: self.waits(now),
             lock: self.lock.clone(),
             outcome,
             reason,
@@ -334,6 +264,13 @@ impl RunJournal {
         })
     }
 
+    /// What it waits for, in words. A wait that is over is still in the journal while the step is at work again.
+    fn waits(&self, now: Timestamp) -> Option<String> {
+        let waiting = self.waiting.as_ref()?;
+        let is_at_it = self.step.needs_lock() && waiting.is_over(now);
+        (!is_at_it).then(|| waiting.why.to_string())
+    }
+
     /// The same run in another step, waiting for nothing.
     fn at(&self, step: Step, now: Timestamp) -> Self {
         Self {
@@ -342,6 +279,14 @@ impl RunJournal {
             later: 0,
             changed_at: now,
             ..self.clone()
+        }
+    }
+
+    /// The first step behind the lock.
+    fn first_step(&self) -> Step {
+        match self.job.holds || self.job.lock.is_some() {
+            true => Step::Hold,
+            false => Step::Pre,
         }
     }
 
@@ -369,13 +314,21 @@ impl RunJournal {
         )
     }
 
+    /// Ends the run, and gives the lock back before. One that was asked for may have been granted even if the answer
+    /// never came.
     fn release(&self, outcome: Outcome, reason: Option<RunReason>, now: Timestamp) -> Self {
-        let step = match self.lock {
-            Some(_) => Step::Release { outcome, reason },
-            None => Step::Over { outcome, reason },
+        let was_asked_for = self.job.lock.is_some() && matches!(self.step, Step::Lock { .. });
+        let step = match self.lock.is_some() || was_asked_for {
+            true => Step::Release { outcome, reason },
+            false => Step::Over { outcome, reason },
         };
         self.at(step, now)
     }
+}
+
+/// Seconds for a reason, to the millisecond.
+fn seconds(time: SignedDuration) -> f64 {
+    (time.as_secs_f64() * 1000.0).round() / 1000.0
 }
 
 #[cfg(test)]

@@ -4,18 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use lockstep_model::{
-    ItemName, Level, LockRefusal, Outcome, PackageVersion, Phase, RunCommand, RunKind, RunLock,
-    RunReason, RunVerb,
-};
+use lockstep_model::{ItemName, Level, LockRefusal, Outcome, PackageVersion, RunLock, RunReason};
 
 use super::next::{Facts, has_left_its_hours, has_restarted};
-use super::{RunJournal, Step, Wait};
-
-/// Hours are looked at again after this time.
-const LOOK_AT_HOURS: Duration = Duration::from_secs(60);
-/// The health of a host is looked at this often after the change.
-const LOOK_AT_HEALTH: Duration = Duration::from_secs(5);
+use super::{RunJournal, Step, Wait, grant, health, rest, seconds};
 
 /// What came of an act.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,7 +54,7 @@ pub enum Happened {
         /// Why.
         why: String,
     },
-    /// The server says that the grant is over.
+    /// The server says that the grant is over. Also right when the lock was to be given back.
     LockLost,
     /// The server did not answer whether the grant is there, or whether it was given back.
     LockUnknown {
@@ -71,7 +63,7 @@ pub enum Happened {
     },
     /// The work of the step is done.
     Succeeded,
-    /// It failed.
+    /// It failed. Before anything was done to the host this is the same as [`NotNow`](Self::NotNow).
     Failed(RunReason),
     /// A script asked for another time.
     Later {
@@ -95,67 +87,32 @@ pub enum Happened {
 /// The journal after an act. Something that cannot come of the act that the step asks for leaves it as it is.
 #[must_use]
 pub fn after(journal: &RunJournal, happened: Happened, facts: &Facts<'_>) -> RunJournal {
+    use Happened::{Failed, Later, NotNow, Succeeded, Waited};
     let now = facts.now;
-    let rules = &journal.job.rules;
-    // A lock that was lost is asked for again before anything else, whatever the step was about to do.
-    if happened == Happened::LockLost {
-        return match journal.step.needs_lock() {
-            true => {
-                let then = Box::new(journal.step.clone());
-                let lost = journal.at(Step::Lock { then }, now);
-                RunJournal { lock: None, ..lost }
-            }
-            false => journal.clone(),
-        };
-    }
-    if let Happened::LockUnknown { why } = &happened
-        && let Some(lock) = journal.job.lock.clone()
-    {
-        let why = why.clone();
-        return journal.wait(Wait::LockServer { lock, why }, rules.again, now);
-    }
     match (&journal.step, happened) {
         (Step::Check, Happened::NothingToDo) => journal.at(Step::Nothing, now),
         (Step::Check, Happened::SomethingToDo { from, to, moment }) => {
             let mut begun = journal.at(Step::Spread { until: moment }, now);
             begun.job.from = from.or(begun.job.from);
             begun.job.to = to.or(begun.job.to);
-            spread(&begun, moment, facts)
+            rest::spread(&begun, moment, facts)
         }
-        (
-            Step::Check | Step::Spread { .. } | Step::Idle | Step::Lock { .. } | Step::Hold,
-            Happened::NotNow(reason),
-        ) => journal.release(Outcome::Postponed, Some(reason), now),
-        // Nobody is told of a look that failed a moment before there was anything to tell.
-        (Step::Check, Happened::Failed(reason)) => {
+        // Nothing was done to the host, and nothing is held against the version.
+        (Step::Check | Step::Idle | Step::Hold, NotNow(reason) | Failed(reason))
+        | (Step::Spread { .. }, NotNow(reason)) => {
             journal.release(Outcome::Postponed, Some(reason), now)
         }
-        (Step::Spread { until }, Happened::Waited) => spread(journal, *until, facts),
-        (Step::Idle | Step::Lock { .. }, Happened::Waited)
-            if has_left_its_hours(journal, facts) =>
-        {
-            spread(&journal.at(Step::Spread { until: now }, now), now, facts)
+        (Step::Lock { .. }, NotNow(reason) | Failed(reason)) if !journal.begun => {
+            journal.release(Outcome::Postponed, Some(reason), now)
         }
-        (Step::Idle, Happened::Rest { baseline }) => {
-            let first = first_step(journal);
-            let rested = match journal.job.lock {
-                Some(_) => journal.at(
-                    Step::Lock {
-                        then: Box::new(first),
-                    },
-                    now,
-                ),
-                None => journal.at(first, now),
-            };
-            RunJournal { baseline, ..rested }
-        }
-        (Step::Idle, Happened::Busy { why }) => busy(journal, why, now),
+        (Step::Spread { until }, Waited) => rest::spread(journal, *until, facts),
+        (_, Waited) if has_left_its_hours(journal, facts) => rest::leave(journal, facts),
+        (Step::Idle, Happened::Rest { baseline }) => rest::rested(journal, baseline, now),
+        (Step::Hold, Happened::Rest { baseline }) => rest::held(journal, baseline, now),
+        (Step::Idle | Step::Hold, Happened::Busy { why }) => rest::busy(journal, why, now),
+
         (Step::Lock { then }, Happened::LockGranted(lock)) => {
-            let granted = journal.at((**then).clone(), now);
-            RunJournal {
-                lock: Some(lock),
-                ..granted
-            }
+            grant::granted(journal, then, lock, now)
         }
         (
             Step::Lock { .. },
@@ -164,211 +121,104 @@ pub fn after(journal: &RunJournal, happened: Happened, facts: &Facts<'_>) -> Run
                 position,
                 retry_after,
             },
-        ) => match journal.job.lock.clone() {
-            Some(lock) => {
-                let again = retry_after.unwrap_or(rules.lock_again);
-                let wait = Wait::Lock {
-                    lock,
-                    why,
-                    position,
-                };
-                journal.wait(wait, again, now)
-            }
-            None => journal.clone(),
-        },
-        (Step::Lock { then }, Happened::LockFailed { why }) => lock_failed(journal, then, why, now),
-        (Step::Hold, Happened::Rest { .. }) => journal.at(Step::Pre, now),
-        (Step::Hold, Happened::Busy { why }) => {
-            let waits = Wait::Busy { why };
-            match journal.lock {
-                Some(_) => journal.at(Step::Yield, now),
-                None => journal
-                    .at(Step::Idle, now)
-                    .wait(waits, rules.busy_again, now),
-            }
-        }
-        (Step::Yield, Happened::LockReleased) => {
-            let idle = journal.at(Step::Idle, now);
-            RunJournal { lock: None, ..idle }
-        }
-        (Step::Pre, Happened::Succeeded) => journal.at(Step::Apply, now),
-        (Step::Apply, Happened::Succeeded) => journal.at(Step::NeedsReboot, now),
-        (Step::NeedsReboot, Happened::Succeeded) => journal.at(Step::Post, now),
-        (Step::NeedsReboot, Happened::RebootNeeded) => {
-            let boot_id = facts.boot_id.to_owned();
-            journal.at(
-                Step::Rebooting {
-                    boot_id,
-                    ordered_at: None,
-                },
-                now,
-            )
-        }
-        (Step::Rebooting { boot_id, .. }, Happened::RebootOrdered) => {
-            let ordered = journal.at(
-                Step::Rebooting {
-                    boot_id: boot_id.clone(),
-                    ordered_at: Some(now),
-                },
-                now,
-            );
-            ordered.wait(Wait::Reboot, rules.reboot_within, now)
-        }
-        (step @ (Step::Rebooting { .. } | Step::Stopped { .. }), Happened::Waited)
+        ) => grant::refused(journal, why, position, retry_after, now),
+        (Step::Lock { .. }, Happened::LockFailed { why }) => grant::failed(journal, why, now),
+        (_, Happened::LockLost) => grant::lost(journal, now),
+        (_, Happened::LockUnknown { why }) => grant::unknown(journal, why, now),
+        (_, Happened::LockReleased) => grant::released(journal, now),
+
+        (Step::Pre, Succeeded) => begun(journal).at(Step::Apply, now),
+        (Step::Apply, Succeeded) => journal.at(Step::NeedsReboot, now),
+        (Step::NeedsReboot, Succeeded) => journal.at(Step::Post, now),
+        (Step::NeedsReboot, Happened::RebootNeeded) => reboot(journal, facts),
+        (
+            Step::Rebooting {
+                boot_id,
+                ordered_at: None,
+            },
+            Happened::RebootOrdered,
+        ) => ordered(journal, boot_id, now),
+        (step @ (Step::Rebooting { .. } | Step::Stopped { .. }), Waited)
             if has_restarted(step, facts.boot_id) =>
         {
             journal.at(Step::Post, now)
         }
         (
             Step::Rebooting {
+                boot_id,
                 ordered_at: Some(ordered_at),
-                ..
             },
-            Happened::Waited,
-        ) => {
-            let waited_s = now.duration_since(*ordered_at).as_secs_f64();
-            journal.stop(RunReason::RebootNeverCame { waited_s }, now)
-        }
-        (Step::Post, Happened::Succeeded) => match rules.verify_for.is_zero() {
+            Waited,
+        ) => match now < *ordered_at {
+            // The clock was set back: nobody knows how long it has been, so the time begins anew.
+            true => ordered(journal, boot_id, now),
+            false => {
+                let waited_s = seconds(now.duration_since(*ordered_at));
+                journal.stop(RunReason::RebootNeverCame { waited_s }, now)
+            }
+        },
+        (Step::Post, Succeeded) => match journal.job.rules.verify_for.is_zero() {
             true => journal.release(Outcome::Done, None, now),
             false => journal.at(Step::Verify { well_since: None }, now),
         },
-        (Step::Verify { well_since }, Happened::Well) => well(journal, *well_since, now),
-        (Step::Verify { .. }, Happened::Worse(reason)) => not_well(journal, reason, now),
-        (Step::Verify { .. }, Happened::NobodyToAsk) => match journal.baseline {
-            // Nobody could say before either: there is nothing to hold it against.
-            None => journal.release(Outcome::Done, None, now),
-            Some(_) => {
-                let waited_s = now.duration_since(journal.changed_at).as_secs_f64();
-                not_well(journal, RunReason::NobodyToVerify { waited_s }, now)
-            }
-        },
-        (Step::Return { reason }, Happened::Succeeded) => {
+        (Step::Verify { .. }, Happened::Well) => health::well(journal, now),
+        (Step::Verify { .. }, Happened::Worse(reason)) => health::not_well(journal, reason, now),
+        (Step::Verify { .. }, Happened::NobodyToAsk) => health::nobody_to_ask(journal, now),
+        (Step::Return { reason }, Succeeded) => {
             journal.release(Outcome::RolledBack, Some(reason.clone()), now)
         }
-        (Step::Return { reason }, Happened::Failed(_)) => {
-            // What is to be mended is what was wrong before.
-            journal.stop(reason.clone(), now)
-        }
-        (Step::Release { outcome, reason }, Happened::LockReleased) => {
-            let over = Step::Over {
-                outcome: *outcome,
-                reason: reason.clone(),
-            };
-            let over = journal.at(over, now);
-            RunJournal { lock: None, ..over }
-        }
-        (step, Happened::Failed(reason)) if step.needs_lock() => journal.stop(reason, now),
-        (step, Happened::Later { script }) if step.needs_lock() => later(journal, script, now),
+        // What is to be mended is what was wrong before.
+        (Step::Return { reason }, Failed(_)) => journal.stop(reason.clone(), now),
+        (step, Failed(reason)) if step.needs_lock() => begun(journal).stop(reason, now),
+        (step, Later { script }) if step.needs_lock() => later(&begun(journal), script, now),
         _ => journal.clone(),
     }
 }
 
 /// What a starting engine makes of the journal that it finds: what was confirmed is to be confirmed again, which the
-/// engine does by itself, and a restart that has come meanwhile is noticed.
+/// engine does by itself; a restart that has come meanwhile is noticed; and a step that changes the host may have begun.
 #[must_use]
 pub fn resume(journal: &RunJournal, facts: &Facts<'_>) -> RunJournal {
-    match has_restarted(&journal.step, facts.boot_id) {
-        true => after(journal, Happened::Waited, facts),
+    if has_restarted(&journal.step, facts.boot_id) {
+        return after(journal, Happened::Waited, facts);
+    }
+    match journal.step.needs_lock() {
+        true => begun(journal),
         false => journal.clone(),
     }
 }
 
-/// What a person's word makes of a run that has stopped. A command that was obeyed before, or is about another run or one
-/// that has not stopped, changes nothing.
-#[must_use]
-pub fn command(journal: &RunJournal, command: &RunCommand, now: Timestamp) -> RunJournal {
-    let Step::Stopped { phase, boot_id, .. } = &journal.step else {
-        return journal.clone();
-    };
-    if command.run != journal.id || command.number <= journal.commanded {
-        return journal.clone();
-    }
-    let obeyed = RunJournal {
-        commanded: command.number,
+fn begun(journal: &RunJournal) -> RunJournal {
+    RunJournal {
+        begun: true,
         ..journal.clone()
+    }
+}
+
+fn reboot(journal: &RunJournal, facts: &Facts<'_>) -> RunJournal {
+    if facts.boot_id.is_empty() {
+        let why = "its boot id cannot be read, so nobody could say whether it has restarted".into();
+        return journal.stop(RunReason::HostFailed { why }, facts.now);
+    }
+    let step = Step::Rebooting {
+        boot_id: facts.boot_id.to_owned(),
+        ordered_at: None,
     };
-    match command.verb {
-        RunVerb::Retry => obeyed.at(entry(*phase, boot_id.as_ref()), now),
-        RunVerb::Skip => {
-            let (by, why) = (command.by.clone(), command.why.clone());
-            obeyed.release(Outcome::Failed, Some(RunReason::Skipped { by, why }), now)
-        }
-    }
+    journal.at(step, facts.now)
 }
 
-/// The step by which a phase that failed is entered again.
-fn entry(phase: Phase, boot_id: Option<&String>) -> Step {
-    match phase {
-        Phase::Apply => Step::Apply,
-        Phase::Reboot => match boot_id {
-            Some(boot_id) => Step::Rebooting {
-                boot_id: boot_id.clone(),
-                ordered_at: None,
-            },
-            None => Step::NeedsReboot,
-        },
-        Phase::Post => Step::Post,
-        Phase::Verify => Step::Verify { well_since: None },
-        _ => Step::Pre,
-    }
-}
-
-fn first_step(journal: &RunJournal) -> Step {
-    match journal.job.holds {
-        true => Step::Hold,
-        false => Step::Pre,
-    }
-}
-
-/// Waits for the moment, then for the hours.
-fn spread(journal: &RunJournal, until: Timestamp, facts: &Facts<'_>) -> RunJournal {
-    let now = facts.now;
-    // The moment counts from the beginning of the step, so that a clock set back makes nobody wait for years.
-    let is_due = now >= until || now < journal.changed_at;
-    if !is_due {
-        let left = Duration::try_from(until.duration_since(now)).unwrap_or_default();
-        return journal.wait(Wait::Spread { until }, left, now);
-    }
-    match facts.outside_of_hours {
-        Some(hours) => {
-            let hours = hours.to_owned();
-            journal.wait(Wait::Hours { hours }, LOOK_AT_HOURS, now)
-        }
-        None => journal.at(Step::Idle, now),
-    }
-}
-
-fn busy(journal: &RunJournal, why: String, now: Timestamp) -> RunJournal {
-    let rules = &journal.job.rules;
-    let waited = now.duration_since(journal.changed_at);
-    let longest = rules
-        .busy_longest
-        .and_then(|longest| longest.try_into().ok());
-    if longest.is_some_and(|longest| waited >= longest) {
-        let waited_s = waited.as_secs_f64();
-        let reason = RunReason::Busy { waited_s, why };
-        return journal.release(Outcome::Postponed, Some(reason), now);
-    }
-    journal.wait(Wait::Busy { why }, rules.busy_again, now)
-}
-
-/// Before anything was done an error ends the run; in the middle of it the lock is asked for until it is there.
-fn lock_failed(journal: &RunJournal, then: &Step, why: String, now: Timestamp) -> RunJournal {
-    let Some(lock) = journal.job.lock.clone() else {
-        return journal.clone();
+fn ordered(journal: &RunJournal, boot_id: &str, now: Timestamp) -> RunJournal {
+    let step = Step::Rebooting {
+        boot_id: boot_id.to_owned(),
+        ordered_at: Some(now),
     };
-    if then.is_the_first() {
-        let reason = RunReason::LockFailed { lock, why };
-        return journal.release(Outcome::Postponed, Some(reason), now);
-    }
-    let again = journal.job.rules.again;
-    journal.wait(Wait::LockServer { lock, why }, again, now)
+    let within = journal.job.rules.reboot_within;
+    journal.at(step, now).wait(Wait::Reboot, within, now)
 }
 
 fn later(journal: &RunJournal, script: String, now: Timestamp) -> RunJournal {
     let rules = &journal.job.rules;
-    let times = journal.later + 1;
+    let times = journal.later.saturating_add(1);
     if times >= rules.later_most {
         let phase = journal.step.phase();
         let reason = RunReason::LaterTooOften {
@@ -382,48 +232,5 @@ fn later(journal: &RunJournal, script: String, now: Timestamp) -> RunJournal {
     RunJournal {
         later: times,
         ..waits
-    }
-}
-
-fn well(journal: &RunJournal, since: Option<Timestamp>, now: Timestamp) -> RunJournal {
-    // A clock that was set back begins the time anew.
-    let since = since.filter(|&since| since <= now).unwrap_or(now);
-    let well_for = Duration::try_from(now.duration_since(since)).unwrap_or_default();
-    if well_for >= journal.job.rules.verify_for {
-        return journal.release(Outcome::Done, None, now);
-    }
-    let step = Step::Verify {
-        well_since: Some(since),
-    };
-    let why = "the host is well, and is watched for a while".to_owned();
-    let entered_at = journal.changed_at;
-    let looked = journal
-        .at(step, now)
-        .wait(Wait::Well { why }, LOOK_AT_HEALTH, now);
-    RunJournal {
-        changed_at: entered_at,
-        ..looked
-    }
-}
-
-fn not_well(journal: &RunJournal, reason: RunReason, now: Timestamp) -> RunJournal {
-    let within = journal.job.rules.verify_within;
-    let watched = Duration::try_from(now.duration_since(journal.changed_at)).unwrap_or_default();
-    if watched >= within {
-        let can_return = journal.job.kind == RunKind::Package && journal.job.from.is_some();
-        return match can_return {
-            true => journal.at(Step::Return { reason }, now),
-            false => journal.stop(reason, now),
-        };
-    }
-    let why = reason.to_string();
-    let step = Step::Verify { well_since: None };
-    let entered_at = journal.changed_at;
-    let looked = journal
-        .at(step, now)
-        .wait(Wait::Well { why }, LOOK_AT_HEALTH, now);
-    RunJournal {
-        changed_at: entered_at,
-        ..looked
     }
 }

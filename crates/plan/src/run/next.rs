@@ -10,7 +10,7 @@ use super::{RunJournal, Step, Wait};
 pub struct Facts<'a> {
     /// The host's clock.
     pub now: Timestamp,
-    /// The machine's boot id.
+    /// The machine's boot id; empty if it cannot be read, which is taken for no restart.
     pub boot_id: &'a str,
     /// True if the server has confirmed the grant of the lock since the journal was written last.
     pub lock_is_confirmed: bool,
@@ -21,10 +21,12 @@ pub struct Facts<'a> {
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Do {
-    /// Look whether anything is to be done: [`Happened::NothingToDo`] or [`Happened::SomethingToDo`].
+    /// Look whether anything is to be done: [`Happened::NothingToDo`], [`Happened::SomethingToDo`] or
+    /// [`Happened::NotNow`].
     ///
     /// [`Happened::NothingToDo`]: super::Happened::NothingToDo
     /// [`Happened::SomethingToDo`]: super::Happened::SomethingToDo
+    /// [`Happened::NotNow`]: super::Happened::NotNow
     Check,
     /// Wait until then, until the machine has restarted, or until a person says something.
     Wait {
@@ -37,13 +39,14 @@ pub enum Do {
     ///
     /// [`Happened::Waited`]: super::Happened::Waited
     GoOn,
-    /// Look whether the host is at rest: `Rest` or `Busy`.
+    /// Look whether the host is at rest: `Rest`, `Busy` or `NotNow`.
     AskWhetherIdle,
-    /// Acquire the lock: `LockGranted`, `LockRefused` or `LockFailed`.
+    /// Acquire the lock: `LockGranted`, `LockRefused`, `LockFailed` or `NotNow`.
     AcquireLock,
     /// Ask whether the grant is still there: then ask again what is to be done, or give `LockLost` or `LockUnknown`.
     ConfirmLock,
-    /// Hold still what works on the host: `Rest` or `Busy`.
+    /// Look whether the host is still at rest, and hold still what works on it, if the job holds something: `Rest`,
+    /// `Busy` or `NotNow`. The levels of this look are those before the change.
     Hold,
     /// Do the work of a phase (`pre`, `apply` or `post`): `Succeeded`, `Failed` or `Later`.
     Work(Phase),
@@ -55,7 +58,8 @@ pub enum Do {
     AskHealth,
     /// Go back to the version before: `Succeeded` or `Failed`.
     Return,
-    /// Free the lock: `LockReleased` or `LockUnknown`.
+    /// Free the lock: `LockReleased` or `LockUnknown`. A journal without a grant is one whose grant may not have been
+    /// heard of: ask how the host stands to the lock of the job, and free what it has.
     ReleaseLock,
     /// Nothing goes on until a person says how.
     AskPerson,
@@ -66,29 +70,28 @@ pub enum Do {
 /// What is to be done now.
 #[must_use]
 pub fn next(journal: &RunJournal, facts: &Facts<'_>) -> Do {
+    if has_restarted(&journal.step, facts.boot_id) {
+        return Do::GoOn;
+    }
     if let Some(waiting) = &journal.waiting
         && !waiting.is_over(facts.now)
-        && !has_restarted(&journal.step, facts.boot_id)
     {
         let (until, why) = (waiting.until, waiting.why.clone());
         return Do::Wait { until, why };
-    }
-    if has_restarted(&journal.step, facts.boot_id) {
-        return Do::GoOn;
     }
     let is_unconfirmed = journal.job.lock.is_some() && !facts.lock_is_confirmed;
     if journal.step.needs_lock() && is_unconfirmed {
         return Do::ConfirmLock;
     }
     match &journal.step {
-        Step::Idle | Step::Lock { .. } if has_left_its_hours(journal, facts) => Do::GoOn,
+        _ if has_left_its_hours(journal, facts) => Do::GoOn,
         Step::Check => Do::Check,
         // The moment was decided when the run began, so it is waited for by the journal's own word.
         Step::Spread { .. } => Do::GoOn,
         Step::Idle => Do::AskWhetherIdle,
         Step::Lock { .. } => Do::AcquireLock,
         Step::Hold => Do::Hold,
-        Step::Yield | Step::Release { .. } => Do::ReleaseLock,
+        Step::Yield { .. } | Step::Release { .. } => Do::ReleaseLock,
         Step::Pre => Do::Work(Phase::Pre),
         Step::Apply => Do::Work(Phase::Apply),
         Step::NeedsReboot => Do::AskWhetherReboot,
@@ -107,19 +110,18 @@ pub fn next(journal: &RunJournal, facts: &Facts<'_>) -> Do {
 
 /// True if the restart that the step waits for has come, be it by a person's hand.
 pub(super) fn has_restarted(step: &Step, now: &str) -> bool {
+    let is_known = !now.is_empty();
     match step {
-        Step::Rebooting { boot_id, .. } => boot_id != now,
-        Step::Stopped { boot_id, .. } => boot_id.as_deref().is_some_and(|before| before != now),
+        Step::Rebooting { boot_id, .. } => is_known && boot_id != now,
+        Step::Stopped { boot_id, .. } => {
+            is_known && boot_id.as_deref().is_some_and(|before| before != now)
+        }
         _ => false,
     }
 }
 
 /// True if the hours have passed before anything was done to the host.
 pub(super) fn has_left_its_hours(journal: &RunJournal, facts: &Facts<'_>) -> bool {
-    let nothing_was_done = match &journal.step {
-        Step::Spread { .. } | Step::Idle => true,
-        Step::Lock { then } => then.is_the_first(),
-        _ => false,
-    };
-    nothing_was_done && facts.outside_of_hours.is_some()
+    let can_still_wait = matches!(journal.step, Step::Idle | Step::Lock { .. } | Step::Hold);
+    can_still_wait && !journal.begun && facts.outside_of_hours.is_some()
 }
