@@ -3,6 +3,8 @@
 mod ambiguity;
 mod circles;
 mod hosts;
+mod locks;
+mod packages;
 
 use crate::fault::Faults;
 use crate::fleet::Fleet;
@@ -13,4 +15,6 @@ pub(crate) fn fleet(fleet: &Fleet, sources: &Sources, faults: &Faults) {
     hosts::check(fleet, faults);
     circles::check(fleet, faults);
     ambiguity::check(fleet, sources, faults);
+    locks::check(fleet, faults);
+    packages::check(fleet, sources, faults);
 }

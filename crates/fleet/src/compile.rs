@@ -47,12 +47,15 @@ impl Fleet {
         let mut work = self.work(&kin);
         let watched = self.watched_by(host).iter();
         work.watched = watched.filter_map(|name| self.watched_host(name)).collect();
+        work.packages = self.packages_of(host);
         work
     }
 
     /// What a host is told that neither the file nor a group's pattern names.
     pub(crate) fn work_for_others(&self) -> Work {
-        self.work(&Kin::default())
+        let mut work = self.work(&Kin::default());
+        work.packages = self.packages_of_others();
+        work
     }
 
     fn work(&self, kin: &Kin<'_>) -> Work {

@@ -4,7 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use lockstep_model::{Fitness, Glob, HostName, Interval, LevelNames, Setting, SnmpVersion};
+use lockstep_model::{
+    Fitness, Glob, HostName, Interval, LevelNames, LockName, LockRule, PackageRule, Setting,
+    SnmpVersion,
+};
 
 use crate::read::Set;
 use crate::source::At;
@@ -100,6 +103,27 @@ pub(crate) struct Judgement {
     pub(crate) mean_at: Option<At>,
 }
 
+/// `[lock.NAME]`.
+#[derive(Debug, Clone)]
+pub(crate) struct Lock {
+    pub(crate) rule: LockRule,
+    /// Where the conditions of the rule stand, each one.
+    pub(crate) needs_at: Vec<At>,
+}
+
+/// `[package.NAME]`.
+#[derive(Debug, Clone)]
+pub(crate) struct Package {
+    /// Where its name stands.
+    pub(crate) at: At,
+    pub(crate) members: Members,
+    /// The hosts that it names, and where.
+    pub(crate) names: Vec<Set<HostName>>,
+    pub(crate) groups: Vec<String>,
+    pub(crate) lock_at: Option<At>,
+    pub(crate) rule: PackageRule,
+}
+
 /// Everything about hosts.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Declared {
@@ -109,6 +133,9 @@ pub(crate) struct Declared {
     pub(crate) hosts: BTreeMap<HostName, Host>,
     pub(crate) rules: Vec<ItemRule>,
     pub(crate) fitness: BTreeMap<String, Set<Arc<Judgement>>>,
+    pub(crate) locks: BTreeMap<LockName, Lock>,
+    /// By the names of their tables.
+    pub(crate) packages: BTreeMap<String, Package>,
 }
 
 impl Members {

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::explain::shown;
 use crate::fleet::Fleet;
+use crate::words::{lock_in_words, package_in_words};
 
 /// The difference between two fleets.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
@@ -18,6 +19,8 @@ pub struct Diff {
     /// What changes for hosts that neither the files nor a group's pattern names.
     #[serde(skip_serializing_if = "HostDiff::is_empty")]
     pub others: HostDiff,
+    /// What changes in locks.
+    pub locks: Vec<Changed>,
     /// What changes in who is told of what, and in silences.
     pub alerts: Vec<Changed>,
 }
@@ -25,9 +28,10 @@ pub struct Diff {
 /// What changes for one host.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default, Serialize)]
 pub struct HostDiff {
-    /// Items that are watched from then on. Those of a watched host have its name before them.
+    /// Items that are watched from then on, and packages that are kept current, as in `package driveclient`. Items of a
+    /// watched host have its name before them.
     pub added: Vec<String>,
-    /// Items that are no longer watched.
+    /// Items and packages for which that is over.
     pub removed: Vec<String>,
     /// What is watched or done otherwise.
     pub changed: Vec<Changed>,
@@ -65,8 +69,20 @@ impl Fleet {
         Diff {
             hosts,
             others: between(&self.work_for_others(), &other.work_for_others()),
+            locks: changes(&self.lock_facts(), &other.lock_facts()),
             alerts,
         }
+    }
+
+    fn lock_facts(&self) -> Facts {
+        let locks = self.lock_names().into_iter();
+        let facts = locks.flat_map(|name| {
+            let words = lock_in_words(&self.lock_rule(name), self.levels());
+            words
+                .into_iter()
+                .map(move |(key, text)| (format!("lock {name} {key}"), text))
+        });
+        facts.collect()
     }
 
     /// Where a host stands in the fleet, beyond its work document.
@@ -175,15 +191,21 @@ fn whole(work: &Work) -> Facts {
     facts
 }
 
-/// What a work document says of each item.
+/// What a work document says of each item and each package.
 fn items(work: &Work) -> BTreeMap<String, Facts> {
     let own = work.items.iter().map(|item| (item.name.to_string(), item));
     let of_others = work.watched.iter().flat_map(|watched| {
         let items = watched.items.iter();
         items.map(|item| (format!("{} {}", watched.host, item.name), item))
     });
+    let packages = work.packages.iter().map(|rule| {
+        let words = package_in_words(rule).into_iter();
+        let facts = words.map(|(key, text)| (key.to_owned(), text));
+        (format!("package {}", rule.name), facts.collect())
+    });
     own.chain(of_others)
         .map(|(name, item)| (name, said(item, &work.levels)))
+        .chain(packages)
         .collect()
 }
 
@@ -222,7 +244,10 @@ impl Diff {
     /// True if nothing changes for anybody.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.hosts.is_empty() && self.others.is_empty() && self.alerts.is_empty()
+        self.hosts.is_empty()
+            && self.others.is_empty()
+            && self.locks.is_empty()
+            && self.alerts.is_empty()
     }
 }
 
@@ -291,9 +316,11 @@ impl fmt::Display for Diff {
                 self.others
             ));
         }
-        if !self.alerts.is_empty() {
-            let lines: Vec<String> = self.alerts.iter().map(|it| format!("  ~ {it}")).collect();
-            texts.push(format!("alerts:\n{}", lines.join("\n")));
+        for (what, changed) in [("locks", &self.locks), ("alerts", &self.alerts)] {
+            if !changed.is_empty() {
+                let lines: Vec<String> = changed.iter().map(|it| format!("  ~ {it}")).collect();
+                texts.push(format!("{what}:\n{}", lines.join("\n")));
+            }
         }
         f.write_str(&texts.join("\n\n"))
     }

@@ -9,6 +9,7 @@ use lockstep_model::{ContentHash, HostName, LevelNames, Retention};
 use crate::check;
 use crate::declared::{Declared, Group, Host};
 use crate::fault::{Errors, Faults};
+use crate::keys::KeyFiles;
 use crate::parse::{self, Everything};
 use crate::silence::RecurringSilence;
 use crate::source::Sources;
@@ -17,6 +18,8 @@ use crate::source::Sources;
 #[derive(Debug, Clone)]
 pub struct Fleet {
     pub(crate) sources: Sources,
+    /// Key files that were read for it, by the names of their texts.
+    keys: BTreeMap<String, String>,
     pub(crate) declared: Declared,
     pub(crate) history: Retention,
     alerts: AlertRules,
@@ -33,18 +36,21 @@ impl Fleet {
     /// Most files.
     pub const MOST_FILES: usize = 256;
 
-    /// Parses texts, each with the name that errors call it by, in the order in which they are merged.
+    /// Parses texts, each with the name that errors call it by, in the order in which they are merged. Key files are
+    /// taken from among them, under the names that [`Fleet::texts`] gives them.
     ///
     /// # Errors
     /// Everything that is wrong with them.
-    pub fn parse(texts: Vec<(String, String)>) -> Result<Self, Errors> {
+    pub fn parse(mut texts: Vec<(String, String)>) -> Result<Self, Errors> {
+        let keys = KeyFiles::among(&mut texts);
         let texts = texts.into_iter().map(|(name, text)| (name, Ok(text)));
-        Self::parse_read(texts.collect())
+        Self::parse_read(texts.collect(), keys)
     }
 
     /// Parses texts, some of which may not have been readable, for a reason that is given.
     pub(crate) fn parse_read(
         mut texts: Vec<(String, Result<String, String>)>,
+        keys: KeyFiles,
     ) -> Result<Self, Errors> {
         let faults = Faults::default();
         if texts.len() > Self::MOST_FILES {
@@ -82,11 +88,12 @@ impl Fleet {
             alerts,
             history,
             silences,
-        } = parse::everything(&sources, &documents, &faults);
+        } = parse::everything(&sources, &documents, &faults, &keys);
         let mut fleet = Self {
             known: known(&declared),
             watched: watched(&declared),
             sources: Sources::default(),
+            keys: BTreeMap::new(),
             declared,
             history,
             alerts,
@@ -98,14 +105,17 @@ impl Fleet {
         }
         drop(documents);
         fleet.sources = sources;
+        fleet.keys = keys.into_used();
         Ok(fleet)
     }
 
-    /// The texts that it was made from, each with its name.
+    /// The texts that it was made from, each with its name, and behind them the keys in the files that they name.
     pub fn texts(&self) -> impl Iterator<Item = (&str, &str)> {
+        let keys = self.keys.iter();
         self.sources
             .iter()
             .map(|source| (source.name.as_str(), source.text.as_str()))
+            .chain(keys.map(|(name, key)| (name.as_str(), key.as_str())))
     }
 
     /// The hash of all texts and their names: another one after any change, a comment's included.

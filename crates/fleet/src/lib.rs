@@ -7,12 +7,14 @@
 //! * [`Fleet::work_for`]: the work document of one host, made from the built-in defaults, `[defaults]` and
 //!   `[fitness.PROBE]`, `[item.X]`, the host's groups and the host itself, each of which beats those before it;
 //! * [`Fleet::alert_rules`] and [`Fleet::silences`]: who is told of what, and when nobody is;
+//! * [`Fleet::lock_rule`]: what holds for a lock; which packages are kept current is part of the work document;
 //! * [`Fleet::explain`]: which line of which file made an item what it is on a host;
 //! * [`Fleet::diff`]: what another fleet file would change for whom.
 //!
 //! The server calls it at its start and when the file changes, the command line offline. Nothing here asks a host or
 //! a clock. A key that does nothing is refused: what this version cannot do, its fleet file cannot say.
 
+mod changes;
 mod check;
 mod compile;
 mod declared;
@@ -21,6 +23,7 @@ mod distance;
 mod explain;
 mod fault;
 mod fleet;
+mod keys;
 mod load;
 mod parse;
 mod pattern;
@@ -28,6 +31,7 @@ mod probes;
 mod read;
 mod silence;
 mod source;
+mod words;
 
 pub use compile::hash_of;
 pub use diff::{Changed, Diff, HostDiff};
@@ -36,6 +40,7 @@ pub use fault::{Errors, Fault};
 pub use fleet::Fleet;
 pub use silence::RecurringSilence;
 pub use source::Place;
+pub use words::{lock_in_words, package_in_words};
 
 #[cfg(test)]
 mod tests;

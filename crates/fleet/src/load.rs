@@ -7,27 +7,29 @@ use std::path::{Path, PathBuf};
 
 use crate::fault::Errors;
 use crate::fleet::Fleet;
+use crate::keys::KeyFiles;
 
 /// The directory with the fragments, beside the fleet file.
 const FRAGMENTS: &str = "fleet.d";
 
 impl Fleet {
     /// Reads a fleet file and the fragments `fleet.d/*.toml` beside it, in the order of their names.
+    /// So are the key files that they name; a name that is no whole path is one beside the fleet file.
     ///
     /// # Errors
     /// Everything that is wrong with them, be it that they cannot be read.
     pub fn load(path: &Path) -> Result<Self, Errors> {
         let name = path.file_name().unwrap_or(path.as_os_str());
         let mut texts = vec![(name.to_string_lossy().into_owned(), read(path))];
-        let directory = path.parent().unwrap_or(Path::new("")).join(FRAGMENTS);
-        match fragments(&directory) {
+        let directory = path.parent().unwrap_or(Path::new(""));
+        match fragments(&directory.join(FRAGMENTS)) {
             Ok(paths) => texts.extend(paths.into_iter().map(|path| {
                 let name = path.file_name().unwrap_or_default().to_string_lossy();
                 (format!("{FRAGMENTS}/{name}"), read(&path))
             })),
             Err(why) => texts.push((FRAGMENTS.into(), Err(why))),
         }
-        Self::parse_read(texts)
+        Self::parse_read(texts, KeyFiles::beside(directory))
     }
 }
 

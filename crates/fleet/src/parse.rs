@@ -7,6 +7,8 @@ mod alert;
 mod fitness;
 mod group;
 mod item;
+mod lock;
+mod package;
 mod receiver;
 mod silence;
 
@@ -21,6 +23,7 @@ use toml::de::DeTable;
 use crate::declared::{Declared, Defaults};
 use crate::distance::question;
 use crate::fault::{Faults, list, quoted};
+use crate::keys::KeyFiles;
 use crate::probes;
 use crate::read::{Field, Reader, Section, Set};
 use crate::silence::RecurringSilence;
@@ -38,8 +41,8 @@ pub(crate) struct Everything {
 }
 
 /// The kinds of tables that have names: `[group.web]`.
-const NAMED: [&str; 8] = [
-    "alert", "fitness", "group", "host", "item", "receiver", "silence", "user",
+const NAMED: [&str; 10] = [
+    "alert", "fitness", "group", "host", "item", "lock", "package", "receiver", "silence", "user",
 ];
 
 /// What all definitions are read with.
@@ -48,6 +51,7 @@ struct Context<'a> {
     faults: &'a Faults,
     levels: LevelNames,
     timezone: String,
+    keys: &'a KeyFiles,
     /// The definitions of all texts by kind and name, each once, in the order of the texts.
     defined: Vec<(&'static str, Field<'a>)>,
 }
@@ -97,6 +101,7 @@ pub(crate) fn everything<'a>(
     sources: &'a Sources,
     documents: &'a [Document<'a>],
     faults: &'a Faults,
+    keys: &'a KeyFiles,
 ) -> Everything {
     let mut top = Top::default();
     for (file, document) in documents.iter().enumerate() {
@@ -112,6 +117,7 @@ pub(crate) fn everything<'a>(
     let context = Context {
         faults,
         levels,
+        keys,
         timezone: defaults
             .timezone
             .as_ref()
@@ -128,6 +134,8 @@ pub(crate) fn everything<'a>(
     group::hosts(&context, &mut declared);
     group::groups(&context, &mut declared);
     fitness::check_used(&context, &declared);
+    declared.locks = lock::all(&context, &declared.groups);
+    declared.packages = package::all(&context, &declared.groups, &declared.locks);
     let receivers = receiver::all(&context);
     let pace = alert::pace(top.singles.remove("alerts"));
     let (receivers, routes) = alert::routes(&context, receivers, &declared.groups);

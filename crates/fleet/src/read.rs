@@ -227,6 +227,21 @@ impl<'a> Field<'a> {
         self.value.is_integer()
     }
 
+    /// `true` or `false`.
+    pub(crate) fn flag(&self) -> Option<Set<bool>> {
+        match self.value.as_bool() {
+            Some(flag) => Some(self.set(flag)),
+            None => {
+                self.expected("true or false");
+                None
+            }
+        }
+    }
+
+    pub(crate) fn is_empty_list(&self) -> bool {
+        self.value.as_array().is_some_and(|list| list.is_empty())
+    }
+
     /// The entries of a list.
     pub(crate) fn entries(&self) -> Option<Vec<Field<'a>>> {
         let Some(entries) = self.value.as_array() else {

@@ -4,7 +4,9 @@ use lockstep_model::{HostName, ItemName, Setting, Work, WorkItem};
 
 use super::*;
 
+mod changes;
 mod faults;
+mod faults_of_changes;
 mod properties;
 
 fn fleet(text: &str) -> Fleet {
@@ -566,7 +568,9 @@ fn the_examples_of_the_manual_are_fleet_files() {
         .collect();
     assert!(blocks.len() > 5);
     for block in blocks {
-        if let Err(errors) = Fleet::parse(vec![("fleet.md".into(), block.into())]) {
+        let key = ("key_file:keys/driveclient.asc", crate::keys::tests::KEY);
+        let texts = [("fleet.md", block), key].map(|(name, text)| (name.into(), text.into()));
+        if let Err(errors) = Fleet::parse(texts.into()) {
             panic!("{block}\n{errors}");
         }
     }

@@ -46,7 +46,7 @@ fn depends(fleet: &Fleet, faults: &Faults, own: Option<&HostName>, scope: &Scope
 
 /// Hosts need not be named in the file; but one that others rely on must be, or match the pattern of a group, or a
 /// slip of the finger would go unseen.
-fn check_known(fleet: &Fleet, faults: &Faults, host: &Set<HostName>) {
+pub(super) fn check_known(fleet: &Fleet, faults: &Faults, host: &Set<HostName>) {
     let name = host.value.as_str();
     let globs = fleet
         .declared

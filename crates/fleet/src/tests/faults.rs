@@ -3,7 +3,7 @@
 use super::*;
 
 /// The first line of each error.
-fn faults(text: &str) -> Vec<String> {
+pub(super) fn faults(text: &str) -> Vec<String> {
     let Err(errors) = Fleet::parse(vec![("f".into(), text.into())]) else {
         return vec!["no error".into()];
     };

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 
 /// Pieces of which files are made, right and wrong ones.
-const PIECES: [&str; 30] = [
+const PIECES: [&str; 44] = [
     "[group.web]\n",
     "[group.db]\n",
     "[host.web1]\n",
@@ -15,6 +15,20 @@ const PIECES: [&str; 30] = [
     "[silence.s]\n",
     "[defaults]\n",
     "[alerts]\n",
+    "[lock.db]\n",
+    "[package.driveclient]\n",
+    "[package.other]\npackage = \"driveclient\"\n",
+    "capacity = \"10%\"\n",
+    "capacity = 2\n",
+    "group = \"web\"\n",
+    "groups = [\"web\", \"db\"]\n",
+    "counts = [\"holders\", \"silent\", \">= critical\"]\n",
+    "needs = [\"2 of 3 of web fine or 100% of db\"]\n",
+    "lock = \"db\"\n",
+    "apt = { uri = \"https://r.example.org\", suite = \"./\", key_file = \"k\" }\n",
+    "dnf = { baseurl = 'https://ü', key = 'x' }\n",
+    "spread = \"6h:50%, 14h:100%\"\n",
+    "version = \"1.2-3\"\n",
     "hosts = [\"web*\", \"role=web\"]\n",
     "items = [\"cpu_load\", \"disk_usage:*\"]\n",
     "without = [\"disk*\"]\n",
@@ -46,9 +60,13 @@ proptest! {
     fn nor_does_anything_that_resembles_a_fleet_file(pieces in prop::collection::vec(0..PIECES.len(), 0..25), cut in 0_usize..400) {
         let mut text: String = pieces.into_iter().map(|piece| PIECES[piece]).collect();
         text = text.chars().take(cut).collect();
-        match Fleet::parse(vec![("f".into(), text)]) {
+        let key = ("key_file:k".into(), crate::keys::tests::KEY.into());
+        match Fleet::parse(vec![("f".into(), text), key]) {
             Ok(fleet) => {
                 let _ = fleet.work_for(&host("web1"));
+                for name in fleet.lock_names() {
+                    let _ = lock_in_words(&fleet.lock_rule(name), fleet.levels());
+                }
                 let _ = fleet.explain(&host("web2"), &ItemName::parse("disk_usage:/").unwrap());
                 prop_assert!(fleet.diff(&fleet, fleet.hosts()).is_empty());
             }
