@@ -304,3 +304,8 @@ fn refused(why: LockRefusal, place: Option<usize>) -> LockAnswer {
         retry_after: ASK_AGAIN,
     }
 }
+
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod tests;

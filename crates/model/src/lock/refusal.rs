@@ -35,7 +35,7 @@ pub struct Taken {
 #[serde(tag = "code", rename_all = "kebab-case")]
 pub enum LockRefusal {
     /// All places are taken.
-    #[error("{} of {places} {} taken: {}", .taken.len(), if *.places == 1 { "place is" } else { "places are" }, list(.taken))]
+    #[error("{}: {}", full(*.places, .taken.len()), list(.taken))]
     Full {
         /// How many places there are.
         places: usize,
@@ -49,7 +49,7 @@ pub enum LockRefusal {
         ahead: Vec<Holder>,
     },
     /// Too few others are well.
-    #[error("it needs {need}, and without this host there {} {fit}{}", if *.fit == 1 { "is" } else { "are" }, those(.unfit))]
+    #[error("it needs {need}, and of the others {} fit{}", so_many(*.fit), those(.unfit))]
     Needs {
         /// What must hold.
         need: Need,
@@ -90,6 +90,24 @@ impl fmt::Display for Counted {
 impl fmt::Display for Taken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({})", self.by, self.counted)
+    }
+}
+
+/// Hosts that are unwell take places whether there are any or not, so more can be taken than there are.
+fn full(places: usize, taken: usize) -> String {
+    let noun = if places == 1 { "place" } else { "places" };
+    let verb = if places == 1 { "is" } else { "are" };
+    match taken > places {
+        true => format!("{taken} take its {places} {noun}"),
+        false => format!("{taken} of {places} {noun} {verb} taken"),
+    }
+}
+
+fn so_many(fit: usize) -> String {
+    match fit {
+        0 => "none is".into(),
+        1 => "1 is".into(),
+        more => format!("{more} are"),
     }
 }
 
