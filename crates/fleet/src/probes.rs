@@ -98,6 +98,7 @@ pub(crate) const PROBES: &[Probe] = &[
     local("process"),
     local("processes"),
     local("reboot_required"),
+    local("run"),
     local("security_updates"),
     local("swap_used"),
     local("temperature"),

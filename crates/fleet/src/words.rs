@@ -34,7 +34,7 @@ fn need(need: &Need, levels: &LevelNames) -> String {
     parts.collect::<Vec<_>>().join(" or ")
 }
 
-/// What is said of a package, by key. A key is named by the beginning of its hash.
+/// What is said of a package, by key. A key is named by its fingerprint.
 #[must_use]
 pub fn package_in_words(rule: &PackageRule) -> BTreeMap<&'static str, String> {
     let mut words = BTreeMap::from([
@@ -54,7 +54,7 @@ pub fn package_in_words(rule: &PackageRule) -> BTreeMap<&'static str, String> {
             .into_iter()
             .filter_map(|(key, text)| Some((key, text?))),
     );
-    let signed = |key: &str| format!("signed by key {}", ContentHash::of(key.as_bytes()).short());
+    let signed = |key: &str| format!("signed by key {}", fingerprint(key));
     if let Some(apt) = &rule.sources.apt {
         let mut parts = vec![apt.uri.clone(), apt.suite.clone()];
         parts.extend(apt.components.iter().cloned());
@@ -72,4 +72,9 @@ pub fn package_in_words(rule: &PackageRule) -> BTreeMap<&'static str, String> {
         );
     }
     words
+}
+
+/// As a host permits it in its `agent.toml`: the hash of the armoured key without blank lines around it.
+fn fingerprint(key: &str) -> ContentHash {
+    ContentHash::of(key.trim().as_bytes())
 }
