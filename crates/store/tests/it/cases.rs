@@ -9,8 +9,8 @@ use lockstep_testkit::Postgres;
 
 use crate::engine::{Engine, Place};
 use crate::{
-    alerts, dump, events, groups, hosts, killed, leases, locks, monitoring, opening, repository,
-    rollouts, runs, small, standings, tokens, troubles,
+    alerts, chain, commands, dump, events, groups, hosts, killed, leases, locks, monitoring,
+    opening, repository, rollouts, runs, small, standings, tokens, troubles,
 };
 
 type Case = fn(Place) -> Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -32,6 +32,16 @@ async fn run(engine: Engine) {
         alerts::messages_are_tried_until_they_are_through,
         alerts::two_servers_never_send_one_message,
         alerts::a_recovery_does_not_overtake_its_problem,
+        chain::a_restored_chain_goes_on,
+        chain::pages_are_bounded,
+        chain::the_oldest_entries_are_forgotten,
+        chain::two_servers_write_one_chain,
+        chain::what_is_stored_is_in_the_chain,
+        chain::whoever_changes_a_row_is_found_out,
+        commands::a_stopped_run_is_commanded_until_it_goes_on,
+        commands::commands_end_with_their_host,
+        commands::no_command_is_left_behind,
+        commands::words_of_commands_are_bounded,
         dump::a_dump_fills_an_empty_store,
         dump::a_dump_that_is_not_whole_leaves_the_store_empty,
         events::a_gap_stops_the_answer_and_is_filled_later,
@@ -51,6 +61,7 @@ async fn run(engine: Engine) {
         hosts::damaged_rows_are_named,
         hosts::many_hosts_come_in_pages,
         hosts::reports_are_kept_by_the_time_they_came,
+        killed::acknowledged_grants_outlive_the_process,
         killed::acknowledged_events_outlive_the_process,
         killed::what_was_acknowledged_outlives_the_process,
         leases::a_lease_has_one_holder_whoever_asks_when,

@@ -1,20 +1,23 @@
 //! What was acknowledged is there, even when the process is killed the moment after.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 
 use lockstep_model::api::EventBatch;
-use lockstep_model::{Glob, Level, RunId};
+use lockstep_model::{Fence, Glob, Holder, Level, RunId};
 use lockstep_store::{DatabaseUrl, EventFilter, Store};
 
 use crate::engine::Place;
+use crate::locks::{grab, lock_name, release};
 use crate::samples::{at, enroll, event, host, record};
 
 /// Tells the child where to write.
 const URL: &str = "LOCKSTEP_STORE_TEST_URL";
 /// Acknowledgements that are waited for before the child is killed.
 const ENOUGH: usize = 300;
+/// Takers of locks in the child; each lock has room for all of them.
+const TAKERS: usize = 8;
 /// Writers of events in the child.
 const WRITERS: usize = 4;
 
@@ -84,6 +87,47 @@ pub(crate) async fn acknowledged_events_outlive_the_process(place: Place) {
         // The last event and the trouble that it makes are one.
         let trouble = troubles.iter().find(|it| it.item.as_str() == series);
         assert_eq!(trouble.unwrap().since, at(answer as i64), "{series}");
+    }
+}
+
+/// Locks: a grant that was acknowledged and not given back is there, and its number is not given again.
+pub(crate) async fn acknowledged_grants_outlive_the_process(place: Place) {
+    let url = prepare(&place).await;
+    let told =
+        tokio::task::spawn_blocking(move || write_until_killed(&url, "killed::take_and_tell"))
+            .await
+            .unwrap();
+    let (mut newest, mut given) = (BTreeMap::new(), BTreeSet::new());
+    // Of each writer and lock the grant that it has, as far as it had told.
+    let mut held = BTreeMap::new();
+    for line in &told {
+        let words: Vec<_> = line.split(' ').collect();
+        let (lock, writer) = (words[1].to_owned(), words[2].to_owned());
+        let fence = Fence(words[3].parse().unwrap());
+        if words[0] == "has" {
+            assert!(
+                given.insert((lock.clone(), fence)),
+                "{line} was given twice"
+            );
+            let highest = newest.entry(lock.clone()).or_insert(fence);
+            *highest = fence.max(*highest);
+            held.insert((lock, writer), fence);
+        } else {
+            held.remove(&(lock, writer));
+        }
+    }
+    assert!(told.len() >= ENOUGH && newest.len() == 2 && !held.is_empty());
+
+    let store = place.open().await;
+    for ((lock, writer), fence) in held {
+        let state = store.lock(&lock_name(&lock)).await.unwrap().unwrap();
+        let found = state.held_by(&Holder::Host(host(&writer)));
+        assert_eq!(found.unwrap().fence, fence, "{writer} of {lock}");
+        assert!(state.holders.len() <= TAKERS);
+    }
+    for (lock, fence) in newest {
+        let next = grab(&store, &lock, "late", 2 * TAKERS).await.unwrap();
+        assert!(next > fence, "{next} after {fence}");
     }
 }
 
@@ -201,5 +245,35 @@ async fn write_events_and_tell() {
         .collect();
     for writer in writers {
         writer.await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "it is the child of another test, and never ends"]
+async fn take_and_tell() {
+    let url = DatabaseUrl::parse(&std::env::var(URL).unwrap()).unwrap();
+    let store = Store::open(&url).await.unwrap();
+    let takers: Vec<_> = (0..TAKERS)
+        .map(|taker| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                let who = format!("web{taker}");
+                let mut before = None;
+                // One of the two is always held.
+                for step in taker.. {
+                    let lock = format!("lock{}", step % 2);
+                    let fence = grab(&store, &lock, &who, TAKERS).await.unwrap();
+                    tell(format!("has {lock} {who} {fence}"));
+                    if let Some((lock, fence)) = before.replace((lock, fence)) {
+                        // Told before it is done: from here on nobody knows.
+                        tell(format!("gives {lock} {who} {fence}"));
+                        assert!(release(&store, &lock, &who, Some(fence)).await);
+                    }
+                }
+            })
+        })
+        .collect();
+    for taker in takers {
+        taker.await.unwrap();
     }
 }

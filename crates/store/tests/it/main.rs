@@ -7,6 +7,8 @@
 mod alerts;
 mod artifacts;
 mod cases;
+mod chain;
+mod commands;
 mod dump;
 mod engine;
 mod events;

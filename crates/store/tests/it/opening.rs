@@ -71,6 +71,7 @@ pub(crate) async fn a_database_of_the_first_step_goes_on(place: Place) {
     ] {
         place.execute(&format!("DROP TABLE {table}")).await;
     }
+    place.execute("DROP INDEX runs_that_stopped").await;
     place
         .execute("DELETE FROM _sqlx_migrations WHERE version > 1")
         .await;
