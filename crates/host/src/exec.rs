@@ -19,10 +19,13 @@ use crate::process::{Output, Process, Spawn, User};
 
 mod environment;
 mod kept;
+mod note;
 mod tail;
 mod tee;
 
 use kept::Kept;
+use note::Note;
+pub(crate) use note::end_noted;
 pub use tee::Tee;
 use tee::Teed;
 
@@ -52,6 +55,8 @@ pub struct Exec {
     /// Where the output goes as well, while it is being written. Standard error that is kept
     /// [apart](Self::errors_apart) does not.
     pub tee: Option<Tee>,
+    /// A file that names the process while it runs, so that the next program can end it if this one is killed.
+    pub(crate) note: Option<PathBuf>,
 }
 
 /// Which part of a long output is kept.
@@ -118,6 +123,7 @@ impl Exec {
             clear_env: false,
             user: None,
             tee: None,
+            note: None,
         }
     }
 
@@ -195,6 +201,7 @@ impl Exec {
             user: self.user,
         })?);
         let process = &mut running.0;
+        let _note = self.note.map(|path| Note::write(&path, process.pid()));
 
         let end = read_until_end(process, &mut heard);
         let timed_out = match tokio::time::timeout(self.timeout, end).await {

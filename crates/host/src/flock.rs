@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::{self, Seek, Write};
 use std::os::fd::AsFd;
 use std::path::Path;
+use std::time::Duration;
 
 use rustix::fs::{FlockOperation, Mode, OFlags, fstat};
 use rustix::io::Errno;
@@ -16,6 +17,10 @@ use crate::fs;
 
 /// How often the file may be replaced under us before something is wrong.
 const TRIES: u32 = 10;
+
+/// How long those who only ask are waited for.
+const ASKERS_TRIES: u32 = 20;
+const ASKERS_PAUSE: Duration = Duration::from_millis(5);
 
 /// Longest text that is taken for a pid.
 const LONGEST_PID: u64 = 32;
@@ -37,6 +42,21 @@ pub(crate) fn take(path: &Path) -> Result<File> {
         path,
         io::Error::other("the file is being replaced all the time"),
     ))
+}
+
+/// The same, for a file of which [`is_held`] may be asked: who asks shares the lock for a moment, and is waited for.
+/// So it takes a tenth of a second to find that another really has it.
+pub(crate) fn take_from_askers(path: &Path) -> Result<File> {
+    let mut tries = 1;
+    loop {
+        match take(path) {
+            Err(Error::LockHeld { .. }) if tries < ASKERS_TRIES => {
+                tries += 1;
+                std::thread::sleep(ASKERS_PAUSE);
+            }
+            other => return other,
+        }
+    }
 }
 
 /// Locks an opened file, or finds that this very descriptor has the lock already.

@@ -34,7 +34,7 @@ impl PidFile {
         {
             fs::create_dir(parent)?;
         }
-        let mut file = flock::take(path)?;
+        let mut file = flock::take_from_askers(path)?;
         let mut before = Vec::new();
         (&file)
             .take(LONGEST + 1)
@@ -52,6 +52,12 @@ impl PidFile {
             file,
             path: path.into(),
         })
+    }
+
+    /// True if a process holds it. A file that cannot be asked counts as free: [`hold`](Self::hold) says what is wrong.
+    #[must_use]
+    pub fn is_held(path: &Path) -> bool {
+        flock::is_held(path).unwrap_or_default()
     }
 
     /// The file.

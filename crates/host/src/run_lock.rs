@@ -5,9 +5,9 @@
 //! children inherits it, so a script that goes on in the background holds nobody up.
 
 use std::fs::File;
-use std::time::Duration;
+use std::path::PathBuf;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::{Layout, flock, fs};
 
 /// The right to carry out a run, held until this is dropped or the process ends.
@@ -15,29 +15,16 @@ use crate::{Layout, flock, fs};
 #[must_use = "the lock is freed when this is dropped"]
 pub struct RunLock {
     file: File,
-    path: std::path::PathBuf,
+    path: PathBuf,
 }
 
-/// Whoever asks [`RunLock::is_held`] shares the lock for a moment; so long it is tried again.
-const TRIES: u32 = 20;
-const PAUSE: Duration = Duration::from_millis(5);
-
 impl RunLock {
-    /// Takes the lock. [`Error::LockHeld`], with the holder's pid, if another process or another part of this one
+    /// Takes the lock. [`Error::LockHeld`](crate::Error::LockHeld), with the holder's pid, if another process or another part of this one
     /// has it; that takes a tenth of a second to find out.
     pub fn acquire(layout: &Layout) -> Result<Self> {
         let path = layout.run_lock();
         fs::create_private_dir(&layout.state_dir())?;
-        let mut tries = 1;
-        let mut file = loop {
-            match flock::take(&path) {
-                Err(Error::LockHeld { .. }) if tries < TRIES => {
-                    tries += 1;
-                    std::thread::sleep(PAUSE);
-                }
-                other => break other?,
-            }
-        };
+        let mut file = flock::take_from_askers(&path)?;
         flock::write_pid(&mut file).map_err(|error| flock::failed(&path, error))?;
         Ok(Self { file, path })
     }

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::error::{Attempt, Error, Result};
-use crate::exec::{Exec, Finished, Tee};
+use crate::exec::{Exec, Finished, Tee, end_noted};
 use crate::fs;
 
 /// The exit status that means "again later" (`EX_TEMPFAIL` of `sysexits.h`).
@@ -135,6 +135,9 @@ fn untrusted_program(path: &Path) -> Option<String> {
 /// Runs a script to its end. `env` comes on top of the clean environment. What it writes is appended to `log`, if
 /// there is one, while it is written: the log outlives this process however it ends, and holds [`LONGEST_LOG`].
 ///
+/// A script that an earlier process ran with the same log, and that goes on because that process was killed, is ended
+/// first: it would be at work twice.
+///
 /// An error means that the script was not started or could not be watched, such as one that was changed or removed
 /// since it was listed. How it ended is for the caller to judge; [`is_later`] tells one answer.
 pub async fn run(
@@ -150,14 +153,35 @@ pub async fn run(
     }
     let mut exec = Exec::new(&script.path, limits.each).clean();
     exec.output_cap = limits.output_cap;
-    exec.tee = log.map(|path| Tee {
-        path: path.into(),
-        most: LONGEST_LOG,
-    });
+    if let Some(log) = log {
+        end_leftover(log).await?;
+        exec.note = Some(note(log));
+        exec.tee = Some(Tee {
+            path: log.into(),
+            most: LONGEST_LOG,
+        });
+    }
     for (name, value) in env {
         exec = exec.env(name, value);
     }
     exec.run().await
+}
+
+/// Ends the script that a killed process ran with this log, with its process group, if it still runs; true if it did.
+/// [`run`] does so, too; whoever continues a run without a script calls it before anything else.
+pub async fn end_leftover(log: &Path) -> Result<bool> {
+    let was_running = end_noted(&note(log)).await?;
+    if was_running {
+        tracing::warn!(log = %log.display(), "ended a script that an earlier process left behind");
+    }
+    Ok(was_running)
+}
+
+/// Beside the log: which script is running.
+fn note(log: &Path) -> PathBuf {
+    let mut name = log.as_os_str().to_owned();
+    name.push(".running");
+    name.into()
 }
 
 /// True if a script said that it wants to be asked again later.

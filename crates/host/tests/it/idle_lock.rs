@@ -113,7 +113,7 @@ fn without_the_directory_there_is_nothing_to_wait_for() {
     let directory = trials::directory();
     let path = directory.path().join("cache/driveclient/lock");
     let lock = hold(&path, 1);
-    hold(&path, 2);
+    hold(&path, 2).release().unwrap();
     assert!(IdleLock::recall(&path, run(1)).unwrap().is_none());
     lock.release().unwrap();
     assert_eq!(entries(directory.path()), 0);

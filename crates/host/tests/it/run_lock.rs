@@ -39,7 +39,7 @@ fn the_second_run_is_told_who_has_the_first() {
     first.kill();
     assert!(!RunLock::is_held(&layout));
     let mine = RunLock::acquire(&layout).unwrap();
-    assert!(!block_on(wait_gone(child, Duration::ZERO)).unwrap());
+    assert!(!block_on(wait_gone(child, Duration::from_millis(10))).unwrap());
     signal(child, Signal::KILL).unwrap();
 
     // Nor does one process have it twice.

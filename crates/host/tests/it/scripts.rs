@@ -363,7 +363,10 @@ fn one_that_changed_since_it_was_listed_is_not_run() {
     let (directory, dir) = scripts_dir();
     let witness = directory.path().join("witness");
     let script = put(&dir, "x", &format!("touch {}", witness.display()));
-    assert_eq!(scripts::list(&dir).unwrap().0, [script.clone()]);
+    assert_eq!(
+        scripts::list(&dir).unwrap().0,
+        std::slice::from_ref(&script)
+    );
     let refusal = || {
         let error = block_on(scripts::run(&script, &[], &LIMITS, None)).unwrap_err();
         assert!(matches!(error, Error::Script { .. }), "{error:?}");
@@ -389,16 +392,8 @@ fn a_text_without_an_interpreter_is_explained() {
     assert!(run(&put_text(&dir, "y", "#!/bin/sh\necho hello\n")).succeeded());
 }
 
-#[test]
-fn what_was_written_outlives_whoever_listened() {
-    let (directory, dir) = scripts_dir();
-    let (log, end) = (directory.path().join("log"), directory.path().join("end"));
-    fifo(&end);
-    let script = put(
-        &dir,
-        "x",
-        &format!("echo said; read nothing < {}", end.display()),
-    );
+/// Starts a script in a process of its own, waits until it has said something, and kills that process.
+fn killed_engine(script: &Script, log: &Path) {
     let mut engine = Trial::start(
         &[
             "script",
@@ -407,13 +402,67 @@ fn what_was_written_outlives_whoever_listened() {
         ],
         &[],
     );
-    let said = || std::fs::read_to_string(&log).unwrap_or_default();
-    while said() != "said\n" {
+    while std::fs::read(log).unwrap_or_default().is_empty() {
         assert_eq!(engine.child.try_wait().unwrap(), None);
         std::thread::yield_now();
     }
     engine.kill();
-    assert_eq!(said(), "said\n");
-    // The script waits for this.
-    std::fs::OpenOptions::new().write(true).open(end).unwrap();
+}
+
+#[test]
+fn what_was_written_outlives_whoever_listened_and_the_script_does_not_run_twice() {
+    let (directory, dir) = scripts_dir();
+    let log = directory.path().join("log");
+    let body = "echo $$; [ -n \"$AGAIN\" ] || { sleep 600 & wait; }";
+    let script = put(&dir, "x", body);
+    killed_engine(&script, &log);
+    let text = std::fs::read_to_string(&log).unwrap();
+    let first: u32 = text.trim().parse().unwrap();
+    assert!(!block_on(wait_gone(first, Duration::from_millis(10))).unwrap());
+
+    let again = [("AGAIN".into(), "1".into())];
+    let finished = block_on(scripts::run(&script, &again, &LIMITS, Some(&log))).unwrap();
+    assert!(finished.succeeded());
+    assert!(block_on(wait_gone(first, PATIENCE)).unwrap());
+    let wanted = format!("{text}{}", finished.output);
+    assert_eq!(std::fs::read_to_string(&log).unwrap(), wanted);
+    assert!(!block_on(scripts::end_leftover(&log)).unwrap());
+    // Nothing but the log is left.
+    let left = std::fs::read_dir(directory.path()).unwrap().count();
+    assert_eq!(left, 2);
+}
+
+#[test]
+fn a_leftover_is_ended_and_nobody_else() {
+    let (directory, dir) = scripts_dir();
+    let log = directory.path().join("log");
+    killed_engine(&put(&dir, "x", "echo $$; sleep 600"), &log);
+    let pid: u32 = std::fs::read_to_string(&log)
+        .unwrap()
+        .trim()
+        .parse()
+        .unwrap();
+    let note = directory.path().join("log.running");
+    let noted = std::fs::read_to_string(&note).unwrap();
+
+    // Another process with that pid, another boot, no sense.
+    let mut other: serde_json::Value = serde_json::from_str(&noted).unwrap();
+    other["started"] = 1.into();
+    let mut boot: serde_json::Value = serde_json::from_str(&noted).unwrap();
+    boot["boot"] = "other".into();
+    for harmless in [
+        other.to_string(),
+        boot.to_string(),
+        "{".into(),
+        String::new(),
+    ] {
+        trials::put(&note, harmless);
+        assert!(!block_on(scripts::end_leftover(&log)).unwrap());
+        assert!(!note.exists());
+    }
+    assert!(!block_on(wait_gone(pid, Duration::from_millis(10))).unwrap());
+
+    trials::put(&note, noted);
+    assert!(block_on(scripts::end_leftover(&log)).unwrap());
+    assert!(block_on(wait_gone(pid, PATIENCE)).unwrap());
 }
