@@ -97,12 +97,16 @@ mod tests {
             file.write_all(text.as_bytes()).unwrap();
             path
         };
-        let good = file("good.toml", "[group.web]\nhosts = [\"web1\"]\n");
+        let good = file(
+            "good.toml",
+            "[group.web]\nhosts = [\"web1\"]\n[lock.web]\n[package.curl]\ngroups = [\"web\"]\nlock = \"web\"\n",
+        );
         let bad = file("bad.toml", "[group.web]\nhsots = [\"web1\"]\n");
         for (path, exit) in [(good.clone(), Exit::Done), (bad, Exit::Failed)] {
             let path = path.to_str().unwrap();
             assert_eq!(run(&["fleet", "check", path]), exit);
             assert_eq!(run(&["fleet", "show", "web1", path, "--json"]), exit);
+            assert_eq!(run(&["fleet", "show", "web1", path]), exit);
             assert_eq!(run(&["explain", "web1", "cpu_load", "--fleet", path]), exit);
             let against = good.to_str().unwrap();
             assert_eq!(run(&["fleet", "diff", path, "--against", against]), exit);

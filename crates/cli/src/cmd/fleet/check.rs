@@ -27,6 +27,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
         (fleet.texts().count(), "file"),
         (fleet.hosts().count(), "host"),
         (fleet.groups().count(), "group"),
+        (fleet.lock_names().len(), "lock"),
+        (fleet.package_names().len(), "package"),
         (rules.routes.len(), "alert"),
         (rules.receivers.len(), "receiver"),
         (fleet.silences().len(), "silence"),

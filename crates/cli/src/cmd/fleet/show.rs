@@ -1,9 +1,10 @@
 //! `lockstep fleet show`.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use lockstep_fleet::{Fleet, hash_of};
-use lockstep_model::{HostName, WorkItem};
+use lockstep_fleet::{Fleet, hash_of, lock_in_words, package_in_words};
+use lockstep_model::{HostName, LockName, LockRule, WorkItem};
 use serde_json::json;
 
 use super::load_or_ask;
@@ -22,7 +23,7 @@ pub(crate) struct Args {
     host: HostName,
     /// The fleet file; the one in force on the server if left out
     file: Option<PathBuf>,
-    /// Print JSON: the work document as the host gets it, its hash, and where the host stands
+    /// Print JSON: the work document as the host gets it, its hash, where the host stands, and the locks it may take
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -39,6 +40,11 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     let work = fleet.work_for(host);
     let hash = hash_of(&work);
     let parents = fleet.parents_of(host);
+    let locks: BTreeMap<&LockName, LockRule> = fleet
+        .locks_of(host)
+        .into_iter()
+        .map(|name| (name, fleet.lock_rule(name)))
+        .collect();
     if args.json {
         out::json(&json!({
             "host": host,
@@ -47,6 +53,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
             "via": fleet.watcher_of(host),
             "hash": hash,
             "work": work,
+            "locks": locks,
         }))?;
         return Ok(Exit::Done);
     }
@@ -79,7 +86,32 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     } else {
         out::table(&header, rows, "nothing is watched");
     }
+    let packages = work
+        .packages
+        .iter()
+        .map(|rule| in_words(rule.name.as_str(), package_in_words(rule)));
+    others("package", packages.collect());
+    let locks = locks
+        .iter()
+        .map(|(name, rule)| in_words(name.as_str(), lock_in_words(rule, fleet.levels())));
+    others("lock", locks.collect());
     Ok(Exit::Done)
+}
+
+/// A table of what most hosts have not.
+fn others(what: &str, rows: Vec<Vec<String>>) {
+    if !rows.is_empty() {
+        out::line("");
+        out::table(&[what, "what holds"], rows, "");
+    }
+}
+
+fn in_words(name: &str, words: BTreeMap<&str, String>) -> Vec<String> {
+    let words: Vec<String> = words
+        .into_iter()
+        .map(|(key, text)| format!("{key}: {text}"))
+        .collect();
+    vec![name.to_owned(), words.join("; ")]
 }
 
 /// A row for each item; `host` is empty for the host itself.
