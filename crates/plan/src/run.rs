@@ -33,8 +33,8 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use lockstep_model::{
-    ItemName, Level, LockName, Outcome, PackageName, PackageVersion, Phase, RunId, RunKind,
-    RunLock, RunReason, RunRecord,
+    ItemName, Level, LockName, Outcome, PackageName, PackageVersion, RunId, RunKind, RunLock,
+    RunReason, RunRecord,
 };
 use serde::{Deserialize, Serialize};
 
@@ -203,15 +203,16 @@ impl RunJournal {
     #[must_use]
     pub fn is_at_work(&self) -> bool {
         let ended = self.is_over() || self.has_stopped();
-        let holds = matches!(self.step, Step::Hold) || self.step.needs_lock();
+        let holds = matches!(self.step, Step::Hold { .. }) || self.step.needs_lock();
         !ended && (self.begun || holds)
     }
 
-    /// True while what works on the host is to be held still, from [`Step::Hold`] to the end of the run; also while the
-    /// run has stopped in the middle. An engine that starts takes it again, and frees it as soon as this is false.
+    /// True while what works on the host is to be held still, from [`Step::Hold`] to the end of the run. While the run has
+    /// stopped it may work again, for nobody knows when a person comes; it is held anew before the run goes on. An
+    /// engine that starts takes back what it held, and frees it as soon as this is false.
     #[must_use]
     pub fn keeps_still(&self) -> bool {
-        self.job.holds && (self.is_at_work() || self.has_stopped())
+        self.job.holds && self.is_at_work()
     }
 
     /// What another run on this host has to wait for, in words: this one is at work; or it keeps the lock that the other
@@ -285,8 +286,20 @@ impl RunJournal {
     /// The first step behind the lock.
     fn first_step(&self) -> Step {
         match self.job.holds || self.job.lock.is_some() {
-            true => Step::Hold,
+            true => Step::Hold {
+                then: Box::new(Step::Pre),
+            },
             false => Step::Pre,
+        }
+    }
+
+    /// The step, after what works on the host is held still again.
+    fn held_for(&self, step: Step) -> Step {
+        match self.job.holds {
+            true => Step::Hold {
+                then: Box::new(step),
+            },
+            false => step,
         }
     }
 
@@ -331,5 +344,9 @@ fn seconds(time: SignedDuration) -> f64 {
     (time.as_secs_f64() * 1000.0).round() / 1000.0
 }
 
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod table;
 #[cfg(test)]
 mod tests;

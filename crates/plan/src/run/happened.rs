@@ -98,18 +98,23 @@ pub fn after(journal: &RunJournal, happened: Happened, facts: &Facts<'_>) -> Run
             rest::spread(&begun, moment, facts)
         }
         // Nothing was done to the host, and nothing is held against the version.
-        (Step::Check | Step::Idle | Step::Hold, NotNow(reason) | Failed(reason))
+        (Step::Check | Step::Idle, NotNow(reason) | Failed(reason))
         | (Step::Spread { .. }, NotNow(reason)) => {
             journal.release(Outcome::Postponed, Some(reason), now)
         }
-        (Step::Lock { .. }, NotNow(reason) | Failed(reason)) if !journal.begun => {
+        (Step::Lock { .. } | Step::Hold { .. }, NotNow(reason) | Failed(reason))
+            if !journal.begun =>
+        {
             journal.release(Outcome::Postponed, Some(reason), now)
         }
         (Step::Spread { until }, Waited) => rest::spread(journal, *until, facts),
         (_, Waited) if has_left_its_hours(journal, facts) => rest::leave(journal, facts),
         (Step::Idle, Happened::Rest { baseline }) => rest::rested(journal, baseline, now),
-        (Step::Hold, Happened::Rest { baseline }) => rest::held(journal, baseline, now),
-        (Step::Idle | Step::Hold, Happened::Busy { why }) => rest::busy(journal, why, now),
+        (Step::Hold { then }, Happened::Rest { baseline }) => {
+            rest::held(journal, then, baseline, now)
+        }
+        (Step::Hold { .. }, Failed(reason)) => rest::busy(journal, reason.to_string(), now),
+        (Step::Idle | Step::Hold { .. }, Happened::Busy { why }) => rest::busy(journal, why, now),
 
         (Step::Lock { then }, Happened::LockGranted(lock)) => {
             grant::granted(journal, then, lock, now)
@@ -138,10 +143,11 @@ pub fn after(journal: &RunJournal, happened: Happened, facts: &Facts<'_>) -> Run
             },
             Happened::RebootOrdered,
         ) => ordered(journal, boot_id, now),
-        (step @ (Step::Rebooting { .. } | Step::Stopped { .. }), Waited)
-            if has_restarted(step, facts.boot_id) =>
-        {
+        (step @ Step::Rebooting { .. }, Waited) if has_restarted(step, facts.boot_id) => {
             journal.at(Step::Post, now)
+        }
+        (step @ Step::Stopped { .. }, Waited) if has_restarted(step, facts.boot_id) => {
+            journal.at(journal.held_for(Step::Post), now)
         }
         (
             Step::Rebooting {

@@ -90,7 +90,7 @@ pub fn next(journal: &RunJournal, facts: &Facts<'_>) -> Do {
         Step::Spread { .. } => Do::GoOn,
         Step::Idle => Do::AskWhetherIdle,
         Step::Lock { .. } => Do::AcquireLock,
-        Step::Hold => Do::Hold,
+        Step::Hold { .. } => Do::Hold,
         Step::Yield { .. } | Step::Release { .. } => Do::ReleaseLock,
         Step::Pre => Do::Work(Phase::Pre),
         Step::Apply => Do::Work(Phase::Apply),
@@ -122,6 +122,9 @@ pub(super) fn has_restarted(step: &Step, now: &str) -> bool {
 
 /// True if the hours have passed before anything was done to the host.
 pub(super) fn has_left_its_hours(journal: &RunJournal, facts: &Facts<'_>) -> bool {
-    let can_still_wait = matches!(journal.step, Step::Idle | Step::Lock { .. } | Step::Hold);
+    let can_still_wait = matches!(
+        journal.step,
+        Step::Idle | Step::Lock { .. } | Step::Hold { .. }
+    );
     can_still_wait && !journal.begun && facts.outside_of_hours.is_some()
 }

@@ -49,7 +49,7 @@ pub(super) fn leave(journal: &RunJournal, facts: &Facts<'_>) -> RunJournal {
     };
     match journal.step {
         Step::Lock { .. } => patient.at(Step::Yield { busy: None }, now),
-        Step::Hold if journal.lock.is_some() => patient.at(Step::Yield { busy: None }, now),
+        Step::Hold { .. } if journal.lock.is_some() => patient.at(Step::Yield { busy: None }, now),
         _ => spread(&patient.at(Step::Spread { until: now }, now), now, facts),
     }
 }
@@ -77,19 +77,29 @@ pub(super) fn rested(
 /// the change; if nobody can say now, what was known then is better than nothing.
 pub(super) fn held(
     journal: &RunJournal,
+    then: &Step,
     baseline: Option<BTreeMap<ItemName, Level>>,
     now: Timestamp,
 ) -> RunJournal {
+    let baseline = match journal.begun {
+        // This is not how it was before the change any more.
+        true => journal.baseline.clone(),
+        false => baseline.or_else(|| journal.baseline.clone()),
+    };
     RunJournal {
-        baseline: baseline.or_else(|| journal.baseline.clone()),
+        baseline,
         busy_since: None,
-        ..journal.at(Step::Pre, now)
+        ..journal.at(then.clone(), now)
     }
 }
 
 /// The host works. It is looked at again later, without keeping others from the lock meanwhile.
 pub(super) fn busy(journal: &RunJournal, why: String, now: Timestamp) -> RunJournal {
     let rules = &journal.job.rules;
+    if journal.begun {
+        // In the middle of the change there is no way back, and the lock is kept.
+        return journal.wait(Wait::Busy { why }, rules.busy_again, now);
+    }
     // A clock that was set back begins the time anew.
     let since = journal.busy_since.filter(|&since| since <= now);
     let since = since.unwrap_or(now);

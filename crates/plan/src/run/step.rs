@@ -22,8 +22,12 @@ pub enum Step {
         /// What follows: the step before which the lock was lost, or the first one that needs it.
         then: Box<Step>,
     },
-    /// Holds still what works on the host, now that the lock is there.
-    Hold,
+    /// Holds still what works on the host, now that the lock is there, or now that a person has said how it goes on:
+    /// while a run has stopped nothing is held still.
+    Hold {
+        /// What follows.
+        then: Box<Step>,
+    },
     /// The host has become busy meanwhile, or its hours have passed: gives the lock back to those who can use it, and
     /// waits again.
     Yield {
@@ -90,7 +94,7 @@ impl Step {
         match self {
             Self::Check | Self::Nothing => Phase::Check,
             Self::Spread { .. } => Phase::Spread,
-            Self::Idle | Self::Hold | Self::Yield { .. } => Phase::Idle,
+            Self::Idle | Self::Hold { .. } | Self::Yield { .. } => Phase::Idle,
             Self::Lock { .. } => Phase::Lock,
             Self::Pre => Phase::Pre,
             Self::Apply => Phase::Apply,

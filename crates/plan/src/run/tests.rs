@@ -1,7 +1,7 @@
 //! The course of runs, step by step, in small worlds.
 
 use super::*;
-use lockstep_model::{Fence, Holder, HostName, LockRefusal, RunCommand, RunVerb};
+use lockstep_model::{Fence, Holder, HostName, LockRefusal, Phase, RunCommand, RunVerb};
 
 const MINUTE: i64 = 60;
 const HOUR: i64 = 60 * MINUTE;
@@ -209,6 +209,13 @@ impl World {
         self
     }
 
+    /// The host is held still again, as it has to be before a stopped run goes on.
+    fn is_held_again(&mut self) -> &mut Self {
+        assert_eq!(self.asks(), Do::Hold);
+        assert!(self.journal.keeps_still() && self.journal.is_at_work());
+        self.gets(Happened::Rest { baseline: None })
+    }
+
     fn after(&mut self, seconds: i64) -> &mut Self {
         self.now += seconds;
         self
@@ -367,7 +374,7 @@ fn reboot_command_that_fails_is_never_passed_over() {
     assert_stopped_with_lock(&mut world, Phase::Reboot);
     world.is_killed("boot-1");
     assert_stopped_with_lock(&mut world, Phase::Reboot);
-    world.is_told(RunVerb::Retry, 1);
+    world.is_told(RunVerb::Retry, 1).is_held_again();
     assert_eq!(world.asks(), Do::Reboot);
 }
 
@@ -391,14 +398,16 @@ fn reboot_that_never_comes_stops_the_run_until_it_comes_by_hand() {
     assert_stopped_with_lock(&mut world, Phase::Reboot);
     let told = "the machine was told to restart 900 s ago, and has not";
     assert_eq!(world.outcome().1, told);
-    world.after(HOUR).is_killed("boot-2");
+    world.after(HOUR).is_killed("boot-2").is_held_again();
     assert_eq!(world.asks(), Do::Work(Phase::Post));
 }
 
 #[test]
 fn post_update_all_well_leads_to_release_and_a_failure_keeps_the_lock() {
-    let mut rules = Rules::default();
-    rules.verify_for = Duration::ZERO;
+    let rules = Rules {
+        verify_for: Duration::ZERO,
+        ..Rules::default()
+    };
     let mut world = World::before("post", Job { rules, ..job() });
     world.gets(Happened::Succeeded);
     assert_eq!(world.asks(), Do::ReleaseLock);
@@ -435,7 +444,7 @@ fn assert_stopped_with_lock(world: &mut World, at: Phase) {
     assert_eq!(world.asks(), Do::AskPerson);
     assert_eq!(world.journal.lock, Some(grant(5)));
     assert_eq!(world.outcome().0, Some(Outcome::Stopped));
-    assert!(world.journal.keeps_still() && !world.journal.is_at_work());
+    assert!(!world.journal.keeps_still() && !world.journal.is_at_work());
 }
 
 // What the ancestor does not know.
@@ -688,6 +697,7 @@ fn retry_enters_the_phase_that_failed_and_skip_leaves_it_everywhere() {
     for (step, entered) in phases {
         let mut world = World::before(step, job());
         world.gets(failed()).is_told(RunVerb::Retry, 1);
+        world.is_held_again();
         assert_eq!(world.asks(), entered);
         world.gets(failed()).is_told(RunVerb::Skip, 2);
         assert_eq!(world.asks(), Do::ReleaseLock);
@@ -698,17 +708,35 @@ fn retry_enters_the_phase_that_failed_and_skip_leaves_it_everywhere() {
 }
 
 #[test]
+fn a_host_that_is_busy_when_a_person_says_retry_is_waited_for_with_the_lock() {
+    let mut world = World::before("apply", job());
+    let before = world.journal.baseline.clone();
+    world.gets(failed()).is_told(RunVerb::Retry, 1).gets(busy());
+    assert_eq!(world.words(), "this host is busy: a backup is under way");
+    assert_eq!(world.journal.lock, Some(grant(5)));
+    world.hours = Some("Sat 02:00-05:00 UTC");
+    world.after(MINUTE);
+    assert_eq!(world.asks(), Do::Hold);
+    let baseline = levels(Level::DEAD);
+    world.gets(Happened::Rest { baseline });
+    assert_eq!(world.asks(), Do::Work(Phase::Apply));
+    // How it is in the middle is not how it was before.
+    assert_eq!(world.journal.baseline, before);
+}
+
+#[test]
 fn a_command_is_obeyed_once() {
     let mut world = World::before("apply", job());
     world
         .gets(failed())
         .is_told(RunVerb::Retry, 3)
+        .is_held_again()
         .gets(failed());
     for number in 0..=3 {
         world.is_told(RunVerb::Retry, number);
         assert_stopped_with_lock(&mut world, Phase::Apply);
     }
-    world.is_told(RunVerb::Retry, 4);
+    world.is_told(RunVerb::Retry, 4).is_held_again();
     assert_eq!(world.asks(), Do::Work(Phase::Apply));
     // One for a run that goes on is not kept for its next stop.
     world.is_told(RunVerb::Skip, 5);
@@ -735,7 +763,8 @@ fn a_word_on_the_host_itself_takes_no_number_from_the_server() {
     world.gets(failed());
     let now = at(world.now);
     let then = command_by_hand(&world.journal, RunVerb::Retry, "root", "disk was full", now);
-    world.writes(then).gets(failed()).is_told(RunVerb::Retry, 1);
+    world.writes(then).is_held_again().gets(failed());
+    world.is_told(RunVerb::Retry, 1).is_held_again();
     assert_eq!(world.asks(), Do::Work(Phase::Apply));
 }
 
@@ -787,7 +816,7 @@ fn a_return_ends_rolled_back_or_stops_with_what_was_wrong() {
         world.outcome().1,
         "load is dead since the update, fine before it"
     );
-    world.is_told(RunVerb::Retry, 1);
+    world.is_told(RunVerb::Retry, 1).is_held_again();
     assert_eq!(world.asks(), Do::AskHealth);
 }
 
@@ -871,7 +900,7 @@ fn a_clock_that_is_set_forward_says_it_too_soon_and_the_restart_mends_it() {
         .gets(Happened::RebootOrdered);
     world.after(10 * YEAR).goes_on();
     assert_stopped_with_lock(&mut world, Phase::Reboot);
-    world.is_killed("boot-2");
+    world.is_killed("boot-2").is_held_again();
     assert_eq!(world.asks(), Do::Work(Phase::Post));
 }
 

@@ -36,7 +36,10 @@ pub fn command_by_hand(
         return journal.clone();
     };
     match verb {
-        RunVerb::Retry => journal.at(entry(*phase, boot_id.as_ref()), now),
+        RunVerb::Retry => {
+            let phase = entry(*phase, boot_id.as_ref());
+            journal.at(journal.held_for(phase), now)
+        }
         RunVerb::Skip => {
             let (by, why) = (by.to_owned(), why.to_owned());
             journal.release(Outcome::Failed, Some(RunReason::Skipped { by, why }), now)
