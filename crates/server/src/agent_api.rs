@@ -3,7 +3,7 @@
 //! | | |
 //! |---|---|
 //! | who may connect | anybody who can reach the port; with a certificate of our authority that the store does not know as revoked, or with none, and then only to enrol |
-//! | largest message | 64 KiB to enrol and renew, 1 MiB for a report, events or an answer, 4 MiB for a back-fill, 256 KiB for a run |
+//! | largest message | 64 KiB to enrol and renew, 1 MiB for a report, events or an answer, 4 MiB for a back-fill, 256 KiB for a run, 4 KiB for a lock |
 //! | how many at once | `limits.connections`; `limits.requests` and 64 enrolments being answered, the rest get 503; `downloads` bundles; 4 streams for each host |
 //! | how long | 30 s for a request with its body; a download may not stall for 30 s; a stream ends when its host is removed |
 //!
@@ -12,6 +12,7 @@
 
 mod door;
 mod enroll;
+mod locks;
 mod monitoring;
 mod report;
 mod stream;
@@ -43,6 +44,13 @@ pub(crate) fn routes(app: &Arc<App>) -> Router {
         .route("/agent/v1/events", post(monitoring::events))
         .route("/agent/v1/backfill", post(monitoring::backfill))
         .route("/agent/v1/answers/{id}", post(monitoring::answer))
+        .route(
+            "/agent/v1/locks/{name}",
+            get(locks::standing)
+                .put(locks::acquire)
+                .delete(locks::release),
+        )
+        .route("/agent/v1/runs/{id}/command", get(locks::command))
         .merge(repository::metadata_routes())
         .route_layer(known_host.clone())
         .with_state(Arc::clone(app));

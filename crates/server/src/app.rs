@@ -22,6 +22,8 @@ use crate::queries::Queries;
 use crate::repository::Downloads;
 use crate::services::alerts::Told;
 use crate::services::fleet::FleetInForce;
+use crate::services::lock_facts::LockFactsNow;
+use crate::services::locks::SeenLocks;
 use crate::services::orders::Standing;
 use crate::services::reports::Novelty;
 use crate::services::situation::RecentRuns;
@@ -47,6 +49,10 @@ pub(crate) struct App {
     pub(crate) reload: Notify,
     /// What receivers were told.
     pub(crate) told: Told,
+    /// What places of locks are given by, as it was a moment ago.
+    pub(crate) lock_facts: LockFactsNow,
+    /// Locks for which there is room certainly.
+    pub(crate) seen_locks: SeenLocks,
     /// The runs of the last hours.
     pub(crate) recent_runs: RecentRuns,
     /// The ways to receivers.

@@ -3,7 +3,7 @@
 //! | | |
 //! |---|---|
 //! | who may connect | anybody who can reach the port; every request needs an operator's bearer token, but for `/healthz` |
-//! | largest message | 64 KiB, 8 MiB for signed metadata, `limits.artifact_bytes` for a bundle |
+//! | largest message | 64 KiB, 4 KiB for locks and commands for runs, 8 MiB for signed metadata, `limits.artifact_bytes` for a bundle |
 //! | how many at once | `limits.connections`; `limits.requests` being answered, the rest get 503; 4 uploads; `downloads` bundles |
 //! | how long | 30 s for a request with its body; an upload may not stall for 30 s |
 //!
@@ -12,8 +12,10 @@
 mod artifacts;
 mod door;
 mod hosts;
+mod locks;
 mod metrics;
 mod monitoring;
+mod records;
 mod releases;
 mod rollouts;
 mod settings;
@@ -49,6 +51,17 @@ pub(crate) fn routes(app: &Arc<App>) -> Router {
         )
         .route("/api/v1/runs", get(hosts::runs))
         .route("/api/v1/runs/{id}", get(hosts::run))
+        .route("/api/v1/runs/{id}/{verb}", post(records::command))
+        .route("/api/v1/locks", get(locks::list))
+        .route(
+            "/api/v1/locks/{name}",
+            get(locks::one).put(locks::acquire).delete(locks::release),
+        )
+        .route("/api/v1/locks/{name}/free", post(locks::free))
+        .route(
+            "/api/v1/locks/{name}/disabled",
+            put(locks::disable).delete(locks::enable),
+        )
         .route("/api/v1/releases", get(releases::list))
         .route("/api/v1/repo/online-keys", get(releases::online_keys))
         .route("/api/v1/repo/metadata", post(releases::publish))
@@ -62,6 +75,7 @@ pub(crate) fn routes(app: &Arc<App>) -> Router {
             get(settings::updates).put(settings::set_updates),
         )
         .route("/api/v1/audit", get(settings::audit))
+        .route("/api/v1/audit/chain", get(records::chain))
         .route("/api/v1/problems", get(monitoring::problems))
         .route("/api/v1/events", get(monitoring::events))
         .route(

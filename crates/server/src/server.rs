@@ -122,6 +122,8 @@ impl Server {
             reload: Default::default(),
             told: Default::default(),
             recent_runs: Default::default(),
+            lock_facts: Default::default(),
+            seen_locks: Default::default(),
             notifier,
             wake_delivery: Default::default(),
             delivering: Default::default(),

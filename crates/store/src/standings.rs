@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use lockstep_model::api::{Facts, Report};
-use lockstep_model::{HostName, PackageName, Platform, Version};
+use lockstep_model::{HostName, PackageName, Phase, Platform, Version};
 use serde::{Deserialize, Serialize};
 use sqlx::{FromRow, query};
 
@@ -26,7 +26,8 @@ pub struct Standing {
     pub proven: bool,
     /// True if a run that changes the package is in progress.
     pub running: bool,
-    /// True if any run is in progress.
+    /// True if any run is changing the host: one that only waits for its turn, in a phase before [`Phase::Pre`], leaves
+    /// it as it is.
     pub in_run: bool,
 }
 
@@ -52,6 +53,9 @@ pub(crate) struct Brief {
     installed: Vec<BriefInstalled>,
     /// The package that the run in progress changes.
     run: Option<PackageName>,
+    /// Where that run is; not known of reports that were stored by an older version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    phase: Option<Phase>,
     platform: Option<Platform>,
 }
 
@@ -72,6 +76,7 @@ impl Brief {
         Self {
             installed: installed.collect(),
             run: report.run.as_ref().map(|run| run.package.clone()),
+            phase: report.run.as_ref().map(|run| run.phase),
             platform: report.facts.platform.clone(),
         }
     }
@@ -107,7 +112,7 @@ impl Record {
             proven: installed.as_ref().is_some_and(|it| it.proven),
             version: installed.map(|it| it.version),
             running: brief.run.as_ref() == Some(package),
-            in_run: brief.run.is_some(),
+            in_run: brief.run.is_some() && brief.phase.is_none_or(|phase| phase >= Phase::Pre),
         })
     }
 }

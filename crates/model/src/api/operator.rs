@@ -30,6 +30,12 @@ pub struct ServerStatus {
     pub updates: Updates,
     /// Version of the repository's newest `targets`; none before the publisher's keys are known.
     pub targets_version: Option<u64>,
+    /// Runs that have stopped half-way and wait for a person.
+    #[serde(default)]
+    pub stopped_runs: u64,
+    /// Places of locks that somebody holds.
+    #[serde(default)]
+    pub locks_held: u64,
     /// What is wrong with the newest fleet file, if it was refused and an older one is in force.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fleet_refused: Vec<String>,

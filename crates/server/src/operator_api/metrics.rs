@@ -13,11 +13,13 @@ use lockstep_model::{Level, PackageName};
 use lockstep_net::exposition::{Exposition, Format, Kind};
 
 use crate::app::App;
-use crate::services::{problems, rollouts};
+use crate::services::{lock_views, problems, rollouts};
 use crate::web::Refusal;
 
 /// Samples in one answer.
 const MOST: usize = 20_000;
+/// Locks with figures of their own, the first ones by name.
+const MOST_LOCKS: usize = 1_000;
 
 /// What this process counts.
 #[derive(Debug)]
@@ -67,6 +69,7 @@ pub(crate) async fn metrics(
     let now = app.now();
     server(&app, &mut out);
     fleet(&app, &mut out, now).await?;
+    locks(&app, &mut out, now).await?;
     let headers = [(CONTENT_TYPE, format.content_type())];
     Ok((headers, out.finish()).into_response())
 }
@@ -188,5 +191,37 @@ async fn fleet(app: &App, out: &mut Exposition, now: Timestamp) -> Result<(), Re
         .map(|(state, count)| ([("state", state.as_str().to_owned())], count as f64));
     let help = "Messages to receivers of the last four weeks, by their state.";
     out.family("lockstep_deliveries", Kind::Gauge, help, states);
+    Ok(())
+}
+
+async fn locks(app: &App, out: &mut Exposition, now: Timestamp) -> Result<(), Refusal> {
+    out.single(
+        "lockstep_runs_stopped",
+        Kind::Gauge,
+        "Runs that have stopped half-way and wait for a person.",
+        app.store.count_stopped_runs().await? as f64,
+    );
+    let figures = lock_views::figures(app, MOST_LOCKS, now).await?;
+    let mut gauge = |name, help, of: fn(&lock_views::Figures) -> usize| {
+        let samples = figures
+            .iter()
+            .map(|lock| ([("lock", lock.name.to_string())], of(lock) as f64));
+        out.family(name, Kind::Gauge, help, samples);
+    };
+    gauge(
+        "lockstep_lock_places",
+        "Places of each lock that is named in the fleet file or in use.",
+        |lock| lock.places,
+    );
+    gauge(
+        "lockstep_lock_taken",
+        "Places that holders, and hosts that are not well, take.",
+        |lock| lock.taken,
+    );
+    gauge(
+        "lockstep_lock_waiting",
+        "Hosts and operators in the queue of each lock.",
+        |lock| lock.waiting,
+    );
     Ok(())
 }

@@ -7,7 +7,7 @@ use axum::extract::State;
 use lockstep_model::api::operator::ServerStatus;
 
 use crate::app::App;
-use crate::services::{hosts, rollouts, settings};
+use crate::services::{hosts, lock_views, rollouts, settings};
 use crate::web::Refusal;
 
 /// `GET /api/v1/status`.
@@ -23,6 +23,8 @@ pub(crate) async fn status(State(app): State<Arc<App>>) -> Result<Json<ServerSta
         active_rollouts: rollouts::count_active(&app).await?,
         updates: settings::updates(&app).await?,
         targets_version: app.store.targets_version().await?,
+        stopped_runs: app.store.count_stopped_runs().await?,
+        locks_held: lock_views::count_held(&app).await?,
         fleet_refused: app.fleet.refused(),
     }))
 }

@@ -59,6 +59,7 @@ pub(crate) struct Accepted {
     pub(crate) rules: AlertRules,
     files: Vec<FleetText>,
     works: Mutex<HashMap<HostName, Brief>>,
+    groups: Mutex<HashMap<HostName, Vec<String>>>,
     dependents: OnceLock<HashMap<HostName, Vec<HostName>>>,
 }
 
@@ -92,6 +93,22 @@ impl Accepted {
         }
         works.insert(host.clone(), brief);
         brief
+    }
+
+    /// The groups of a host, at the cost of a look-up.
+    pub(crate) fn groups_of(&self, host: &HostName) -> Vec<String> {
+        let groups = || self.groups.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = groups().get(host) {
+            return known.clone();
+        }
+        let found = self.fleet.groups_of(host).into_iter();
+        let found: Vec<String> = found.map(String::from).collect();
+        let mut groups = groups();
+        if groups.len() >= REMEMBERED {
+            groups.clear();
+        }
+        groups.insert(host.clone(), found.clone());
+        found
     }
 
     /// The hosts of the file that depend on this one.
@@ -329,6 +346,7 @@ fn put_in_force(app: &App, version: u64, accepted_at: Timestamp, fleet: Fleet) {
         rules: fleet.alert_rules().clone(),
         files: texts(&fleet),
         works: Mutex::default(),
+        groups: Mutex::default(),
         dependents: OnceLock::new(),
         fleet,
     };
@@ -338,6 +356,7 @@ fn put_in_force(app: &App, version: u64, accepted_at: Timestamp, fleet: Fleet) {
         state.is_behind = false;
     }
     tracing::info!(version, "a fleet file is in force");
+    app.lock_facts.forget();
     app.wake.notify_one();
     let hosts = app.streams.count();
     app.hints.give(Hint::ReportAll { hosts });

@@ -5,9 +5,9 @@ use lockstep_model::api::operator::HostView;
 use lockstep_model::{HostName, Level, PackageName};
 use lockstep_store::{HostRow, WatchedRow};
 
-use super::audit;
 use super::orders::Orders;
 use super::reports::agent_in;
+use super::{audit, locks};
 use crate::app::App;
 use crate::hints::Hint;
 use crate::web::Refusal;
@@ -73,15 +73,18 @@ pub(crate) async fn one(app: &App, name: &HostName) -> Result<HostView, Refusal>
     watched.map(view_of_watched).ok_or_else(|| unknown(name))
 }
 
-/// Removes a host: its certificates are worthless from now on, and its streams end.
+/// Removes a host: its certificates are worthless from now on, its streams end, and others get its places of locks.
 pub(crate) async fn remove(
     app: &App,
     name: &HostName,
     who: &str,
     now: Timestamp,
 ) -> Result<(), Refusal> {
-    if !app.store.remove_host(name, now).await? {
-        return Err(unknown(name));
+    let was_enrolled = app.store.remove_host(name, now).await?;
+    // Also when it is no host any more: a removal that was cut off is mended by the same again.
+    let had_locks = locks::forget_host(app, name, who, now).await?;
+    if !was_enrolled {
+        return had_locks.then_some(()).ok_or_else(|| unknown(name));
     }
     app.hints.give(Hint::Gone(name.clone()));
     app.novelty.forget(name);

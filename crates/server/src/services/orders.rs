@@ -1,26 +1,24 @@
 //! Standing orders: what each host shall run.
 //!
-//! Every report asks for them, so they are read from the store at most once in [`FRESH`] and shared; what this
+//! Every report asks for them, so they are read from the store at most once a second and shared; what this
 //! server changes itself is seen at once. An answer that is a moment old is as good as a report that came a moment
 //! earlier.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
 
 use lockstep_model::api::{Desired, Updates};
 use lockstep_model::{
-    ChannelName, HostName, PackageName, Platform, Release, Rollout, RolloutState, Version,
+    ChannelName, HostName, PackageName, Platform, Release, Rollout, RolloutState, RunCommand,
+    Version,
 };
 use lockstep_plan::rollout::{self, HostFacts};
 use lockstep_trust::consistent_target_path;
-use tokio::sync::OnceCell;
 
+use super::fresh::Fresh;
 use super::settings;
 use crate::app::App;
 
-/// How old the orders may be that a report is answered with.
-const FRESH: Duration = Duration::from_secs(1);
 /// Rollouts that are looked at; those before them are all over.
 const NEWEST: u32 = 10;
 
@@ -37,49 +35,23 @@ pub(crate) struct Orders {
     failed: HashSet<HostName>,
     /// Releases by the path under which their bundles are fetched.
     targets: HashMap<String, usize>,
+    /// What people say of runs that have stopped, and the host has not done yet.
+    commands: HashMap<HostName, Vec<RunCommand>>,
 }
 
 /// The orders, read when they are needed.
 #[derive(Debug, Default)]
-pub(crate) struct Standing {
-    read: Mutex<Option<Reading>>,
-}
-
-/// One reading of the orders: when it was begun, and what came of it.
-#[derive(Debug)]
-struct Reading {
-    begun: Instant,
-    orders: Arc<OnceCell<Arc<Orders>>>,
-}
+pub(crate) struct Standing(Fresh<Orders>);
 
 impl Standing {
     /// The orders as they are now, or were a moment ago.
     pub(crate) async fn read(&self, app: &App) -> Result<Arc<Orders>, lockstep_store::Error> {
-        // Whoever comes first reads, and those who come meanwhile wait for him.
-        let cell = self.cell();
-        cell.get_or_try_init(|| async { Orders::load(app).await.map(Arc::new) })
-            .await
-            .map(Arc::clone)
+        self.0.read(app.now(), Orders::load(app)).await
     }
 
     /// The orders have changed: the next one who asks reads them anew.
     pub(crate) fn forget(&self) {
-        *self.read.lock().unwrap_or_else(PoisonError::into_inner) = None;
-    }
-
-    fn cell(&self) -> Arc<OnceCell<Arc<Orders>>> {
-        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*read {
-            Some(reading) if reading.begun.elapsed() < FRESH => Arc::clone(&reading.orders),
-            _ => {
-                let orders = Arc::default();
-                *read = Some(Reading {
-                    begun: Instant::now(),
-                    orders: Arc::clone(&orders),
-                });
-                orders
-            }
-        }
+        self.0.forget();
     }
 }
 
@@ -98,7 +70,12 @@ impl Orders {
             .enumerate()
             .map(|(index, release)| (consistent_target_path(release), index))
             .collect();
+        let mut commands: HashMap<HostName, Vec<RunCommand>> = HashMap::new();
+        for (host, command) in app.store.run_commands().await? {
+            commands.entry(host).or_default().push(command);
+        }
         Ok(Self {
+            commands,
             updates: settings::updates(app).await?,
             releases,
             rollouts,
@@ -110,6 +87,11 @@ impl Orders {
     /// The release whose bundle is fetched from this path below `targets/`.
     pub(crate) fn target(&self, path: &str) -> Option<&Release> {
         self.targets.get(path).map(|index| &self.releases[*index])
+    }
+
+    /// What people say of runs of this host.
+    pub(crate) fn commands(&self, host: &HostName) -> &[RunCommand] {
+        self.commands.get(host).map_or(&[], Vec::as_slice)
     }
 
     /// The listed release of a package for a platform.

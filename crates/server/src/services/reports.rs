@@ -11,7 +11,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use lockstep_model::api::{Installed, Report, ReportAnswer, WatchedReport};
 use lockstep_model::{
-    Change, ChangeKind, ContentHash, HostName, Interval, ItemState, PackageName, Phase,
+    Change, ChangeKind, ContentHash, HostName, Interval, ItemState, Outcome, PackageName, Phase,
     ProblemKind, RunRecord, Value, Version,
 };
 use lockstep_plan::schedule;
@@ -76,7 +76,7 @@ pub(crate) async fn receive(
         server_time: now,
         server_version: app.version.clone(),
         work: app.fleet.hash(host, report.work),
-        commands: Vec::new(),
+        commands: orders.commands(host).to_vec(),
     })
 }
 
@@ -160,6 +160,9 @@ fn shorten(report: &mut Report, longest: usize) {
     }
 }
 
+/// Longest word on what a run waits for, in bytes: it may name ten hosts.
+const LONGEST_WAITS: usize = 4 * 1024;
+
 /// Stores where a run is.
 pub(crate) async fn receive_run(
     app: &App,
@@ -167,24 +170,26 @@ pub(crate) async fn receive_run(
     record: &RunRecord,
     now: Timestamp,
 ) -> Result<(), Refusal> {
-    if record.log.len() > RunRecord::LONGEST_LOG {
-        return Err(Refusal::bad_request(format!(
-            "log: a record carries at most {} bytes of log, this one has {}",
-            RunRecord::LONGEST_LOG,
-            record.log.len()
-        )));
-    }
+    check_lengths(record)?;
     app.store.record_run(host, record, now).await?;
     app.recent_runs.forget();
-    if record
-        .outcome
-        .is_some_and(|outcome| outcome.blames_release())
-    {
-        // A host that failed a release must not be told to run it by the answer to its next report.
+    let blames = |outcome: Outcome| outcome.blames_release();
+    let has_commands = !app.standing.read(app).await?.commands(host).is_empty();
+    if has_commands || record.outcome.is_some_and(blames) {
+        // A host that failed a release must not be told to run it by the answer to its next report, nor what it has
+        // just done.
         app.standing.forget();
     }
     let what = record.what();
     match (&record.outcome, &record.reason) {
+        (Some(Outcome::Stopped), reason) => {
+            let reason = reason.as_ref().map(ToString::to_string);
+            let lock = record.lock.as_ref().map(|lock| lock.name.as_str());
+            tracing::warn!(
+                %host, run = %record.id, what, phase = %record.phase, reason, lock,
+                "a run has stopped half-way and waits for a person"
+            );
+        }
         (Some(outcome), Some(reason)) => {
             tracing::info!(%host, run = %record.id, what, %outcome, %reason, "a run ended");
         }
@@ -196,6 +201,24 @@ pub(crate) async fn receive_run(
         }
     }
     app.wake.notify_one();
+    Ok(())
+}
+
+/// A record that says too much is refused whole. What the host's own chain says of it ([`RunRecord::link`]) is kept as
+/// it is, if it is there: the host alone can prove it.
+fn check_lengths(record: &RunRecord) -> Result<(), Refusal> {
+    let waits = record.waits.as_deref().unwrap_or_default();
+    for (what, max, bytes) in [
+        ("log", RunRecord::LONGEST_LOG, record.log.len()),
+        ("by", RunRecord::LONGEST_BY, record.by.len()),
+        ("waits", LONGEST_WAITS, waits.len()),
+    ] {
+        if bytes > max {
+            return Err(Refusal::bad_request(format!(
+                "{what}: a record carries at most {max} bytes of it, this one has {bytes}"
+            )));
+        }
+    }
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jiff::{SignedDuration, Timestamp};
 use lockstep_model::alert::{Ack, AlertRules, Pace, Silence, Trouble};
 use lockstep_model::api::operator::RunView;
-use lockstep_model::{Change, HostName, ItemName, PackageName, Value};
+use lockstep_model::{Change, HostName, ItemName, PackageName, Phase, Value};
 use lockstep_plan::alert::{Facts, Fleet, HostRun};
 use lockstep_store::Standing;
 
@@ -239,7 +239,11 @@ impl RecentRuns {
             return Ok(runs);
         }
         let mut runs = app.store.runs(None, MOST_RUNS).await?;
-        runs.retain(|run| run.record.outcome.is_none() || run.record.at >= before(now, RUNS));
+        // A run that waits for its turn has not touched its host yet, and explains nothing there.
+        runs.retain(|run| match run.record.outcome {
+            None => run.record.phase >= Phase::Pre,
+            Some(_) => run.record.at >= before(now, RUNS),
+        });
         let standings = match runs.iter().any(|run| run.record.outcome.is_none()) {
             true => app.store.standings(&PackageName::lockstep()).await?,
             false => Vec::new(),
@@ -259,11 +263,14 @@ fn host_run(run: &RunView, standings: &[Standing]) -> HostRun {
         .and_then(|found| standings.get(found))
         .filter(|standing| standing.running)
         .and_then(|standing| standing.last_seen);
+    // Before it had the lock it waited, for hours perhaps.
+    let granted_at = record.lock.as_ref().map(|lock| lock.since);
+    let started_at = granted_at.map_or(record.started_at, |at| at.max(record.started_at));
     HostRun {
         run: record.id,
         host: run.host.clone(),
         release: record.brings(),
-        started_at: record.started_at,
+        started_at,
         seen_at: speaks.map_or(record.at, |speaks| speaks.max(record.at)),
         ended_at: record.outcome.is_some().then_some(record.at),
     }

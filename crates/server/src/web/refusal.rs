@@ -115,6 +115,8 @@ impl From<lockstep_store::Error> for Refusal {
             Store::HostExists { .. }
             | Store::KeyNotOfHost { .. }
             | Store::RunOfOtherHost { .. }
+            | Store::RunNotStopped { .. }
+            | Store::TooManyLocks { .. }
             | Store::PublishConflict { .. }
             | Store::RolloutChanged { .. } => ProblemKind::Conflict,
             Store::HostUnknown { .. } | Store::RolloutUnknown { .. } => ProblemKind::NotFound,

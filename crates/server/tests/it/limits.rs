@@ -14,7 +14,7 @@ const MANY: usize = 1 << 20;
 
 /// What `promtool check metrics` finds.
 #[expect(clippy::disallowed_methods, reason = "a test waits for the real tool")]
-fn promtool(text: &[u8]) -> String {
+pub(crate) fn promtool(text: &[u8]) -> String {
     let mut child = std::process::Command::new("promtool")
         .args(["check", "metrics"])
         .stdin(Stdio::piped())

@@ -7,6 +7,7 @@
 
 mod acks;
 mod alerts;
+mod audit_chain;
 mod backup;
 mod closed_loop;
 mod downloads;
@@ -18,12 +19,16 @@ mod health;
 mod history;
 mod hostile;
 mod limits;
+mod lock_health;
+mod lock_servers;
+mod locks;
 mod mail;
 mod operators;
 mod postgres;
 mod publishing;
 mod reports;
 mod rollouts;
+mod run_commands;
 mod silent_hosts;
 mod streams;
 mod world;
