@@ -35,7 +35,9 @@ pub(super) struct Teed {
 
 impl Teed {
     pub(super) fn open(tee: &Tee) -> Result<Self> {
-        if let Some(parent) = tee.path.parent() {
+        if let Some(parent) = tee.path.parent()
+            && !parent.as_os_str().is_empty()
+        {
             fs::create_private_dir(parent)?;
         }
         let (file, length) = open(&tee.path).writing(&tee.path)?;
