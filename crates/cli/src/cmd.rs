@@ -7,6 +7,8 @@ mod agent;
 #[cfg(feature = "server")]
 mod alert;
 #[cfg(feature = "server")]
+mod audit;
+#[cfg(feature = "server")]
 mod completions;
 #[cfg(all(feature = "agent", feature = "server"))]
 mod demo;
@@ -20,6 +22,8 @@ mod fleet;
 mod host;
 #[cfg(feature = "server")]
 mod keys;
+#[cfg(any(feature = "agent", feature = "server"))]
+mod lock;
 #[cfg(feature = "server")]
 mod man;
 #[cfg(feature = "server")]
@@ -77,6 +81,10 @@ pub(crate) enum Command {
     /// Runs: what was changed on which host, and how it ended
     #[command(subcommand)]
     Run(run::Command),
+    #[cfg(any(feature = "agent", feature = "server"))]
+    /// Locks: hold them, see who does, run commands under them
+    #[command(subcommand)]
+    Lock(lock::Command),
     #[cfg(feature = "server")]
     /// Hosts: how each one stands
     #[command(subcommand)]
@@ -99,6 +107,10 @@ pub(crate) enum Command {
     /// Alerts: prove the way to a person, see what was sent
     #[command(subcommand)]
     Alert(alert::Command),
+    #[cfg(feature = "server")]
+    /// What was done by whom, and that nothing of it was changed afterwards
+    #[command(subcommand)]
+    Audit(audit::Command),
     #[cfg(feature = "server")]
     /// The fleet file: check it, see what it says and what it would change
     #[command(subcommand)]
@@ -162,6 +174,8 @@ impl Command {
             Self::Rollout(command) => block_on(command.run()),
             #[cfg(feature = "server")]
             Self::Run(command) => block_on(command.run()),
+            #[cfg(any(feature = "agent", feature = "server"))]
+            Self::Lock(command) => block_on(command.run()),
             #[cfg(feature = "server")]
             Self::Host(command) => block_on(command.run()),
             #[cfg(feature = "server")]
@@ -174,6 +188,8 @@ impl Command {
             Self::Ack(args) => block_on(ack::run(args)),
             #[cfg(feature = "server")]
             Self::Alert(command) => block_on(command.run()),
+            #[cfg(feature = "server")]
+            Self::Audit(command) => block_on(command.run()),
             #[cfg(feature = "server")]
             Self::Fleet(command) => block_on(command.run()),
             #[cfg(feature = "server")]

@@ -18,8 +18,9 @@ pub(crate) enum Exit {
     #[cfg(feature = "server")]
     Plugin(u8),
     /// 4: there was nothing to do, where that matters to scripts.
-    #[cfg(feature = "agent")]
     Nothing,
+    /// The exit code of a command that was run for somebody.
+    Command(u8),
     /// 78: a worker tells its supervisor that this host cannot be used as it is.
     #[cfg(feature = "agent")]
     UnusableHost,
@@ -33,8 +34,8 @@ impl From<Exit> for ExitCode {
             Exit::Refused => 3,
             #[cfg(feature = "server")]
             Exit::Plugin(code) => code,
-            #[cfg(feature = "agent")]
             Exit::Nothing => 4,
+            Exit::Command(code) => code,
             #[cfg(feature = "agent")]
             Exit::UnusableHost => lockstep_agent::worker::EXIT_UNUSABLE_HOST,
         })
@@ -42,6 +43,11 @@ impl From<Exit> for ExitCode {
 }
 
 impl Exit {
+    /// Ended by a signal: 128 and its number, as shells have it.
+    pub(crate) fn signal(number: i32) -> Self {
+        Self::Command(u8::try_from(number).map_or(u8::MAX, |number| number.saturating_add(128)))
+    }
+
     /// The code for an error: refused where somebody said no, failed otherwise.
     pub(crate) fn of(error: &anyhow::Error) -> Self {
         if error.chain().any(is_refusal) {

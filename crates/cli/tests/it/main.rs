@@ -15,6 +15,7 @@ mod candidate;
 mod full_disk;
 mod hostile;
 mod local;
+mod locks;
 mod monitoring;
 mod operators;
 mod power_cut;
