@@ -13,8 +13,8 @@
 //! * to ask again while one holds the lock changes nothing but the time at which one last did so;
 //! * waiters are served in the order in which they came, see [`acquire`].
 //!
-//! Locks of `FleetLock` and of Foreman DLM count holders alone, forget nobody, and know no queue; all of that is the
-//! default here too, but for the queue, which only those stand in who ask for it.
+//! As with `FleetLock`, asking again is a success, and without a rule there is one place, counted by holders alone and
+//! kept for ever. Health, conditions, numbers, leases and turns are ours; only those stand in the queue who ask for it.
 
 use std::time::Duration;
 
@@ -100,12 +100,12 @@ impl HostFacts {
 /// has not asked for [`WAITER_PATIENCE`] times [`ASK_AGAIN`] is dropped. A disabled lock keeps its queue, and others may
 /// join it. Who may not have the lock at all leaves it.
 ///
-/// **Turns.** Free places are given, in thought, to the waiters in their order; who asks is granted a place only if one
-/// is left. A waiter without a place of its own or whose conditions do not hold is passed over, and keeps its turn:
-/// it is served before those behind it as soon as they hold. So that it is not passed over again and again by hosts
-/// which take turns in keeping its condition from holding, it does hold back those behind it once it has waited for
-/// [`LONG_WAIT`], if nothing but grants of less than [`LONG_WAIT`] ago stands in its way. One that was forgotten by
-/// its holder becomes older than that, so nobody holds back others for ever.
+/// **Turns.** Free places are given, in thought, to the waiters in their order, as if each asked now; who asks is granted
+/// a place only if one is left, and if the conditions hold without all of them. A waiter whose conditions do not hold is
+/// passed over and keeps its turn: it is served before those behind it as soon as they hold. So that hosts which take
+/// turns cannot keep them from holding for ever, one that has waited for [`LONG_WAIT`] does hold back those behind it,
+/// if nothing but grants of less than [`LONG_WAIT`] ago stands in its way. A grant that nobody gives back becomes older
+/// than that, so nobody is held back for ever either.
 ///
 /// The lengths of `request` are bounded by whoever reads it from the network.
 #[must_use]

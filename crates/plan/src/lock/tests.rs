@@ -309,6 +309,26 @@ fn one_whose_condition_does_not_hold_is_passed_over_and_keeps_its_turn() {
     assert_eq!(world.take("db2"), 3);
 }
 
+/// Both take a place already, so there is one for each, but the condition bears to lose one only.
+#[test]
+fn turns_hold_among_the_unwell() {
+    let mut world = World::new(healthy(), db());
+    world.rule.counts.level = Some(Level::SICK);
+    world.rule.needs = vec![need("2 of db critical")];
+    world.take_by_operator();
+    world.hosts[0].level = Level::SICK;
+    world.hosts[1].level = Level::SICK;
+    assert_eq!(world.refusal("db1").1, Some(1));
+    world.state = release(&world.state, &ann(), None).0;
+    assert_eq!(world.sentence("db2"), "1 other is first: db1");
+    assert_eq!(world.take("db1"), 2);
+    assert!(
+        world
+            .sentence("db2")
+            .starts_with("it needs 2 of db critical")
+    );
+}
+
 /// A host of two groups, whose hosts take turns so that there is always one at work in one of them.
 #[test]
 fn nobody_is_passed_over_for_ever() {
@@ -384,8 +404,10 @@ fn a_lock_of_a_group_is_for_its_hosts_and_for_operators() {
             .sentence("db2")
             .contains("operator ann (holds it), db1 (holds it)")
     );
-    // One that left the group leaves the queue.
+    // One that left the group stands in nobody's way, and leaves the queue when it asks.
     world.hosts[1].groups.clear();
+    world.release("db1");
+    assert_eq!(world.take("db3"), 3);
     assert_eq!(world.refusal("db2").1, None);
     assert_eq!(world.state.waiters, []);
 }
@@ -484,6 +506,7 @@ fn how_a_lock_stands() {
 }
 
 impl World {
+    /// An operator called ann takes a place.
     fn take_by_operator(&mut self) {
         let answer = self.ask(&ann(), &peeks());
         assert!(matches!(answer, LockAnswer::Granted { .. }), "{answer:?}");
