@@ -13,6 +13,7 @@ use lockstep_probe::Permits;
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
+use crate::run::PackagePermits;
 
 /// The contents of `agent.toml`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -31,6 +32,8 @@ pub struct AgentConfig {
     pub metrics: MetricsConfig,
     /// `[probes]`: what this host lets its server ask for.
     pub probes: Permits,
+    /// `[packages]`: what this host lets its server have it install.
+    pub packages: PackagePermits,
 }
 
 /// `[metrics]`: figures for a collector on this machine.

@@ -68,6 +68,14 @@ pub enum Error {
         /// What the encoder said.
         source: serde_json::Error,
     },
+    /// The host's chain of records could not be added to.
+    #[error("failed to add to {}: {source}", path.display())]
+    Records {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said, or what is wrong with the file.
+        source: std::io::Error,
+    },
     /// An operating system call failed.
     #[error("failed to {doing}: {source}")]
     System {

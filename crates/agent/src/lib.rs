@@ -5,6 +5,8 @@
 //! version that has proven itself on this very host. The [`worker`] does everything else: it samples the host,
 //! reports, and brings signed releases into slots.
 //!
+//! Changes by scripts or by the host's package manager are [`run`]s, each in a process of its own.
+//!
 //! What must survive a power cut is in a few small files ([`State`]); what is decided over them is in the `plan`
 //! crate; what touches the machine is in the `host` crate. The command line talks to both processes through the
 //! [`local`] sockets, and uses [`enroll()`], [`install()`], [`preflight()`] and [`witness()`] directly.
@@ -18,6 +20,7 @@ mod install;
 pub mod local;
 mod preflight;
 pub mod repository;
+pub mod run;
 mod state;
 pub mod supervisor;
 mod witness;

@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 use tracing::error;
 
 use crate::Error;
+use crate::run::records;
 
 /// Largest state file that is read or written, in bytes. The journal holds one run, the memory at most 64 failures;
 /// the levels of 500 items with long windows of values are the largest.
@@ -62,14 +63,18 @@ impl State {
         write(&self.layout.memory(), memory)
     }
 
-    /// Puts a record into the outbox, durably. The same run and phase is kept once.
+    /// Adds a record to the host's chain, and puts it into the outbox, durably. The name is its own, so that whoever
+    /// removes a record that was sent never removes a newer one.
     pub fn send_later(&self, record: &RunRecord) -> Result<(), Error> {
+        let record = records::linked(&self.layout, record.clone());
         let dir = self.layout.outbox();
         fs::create_private_dir(&dir)?;
-        write(
-            &dir.join(format!("{}-{}.json", record.id, record.phase)),
-            record,
-        )?;
+        let number = record.link.map_or_else(
+            || format!("at-{}", record.at.as_millisecond()),
+            |link| link.number.to_string(),
+        );
+        let name = format!("{}-{}-{number}.json", record.id, record.phase);
+        write(&dir.join(name), &record)?;
         let names = self.outbox_names()?;
         for name in names.iter().take(names.len().saturating_sub(MAX_OUTBOX)) {
             error!(

@@ -18,6 +18,7 @@ mod link;
 mod orders;
 mod past;
 mod reports;
+mod runs;
 mod watching;
 
 use std::path::PathBuf;
@@ -37,9 +38,12 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
 
+pub(crate) use self::link::send_records;
+
 use self::fetch::{Fetched, Fetching};
 use self::figures::Figures;
 use self::link::{EventsSent, Link, Reported};
+use self::runs::{LOOK_AT_RUNS, Runs};
 use self::watching::Watching;
 use crate::config::AgentConfig;
 use crate::local::{self, SupervisorAnswer, SupervisorRequest, WorkerAnswer, WorkerRequest};
@@ -160,6 +164,10 @@ struct Worker {
     clock_offset: Option<f64>,
     /// Since when another version is wanted.
     wanted_since: Option<Timestamp>,
+    /// Runs that are processes of their own.
+    runs: Runs,
+    /// When they are looked at.
+    next_look_at_runs: Instant,
     /// Local requests that wait for the server's next answer.
     waiting: Vec<(Ask, oneshot::Sender<WorkerAnswer>)>,
     boot_id: String,
@@ -221,6 +229,8 @@ pub async fn run(options: Options, clock: Clock) -> Result<(), Error> {
         clock_offset: None,
         wanted_since: None,
         waiting: Vec::new(),
+        runs: Runs::default(),
+        next_look_at_runs: now,
         layout,
         slots,
         state,
@@ -261,7 +271,8 @@ impl Worker {
         let mut reload = listen(SignalKind::hangup())?;
         loop {
             self.start_what_is_due();
-            let wake = self.next_report.min(self.next_sign).min(self.next_look);
+            let looks = self.next_look.min(self.next_look_at_runs);
+            let wake = self.next_report.min(self.next_sign).min(looks);
             let retry = self.retry_in();
             tokio::select! {
                 Some(event) = incoming.recv() => self.handle(event),
@@ -310,6 +321,10 @@ impl Worker {
         let now = Instant::now();
         if now >= self.next_look {
             self.sampled(Vec::new());
+        }
+        if now >= self.next_look_at_runs {
+            self.next_look_at_runs = now + LOOK_AT_RUNS;
+            self.look_at_runs();
         }
         if now >= self.next_sign && !self.signing {
             self.signing = true;

@@ -26,6 +26,8 @@ mod keys;
 mod lock;
 #[cfg(feature = "server")]
 mod man;
+#[cfg(feature = "agent")]
+mod package_update;
 #[cfg(feature = "server")]
 mod problems;
 #[cfg(feature = "server")]
@@ -42,6 +44,8 @@ mod server;
 mod silence;
 #[cfg(feature = "server")]
 mod token;
+#[cfg(feature = "agent")]
+mod update;
 
 use std::future::Future;
 
@@ -65,6 +69,12 @@ pub(crate) enum Command {
     /// The agent of this host: run it, enrol it, update it
     #[command(subcommand)]
     Agent(agent::Command),
+    #[cfg(feature = "agent")]
+    /// Upgrade this host's operating system: one run, now
+    Update(update::Args),
+    #[cfg(feature = "agent")]
+    /// Keep one package of this host's package manager current
+    PackageUpdate(package_update::Args),
     #[cfg(feature = "server")]
     /// The publisher's keys, which never touch the server
     #[command(subcommand)]
@@ -142,6 +152,12 @@ impl Command {
             Self::Server(server::Command::Run(_)) => LevelFilter::INFO,
             #[cfg(feature = "agent")]
             Self::Agent(agent::Command::Run(_) | agent::Command::Worker(_)) => LevelFilter::INFO,
+            #[cfg(feature = "agent")]
+            Self::Update(_) => update::log_level(),
+            #[cfg(feature = "agent")]
+            Self::PackageUpdate(args) if args.verbose => LevelFilter::INFO,
+            #[cfg(feature = "agent")]
+            Self::PackageUpdate(_) => LevelFilter::WARN,
             _ => LevelFilter::ERROR,
         }
     }
@@ -153,6 +169,19 @@ impl Command {
             Self::Server(server::Command::Run(_)) => Some("server"),
             #[cfg(feature = "agent")]
             Self::Agent(agent::Command::Run(_) | agent::Command::Worker(_)) => Some("agent"),
+            #[cfg(feature = "agent")]
+            Self::Update(_) => Some("update"),
+            #[cfg(feature = "agent")]
+            Self::PackageUpdate(_) => Some("package-update"),
+            _ => None,
+        }
+    }
+
+    /// The file that its log is written to as well, if one was named.
+    pub(crate) fn log_file(&self) -> Option<&std::path::Path> {
+        match self {
+            #[cfg(feature = "agent")]
+            Self::PackageUpdate(args) => args.log.as_deref(),
             _ => None,
         }
     }
@@ -166,6 +195,10 @@ impl Command {
             Self::Server(command) => command.run(),
             #[cfg(feature = "agent")]
             Self::Agent(command) => command.run(),
+            #[cfg(feature = "agent")]
+            Self::Update(args) => block_on(update::run(args)),
+            #[cfg(feature = "agent")]
+            Self::PackageUpdate(args) => block_on(package_update::run(args)),
             #[cfg(feature = "server")]
             Self::Keys(command) => block_on(command.run()),
             #[cfg(feature = "server")]

@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::io::IsTerminal;
+use std::path::Path;
 
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Level, Subscriber};
@@ -17,19 +18,30 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::env;
 
+use self::file::LogFile;
+
+mod file;
+
 /// Daily files that are kept.
 const FILES: usize = 8;
 
 /// Begins to log what `default` lets through, unless the environment says otherwise. `name` begins the names of the
 /// files, if what runs is to keep any.
-pub(crate) fn begin(default: LevelFilter, name: Option<&str>) {
+/// `file` is a file that was asked for by name.
+pub(crate) fn begin(default: LevelFilter, name: Option<&str>, file: Option<&Path>) {
     let filter = asked().unwrap_or_else(|| Targets::new().with_default(default));
     let files = name.and_then(files);
     let logs = tracing_subscriber::fmt()
         // The filter below says what is let through.
         .with_max_level(LevelFilter::TRACE)
         .with_target(false);
-    if std::env::var_os("JOURNAL_STREAM").is_some() {
+    if let Some(file) = file.and_then(LogFile::open) {
+        logs.with_ansi(false)
+            .with_writer(std::io::stderr.and(file))
+            .finish()
+            .with(filter)
+            .init();
+    } else if std::env::var_os("JOURNAL_STREAM").is_some() {
         logs.with_ansi(false)
             .with_writer(std::io::stderr)
             .event_format(WithPriority(

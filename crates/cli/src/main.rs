@@ -43,7 +43,8 @@ pub(crate) struct Cli {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    log::begin(cli.command.log_level(), cli.command.log_name());
+    let command = &cli.command;
+    log::begin(command.log_level(), command.log_name(), command.log_file());
     match cli.command.run() {
         Ok(exit) => exit.into(),
         Err(error) => {

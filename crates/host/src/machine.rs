@@ -6,7 +6,7 @@ use lockstep_model::Platform;
 use lockstep_model::api::Facts;
 
 use crate::error::{Error, Result};
-use crate::fs;
+use crate::{Layout, fs};
 
 /// The kernel's identity of this boot: it changes with every restart of the machine (`random(4)`).
 pub fn boot_id() -> Result<String> {
@@ -15,6 +15,16 @@ pub fn boot_id() -> Result<String> {
         what: "the boot id",
     })?;
     Ok(String::from_utf8_lossy(&bytes).trim().to_owned())
+}
+
+/// The same below another root: tests, and hosts that live in a directory, may have one of their own there, as
+/// `proc/sys/kernel/random/boot_id`.
+pub fn boot_id_below(layout: &Layout) -> Result<String> {
+    let path = layout.root().join("proc/sys/kernel/random/boot_id");
+    match fs::read_capped(&path, 256)? {
+        Some(bytes) => Ok(String::from_utf8_lossy(&bytes).trim().to_owned()),
+        None => boot_id(),
+    }
 }
 
 /// The machine's own name for itself. It may be any text.

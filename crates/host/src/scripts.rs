@@ -80,6 +80,8 @@ pub struct Skipped {
     pub name: String,
     /// Why it is not run, and what to do about it.
     pub why: String,
+    /// True for what an editor or a package manager left there: nobody meant it to be called.
+    pub is_leftover: bool,
 }
 
 /// What a script may use.
@@ -112,13 +114,19 @@ pub fn list(dir: &Path) -> Result<(Vec<Script>, Vec<Skipped>)> {
     let untrusted = trust::directory(dir).err();
     for name in names {
         let path = dir.join(&name);
-        let why = name::leftover(&name)
+        let leftover = name::leftover(&name);
+        let is_leftover = leftover.is_some();
+        let why = leftover
             .or_else(|| untrusted.clone())
             .or_else(|| untrusted_program(&path));
         let name = name.to_string_lossy().into_owned();
         match why {
             None => scripts.push(Script { path, name }),
-            Some(why) => skipped.push(Skipped { name, why }),
+            Some(why) => skipped.push(Skipped {
+                name,
+                why,
+                is_leftover,
+            }),
         }
     }
     Ok((scripts, skipped))

@@ -152,7 +152,7 @@ impl Default for Work {
 }
 
 /// The items of a host with no configuration at all.
-const WATCHED: [&str; 26] = [
+const WATCHED: [&str; 27] = [
     "agent_memory",
     "clock_offset",
     "cpu_busy",
@@ -172,6 +172,7 @@ const WATCHED: [&str; 26] = [
     "pressure_memory_full",
     "processes",
     "reboot_required",
+    "run",
     "security_updates",
     "swap_used",
     "temperature:*",

@@ -334,6 +334,8 @@ pub struct Situation<'a> {
     pub memory: &'a Memory,
     /// The run in progress, if there is one.
     pub run: Option<&'a Journal>,
+    /// Another run that is at work on the host.
+    pub other: Option<RunId>,
     /// False if updates are switched off on this host.
     pub enabled_here: bool,
     /// What the server says of updates.
@@ -428,6 +430,9 @@ pub fn consider(
     }
     if let Some(run) = situation.run.filter(|run| !run.is_over()) {
         return Err(Hold::RunInProgress { run: run.id });
+    }
+    if let Some(run) = situation.other {
+        return Err(Hold::RunInProgress { run });
     }
     if desired.version == *situation.current {
         return Err(Hold::UpToDate);

@@ -208,7 +208,8 @@ async fn send_events(client: &HttpClient, batch: EventBatch) -> EventsSent {
     }
 }
 
-async fn send_records(client: &HttpClient, state: &State) -> Result<(), Error> {
+/// Sends the records that wait in the outbox, oldest first.
+pub(crate) async fn send_records(client: &HttpClient, state: &State) -> Result<(), Error> {
     for (name, record) in state.outbox()? {
         match client
             .post_json::<_, serde_json::Value>("/agent/v1/runs", &record)

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use lockstep_host::fault;
+use lockstep_host::run_lock::RunLock;
 use lockstep_model::api::Desired;
 use lockstep_model::{Outcome, PackageName, RunId, RunReason, Version};
 use lockstep_plan::update::{By, Hold, Journal, Order, Situation, Skipped, Step, consider};
@@ -125,6 +126,7 @@ impl Worker {
             current: &self.slot.manifest.version,
             memory: &self.memory,
             run: self.run.as_ref(),
+            other: self.runs.at_work(),
             // A person on the host who orders the update means it.
             enabled_here: self.config.update.enabled
                 || self.waiting.iter().any(|(ask, _)| *ask == Ask::Update),
@@ -147,6 +149,7 @@ impl Worker {
     }
 
     pub(super) fn begin_run(&mut self, order: Order) -> Result<RunId, Error> {
+        let _alone = self.alone()?;
         let now = self.clock.now();
         let id = RunId::new(now, crate::random());
         let journal = Journal::begin(id, order, Some(self.slot.manifest.version.clone()), now);
@@ -156,6 +159,16 @@ impl Worker {
         self.run = Some(journal);
         self.fetch();
         Ok(id)
+    }
+
+    /// Until the journal is written nobody else may begin to change this host; then the journal says so.
+    fn alone(&self) -> Result<RunLock, Error> {
+        if RunLock::is_held(&self.layout) {
+            return Err(Error::Refused(
+                "another run is at work on this host".into(),
+            ));
+        }
+        Ok(RunLock::acquire(&self.layout)?)
     }
 
     /// After a start: goes on with a run that is the worker's, and leaves time after one that was postponed.
@@ -289,9 +302,14 @@ impl Worker {
             ..run.at(Step::Offered, self.clock.now())
         };
         let retry = self.config.update.retry.duration();
+        let alone = match self.alone() {
+            Ok(alone) => alone,
+            Err(error) => return self.retry_later(words(&error), retry),
+        };
         if let Err(error) = self.state.write_journal(&offered) {
             return self.retry_later(words(&error), retry);
         }
+        drop(alone);
         fault::point("offered");
         let (socket, events, id) = (
             self.layout.supervisor_socket(),

@@ -51,7 +51,8 @@ impl Worker {
                     package: run.order.package.clone(),
                     to: Some((&run.order.version).into()),
                     phase: run.step.phase(),
-                }),
+                })
+                .or_else(|| self.run_in_progress()),
             updates_enabled: self.config.update.enabled,
             generation: self.memory.generation,
             skipped: self
@@ -63,7 +64,10 @@ impl Worker {
             facts: machine::facts(),
             watched: self.watching.watched().to_vec(),
             work: self.watching.work_hash(),
-            work_refused: self.watching.work_refused().map(str::to_owned),
+            work_refused: match self.watching.work_refused() {
+                Some(why) => Some(why.to_owned()),
+                None => self.runs.refused.clone(),
+            },
         }
     }
 
@@ -80,6 +84,7 @@ impl Worker {
                 self.fill_gap();
                 self.updates = answer.updates;
                 self.plan_next_report(Some(answer.next_report), reported.retry_after);
+                self.take_commands(answer.commands);
                 self.take_orders(answer.desired);
                 self.note_what_is_wanted();
                 self.send_records();
@@ -158,6 +163,7 @@ impl Worker {
                 now.duration_since(since).as_secs_f64().max(0.0)
             }),
             clock_offset: self.clock_offset,
+            run: self.run_sample(now),
         };
         if self.watching.take(samples, &own, now) {
             self.send_events();

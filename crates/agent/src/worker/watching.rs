@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use lockstep_host::{Layout, fault, fs};
 use lockstep_model::api::{WatchedReport, WorkAnswer};
 use lockstep_model::{
-    ContentHash, Event, HostName, Interval, ItemName, ItemState, Level, Sample, Value, Work,
+    ContentHash, Event, HostName, Interval, ItemName, ItemState, Level, PackageRule, Sample, Value, Work,
     WorkItem,
 };
 use lockstep_net::Clock;
@@ -22,6 +22,7 @@ use tracing::{error, info, warn};
 
 use super::forecast::DISK_FORECAST;
 use super::past::Past;
+use super::runs::RUN;
 use crate::config::AgentConfig;
 use crate::events::EventLog;
 use crate::state::{read, write_compact};
@@ -77,6 +78,8 @@ pub(super) struct Own {
     pub(super) version_lag: f64,
     /// Seconds by which this host's clock is ahead of the server's, where it has been compared.
     pub(super) clock_offset: Option<f64>,
+    /// Runs that have stopped.
+    pub(super) run: Option<Sample>,
 }
 
 impl Watching {
@@ -208,7 +211,13 @@ impl Watching {
                 },
                 verdict: None,
             })
+            .chain(own.run.clone().filter(|it| is_asked_for(&self.work, &it.item)))
             .collect()
+    }
+
+    /// The packages that the server wants to be current.
+    pub(super) fn packages(&self) -> &[PackageRule] {
+        &self.work.packages
     }
 
     fn event(&self, happened: Happened) -> Event {
@@ -355,7 +364,7 @@ const CLOCK_OFFSET: &str = "clock_offset";
 /// True for an entry about the worker's own items, with a pattern or without.
 fn is_own(entry: &WorkItem) -> bool {
     let probe = entry.name.as_str().split(':').next().unwrap_or_default();
-    [VERSION_LAG, CLOCK_OFFSET, DISK_FORECAST].contains(&probe)
+    [VERSION_LAG, CLOCK_OFFSET, DISK_FORECAST, RUN].contains(&probe)
 }
 
 /// What the prober shall look at: all but the worker's own items.
@@ -473,7 +482,7 @@ mod tests {
         let names: Vec<&str> = left.items.iter().map(|it| it.name.as_str()).collect();
         assert_eq!(names, ["cpu_load", "disk_usage:*"]);
         let defaults = Work::default();
-        assert_eq!(without_own(&defaults).items.len(), defaults.items.len() - 3);
+        assert_eq!(without_own(&defaults).items.len(), defaults.items.len() - 4);
     }
 
     #[test]

@@ -26,6 +26,7 @@ fn situation<'a>(current: &'a Version, memory: &'a Memory) -> Situation<'a> {
         current,
         memory,
         run: None,
+        other: None,
         enabled_here: true,
         updates: Updates::On,
         retry_at: None,

@@ -1,0 +1,102 @@
+//! What this host lets its server have it install.
+//!
+//! A work document comes from the server, and nobody signs it. A package can do anything as root. So the host says which
+//! packages it takes from there, and which keys may sign a repository that is added for them (`[packages]` of
+//! `agent.toml`). Nothing is permitted by default.
+
+use lockstep_host::Layout;
+use lockstep_model::api::WorkAnswer;
+use lockstep_model::{ContentHash, Glob, PackageName, PackageRule};
+use serde::{Deserialize, Serialize};
+
+use crate::Error;
+use crate::config::AgentConfig;
+use crate::state::read;
+
+/// `[packages]` of `agent.toml`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PackagePermits {
+    /// Names or patterns of packages that the server may have kept current.
+    pub names: Vec<Glob>,
+    /// SHA-256 of the public keys, in ASCII armour without blank lines around them, that may sign a repository which is
+    /// added. Without one only the host's own repositories are used.
+    pub keys: Vec<ContentHash>,
+}
+
+impl PackagePermits {
+    /// Whether the host takes this from its server, and if not, why.
+    pub fn check(&self, rule: &PackageRule) -> Result<(), String> {
+        if !self
+            .names
+            .iter()
+            .any(|name| name.matches(rule.name.as_str()))
+        {
+            return Err(format!(
+                "agent.toml of this host does not permit the package {}: add it to packages.names",
+                rule.name
+            ));
+        }
+        let keys = [
+            rule.sources.apt.as_ref().map(|source| &source.key),
+            rule.sources.dnf.as_ref().map(|source| &source.key),
+        ];
+        for key in keys.into_iter().flatten() {
+            let hash = ContentHash::of(key.trim().as_bytes());
+            if !self.keys.contains(&hash) {
+                return Err(format!(
+                    "agent.toml of this host does not permit the key that signs the repository of {}: add {hash} to packages.keys if it is the right one",
+                    rule.name
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What the work document in force says of a package, if this host permits it.
+pub fn permitted(layout: &Layout, name: &PackageName) -> Result<PackageRule, Error> {
+    let answer: Option<WorkAnswer> = read(&layout.work())?;
+    let rule = answer.and_then(|answer| {
+        let packages = answer.work.packages;
+        packages.into_iter().find(|rule| rule.name == *name)
+    });
+    let rule = rule.ok_or_else(|| {
+        Error::Refused(format!(
+            "the server does not ask this host to keep {name} current"
+        ))
+    })?;
+    let config = AgentConfig::load(&layout.config())?;
+    config.packages.check(&rule).map_err(Error::Refused)?;
+    Ok(rule)
+}
+
+#[cfg(test)]
+mod tests {
+    use lockstep_model::AptSource;
+
+    use super::*;
+
+    #[test]
+    fn nothing_is_permitted_by_default_and_keys_are_permitted_one_by_one() {
+        let mut rule = PackageRule::named(PackageName::parse("driveclient").unwrap());
+        let refused = PackagePermits::default().check(&rule).unwrap_err();
+        assert!(refused.contains("packages.names"), "{refused}");
+        let mut permits = PackagePermits {
+            names: vec![Glob::parse("drive*").unwrap()],
+            keys: Vec::new(),
+        };
+        assert_eq!(permits.check(&rule), Ok(()));
+        rule.sources.apt = Some(AptSource {
+            uri: "https://repo.example.org/".into(),
+            suite: "stable".into(),
+            components: vec!["main".into()],
+            key: "\n-----BEGIN PGP PUBLIC KEY BLOCK-----\n".into(),
+        });
+        let refused = permits.check(&rule).unwrap_err();
+        let hash = ContentHash::of(b"-----BEGIN PGP PUBLIC KEY BLOCK-----");
+        assert!(refused.contains(&hash.to_string()), "{refused}");
+        permits.keys.push(hash);
+        assert_eq!(permits.check(&rule), Ok(()));
+    }
+}
