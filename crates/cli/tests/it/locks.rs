@@ -7,6 +7,7 @@ use std::process::{Child, Command, Output, Stdio};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
+use crate::candidate::Candidate;
 use crate::world::{Host, World, eventually};
 
 /// `lockstep lock VERB db` as this host, with more arguments.
@@ -266,4 +267,23 @@ fn a_lease_is_renewed_while_the_command_runs() {
     touch(&world.path("go"));
     assert_code(&running.wait_with_output().unwrap(), 0);
     assert!(nobody(&world));
+}
+
+#[test]
+fn runs_are_in_the_chain_as_well_as_deeds() {
+    let world = World::start();
+    let host = world.host("web1");
+    world.publish("2.0.0", Candidate::Good);
+    world.promote("2.0.0");
+    assert_eq!(world.finished_run("web1", "2.0.0")["outcome"], "done");
+    let verified = world.json(&["audit", "verify", "--json"]);
+    let chain = &verified["chain"];
+    assert_eq!(verified["whole"], true, "{verified}");
+    assert!(
+        chain["runs"].as_u64() > Some(0) && chain["deeds"].as_u64() > Some(0),
+        "{chain}"
+    );
+    assert_eq!(chain["not_understood"], 0, "{chain}");
+    assert_eq!(chain["hosts"]["web1"]["records"], chain["runs"], "{chain}");
+    drop(host);
 }

@@ -22,7 +22,8 @@ use crate::out;
     The server sends its chain, and this program does the checking. Note down what it prints at the end, away from the \
     server: with --after and --hash it proves later that nothing of what was there was changed, not even by somebody who \
     has the server. Records of a host that were never received are named, and are no break.\n\
-    A host's own chain is in var/lib/lockstep/records.jsonl on that host. Exit 1 if a chain is broken."
+    A host's own chain is in var/lib/lockstep/records.jsonl on that host, and what is older in records.1.jsonl; name the \
+    older one first. Exit 1 if a chain is broken."
 )]
 pub(crate) struct Args {
     /// The number of the newest entry at an earlier time, as it was noted
@@ -31,9 +32,9 @@ pub(crate) struct Args {
     /// Its hash
     #[arg(long, value_name = "HEX", requires = "after", value_parser = ContentHash::parse)]
     hash: Option<ContentHash>,
-    /// Check this file of a host in place of the server's chain
+    /// Check this file of a host in place of the server's chain; may be repeated for files that follow each other
     #[arg(long, value_name = "FILE")]
-    file: Option<PathBuf>,
+    file: Vec<PathBuf>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -48,16 +49,16 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
         _ => None,
     };
     let mut walk = Walk::begin(noted);
-    let walked = match &args.file {
-        Some(path) => file::walk(&mut walk, path)?,
-        None => server::walk(&mut walk, &Operator::open(&args.operator)?).await?,
+    let walked = match &args.file[..] {
+        [] => server::walk(&mut walk, &Operator::open(&args.operator)?).await?,
+        files => file::walk(&mut walk, files)?,
     };
     let summary = walk.summary();
     let broken = walked.err();
     if args.json {
         out::json(&json!({ "whole": broken.is_none(), "broken": broken, "chain": summary }))?;
     } else {
-        for line in describe(&summary, broken.as_ref(), noted, args.file.is_some()) {
+        for line in describe(&summary, broken.as_ref(), noted, !args.file.is_empty()) {
             out::line(out::printable(&line));
         }
     }

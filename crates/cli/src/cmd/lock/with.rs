@@ -25,7 +25,8 @@ use keep::{Keeper, Kept};
     lockstep lock with db --wait 10m --why 'new disks' -- ./move.sh /dev/sdb\n\
     The exit code is the command's own; 128 and the signal's number if a signal killed it. 3 if the lock was refused: the \
     command was not run then. 1 if the lock was lost while the command ran, or could not be given back.\n\
-    The lock is given back however the command ends. One that was held before stays held. The command finds the lock's \
+    The lock is given back however the command ends. One that was held before stays held. A lock is the host's (or the \
+    operator's), not the command's: a second command of the same host runs beside the first. The command finds the lock's \
     name in LOCKSTEP_LOCK and the number of the grant in LOCKSTEP_FENCE. If the lock is lost in the middle the command is \
     not stopped: standard error says so at once, and the exit code at the end."
 )]

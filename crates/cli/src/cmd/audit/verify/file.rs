@@ -1,8 +1,8 @@
-//! A host's own chain, from its file.
+//! A host's own chain, from its files.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use lockstep_model::ChainEntry;
@@ -12,8 +12,17 @@ use super::super::walk::{Broken, Walk};
 /// Longest line that is read. A byte of a body takes six as JSON at most; what stands around it is short.
 const LONGEST_LINE: u64 = ChainEntry::LARGEST_BODY as u64 * 6 + 4096;
 
-/// Walks along the file, one entry on each line. The outer error means that it could not be read.
-pub(super) fn walk(walk: &mut Walk, path: &Path) -> anyhow::Result<Result<(), Broken>> {
+/// Walks along the files, one entry on each line. The outer error means that one could not be read.
+pub(super) fn walk(walk: &mut Walk, files: &[PathBuf]) -> anyhow::Result<Result<(), Broken>> {
+    for path in files {
+        if let Err(broken) = walk_one(walk, path)? {
+            return Ok(Err(broken));
+        }
+    }
+    Ok(walk.end(None))
+}
+
+fn walk_one(walk: &mut Walk, path: &Path) -> anyhow::Result<Result<(), Broken>> {
     let failed = || format!("failed to read {}", path.display());
     let mut file = BufReader::new(File::open(path).with_context(failed)?);
     let mut line = Vec::new();
@@ -31,7 +40,7 @@ pub(super) fn walk(walk: &mut Walk, path: &Path) -> anyhow::Result<Result<(), Br
             return Ok(Err(broken));
         }
     }
-    Ok(walk.end(None))
+    Ok(Ok(()))
 }
 
 fn parse(line: &[u8], number: u64) -> Result<ChainEntry, String> {

@@ -1,7 +1,5 @@
 //! What a person is told of a host's file.
 
-use std::path::Path;
-
 use jiff::Timestamp;
 use lockstep_model::{ChainEntry, ChainSubject, HostName};
 
@@ -32,12 +30,20 @@ fn text(entries: &[ChainEntry]) -> String {
 
 /// Verifies a file of this text, and returns what is printed.
 fn verify(text: &str, noted: Option<Noted>) -> Vec<String> {
+    verify_all(&[text], noted)
+}
+
+fn verify_all(texts: &[&str], noted: Option<Noted>) -> Vec<String> {
     let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("records.jsonl");
-    #[expect(clippy::disallowed_methods, reason = "a test's file may be lost")]
-    std::fs::write(&path, text).unwrap();
+    let files = texts.iter().enumerate().map(|(index, text)| {
+        let path = dir.path().join(format!("records.{index}.jsonl"));
+        #[expect(clippy::disallowed_methods, reason = "a test's file may be lost")]
+        std::fs::write(&path, text).unwrap();
+        path
+    });
+    let files: Vec<PathBuf> = files.collect();
     let mut walk = Walk::begin(noted);
-    let walked = file::walk(&mut walk, &path).unwrap();
+    let walked = file::walk(&mut walk, &files).unwrap();
     describe(&walk.summary(), walked.err().as_ref(), noted, true)
 }
 
@@ -62,7 +68,8 @@ fn a_whole_file_is_told_with_what_to_note_down() {
         ]
     );
     assert_eq!(verify("", None), ["the chain is empty"]);
-    assert!(file::walk(&mut Walk::begin(None), Path::new("/nowhere/at-all")).is_err());
+    let nowhere = PathBuf::from("/nowhere/at-all");
+    assert!(file::walk(&mut Walk::begin(None), &[nowhere]).is_err());
 }
 
 #[test]
@@ -176,4 +183,17 @@ fn what_is_remarkable_about_a_host_is_one_line() {
         ..host
     };
     assert_eq!(remarks(&well), None);
+}
+
+#[test]
+fn files_that_follow_each_other_are_one_chain() {
+    let all = entries(&["one", "two", "three", "four"]);
+    let (older, newer) = (text(&all[..3]), text(&all[3..]));
+    assert!(
+        verify_all(&[&older, &newer], None)[0].starts_with("the chain is whole: 4 entries, 1 to 4")
+    );
+    assert_eq!(
+        verify_all(&[&newer, &older], None)[0],
+        "the chain is broken at entry 5: an entry is missing"
+    );
 }
