@@ -1,6 +1,7 @@
 //! The engine: asks what is next, writes it down, does it.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -76,7 +77,7 @@ pub struct Engine {
     pub(super) journal: RunJournal,
     pub(super) backend: Backend,
     pub(super) verify: Verify,
-    pub(super) locks: Option<Locks>,
+    pub(super) locks: Option<Arc<Locks>>,
     pub(super) output: Output,
     pub(super) idle: Option<IdleLock>,
     /// This package's lock: one process goes on with its run.
@@ -94,6 +95,8 @@ pub struct Engine {
 
 /// While nothing happens it is looked this often whether the machine was restarted, or a person has said something.
 const LOOK: Duration = Duration::from_secs(30);
+/// A grant is renewed this often: three times within the shortest lease.
+const RENEW: Duration = Duration::from_secs(100);
 /// Records are sent for so long; then they wait in the outbox.
 const SEND_WITHIN: Duration = Duration::from_secs(10);
 
@@ -183,7 +186,13 @@ impl Engine {
                     Some(happened) => happened,
                     None => continue,
                 },
-                step => self.act(&step).await,
+                step => {
+                    let renewing = self.renewing();
+                    tokio::select! {
+                        happened = self.act(&step) => happened,
+                        () = renewing => continue,
+                    }
+                }
             };
             debug!(run = %self.journal.id, step = ?self.journal.step, ?happened, "happened");
             let next = run::after(&self.journal, happened, &self.facts(&boot_id));
@@ -293,12 +302,7 @@ impl Engine {
         let Some(lock) = self.journal.job.lock.clone() else {
             return Happened::Waited;
         };
-        let request = LockRequest {
-            reason: format!("run of {}", self.journal.job.package),
-            run: Some(self.journal.id),
-            boot_id: machine::boot_id_below(&self.layout).ok(),
-            wait: true,
-        };
+        let request = self.lock_request(true);
         if let Some(refused) = self.held_by_another_run(&lock) {
             return refused;
         }
@@ -361,6 +365,34 @@ impl Engine {
                 Some(Happened::LockLost)
             }
             Err(why) => Some(Happened::LockUnknown { why }),
+        }
+    }
+
+    /// Says again and again that the lock is in use, and never ends: a grant may be a lease, and a script may take longer.
+    fn renewing(&self) -> impl Future<Output = ()> + use<> {
+        let held = self.journal.lock.clone().zip(self.locks.clone());
+        let request = self.lock_request(false);
+        async move {
+            let Some((lock, locks)) = held else {
+                return std::future::pending().await;
+            };
+            loop {
+                tokio::time::sleep(RENEW).await;
+                match locks.acquire(&lock.name, &request).await {
+                    Happened::LockGranted(now) if now.fence == lock.fence => {}
+                    // The next step asks before it does anything.
+                    other => debug!(lock = %lock.name, ?other, "the grant could not be renewed"),
+                }
+            }
+        }
+    }
+
+    fn lock_request(&self, wait: bool) -> LockRequest {
+        LockRequest {
+            reason: format!("run of {}", self.journal.job.package),
+            run: Some(self.journal.id),
+            boot_id: machine::boot_id_below(&self.layout).ok(),
+            wait,
         }
     }
 
@@ -524,7 +556,7 @@ impl Engine {
 
     /// Sends what waits in the outbox, and what this run waits for.
     async fn send_records(&self) {
-        let Some(client) = self.locks.as_ref().and_then(Locks::client) else {
+        let Some(client) = self.locks.as_ref().and_then(|locks| locks.client()) else {
             return;
         };
         let state = State::new(&self.layout);

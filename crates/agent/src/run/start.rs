@@ -1,5 +1,7 @@
 //! How a run is begun, or gone on with.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use lockstep_host::Layout;
 use lockstep_model::{HostName, PackageName, PackageRule, RunId, RunKind};
@@ -137,7 +139,7 @@ impl Engine {
         let locks = match Identity::load(layout) {
             Ok(identity) => {
                 let config = AgentConfig::load(&layout.config())?;
-                Some(Locks::new(&config, &identity, begin.clock)?)
+                Some(Arc::new(Locks::new(&config, &identity, begin.clock)?))
             }
             Err(Error::NotEnrolled { .. }) => None,
             Err(error) => return Err(error),

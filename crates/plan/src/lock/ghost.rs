@@ -10,6 +10,9 @@ use super::after;
 /// How long a machine may take from the order to restart until it is back.
 pub const REBOOT_PATIENCE: Interval = Interval::from_secs(15 * 60);
 
+/// A run that is at work says something more often than this: it renews its grant.
+const QUIET: Interval = Interval::from_secs(5 * 60);
+
 /// What is known of a host that holds a lock.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HolderFacts {
@@ -29,7 +32,7 @@ pub struct HolderFacts {
 ///
 /// The first that is true, in this order: it is decommissioned; its run has stopped; its run is over; it was told to
 /// restart more than [`REBOOT_PATIENCE`] ago and has the boot id of the grant; it has restarted and is sick or worse;
-/// it is silent. A record of another run than the one that the lock is held for says nothing.
+/// it is silent, and its run is, too. A record of another run than the one that the lock is held for says nothing.
 #[must_use]
 pub fn ghost(holder: &LockHolder, facts: &HolderFacts, now: Timestamp) -> Option<Ghost> {
     if matches!(holder.holder, Holder::Operator(_)) {
@@ -56,8 +59,11 @@ pub fn ghost(holder: &LockHolder, facts: &HolderFacts, now: Timestamp) -> Option
         }
         _ => {}
     }
-    let since = facts.silent_since?;
-    Some(Ghost::Unreachable { since })
+    let silent_since = facts.silent_since?;
+    // A run speaks for its host also where no agent does: by its records, and by what it says of the lock.
+    let spoke_at = run.map_or(holder.renewed_at, |run| run.at.max(holder.renewed_at));
+    let since = silent_since.max(spoke_at);
+    (after(since, QUIET.duration()) < now).then_some(Ghost::Unreachable { since })
 }
 
 /// What the end of its run says of the holder.

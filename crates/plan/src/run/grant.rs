@@ -36,9 +36,11 @@ pub(super) fn refused(
     let Some(lock) = journal.job.lock.clone() else {
         return journal.clone();
     };
+    // The server's word is how late one may ask without losing its turn; this host's own may be sooner.
+    let own = journal.job.rules.lock_again;
     let again = retry_after
         .filter(|time| !time.is_zero())
-        .unwrap_or(journal.job.rules.lock_again)
+        .map_or(own, |server| server.min(own))
         .min(LONGEST_RETRY_AFTER);
     let wait = Wait::Lock {
         lock,
