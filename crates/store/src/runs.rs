@@ -20,6 +20,8 @@ pub(crate) struct RunEntry {
     pub(crate) record_at: i64,
     pub(crate) received_at: i64,
     pub(crate) record: String,
+    /// False for what a host only says between two records of its own chain: what it waits for.
+    pub(crate) is_for_the_chain: bool,
     /// What it changed on the host, once it is over.
     pub(crate) change: Option<Statement>,
 }
@@ -84,6 +86,7 @@ impl Store {
             record_at: milliseconds(record.at),
             received_at: milliseconds(at),
             record: to_json("the record of a run", record, MAX_DOCUMENT)?,
+            is_for_the_chain: record.link.is_some() || record.waits.is_none(),
             change: changes::of_run(record)
                 .map(|change| changes::write(host.as_str(), &change, None))
                 .transpose()?,

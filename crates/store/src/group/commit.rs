@@ -100,11 +100,13 @@ pub(super) async fn commit(db: &Db, group: &[Waiting]) -> Result<Vec<Outcome>, E
                         if entry.outcome != Some(RunOutcome::Stopped.as_str()) {
                             query(commands::OVER).bind(&entry.run).execute(&mut *tx).await?;
                         }
-                        said.push(Said {
-                            at: entry.received_at,
-                            subject: ChainSubject::Run(entry.host.clone()),
-                            body: entry.record.clone(),
-                        });
+                        if entry.is_for_the_chain {
+                            said.push(Said {
+                                at: entry.received_at,
+                                subject: ChainSubject::Run(entry.host.clone()),
+                                body: entry.record.clone(),
+                            });
+                        }
                         Ok(0)
                     } else {
                         // Something newer is stored, or the run is another's.
