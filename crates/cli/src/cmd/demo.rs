@@ -9,14 +9,16 @@
 //!    nobody is told anything;
 //! 4. 3.0.0, whose worker dies after its start, is promoted: the canary returns to 2.0.0 by itself, the rollout halts;
 //! 5. 4.0.0, which runs but takes so much memory that a gated item becomes worse: the same;
-//! 6. the host draws the history of the item.
+//! 6. two hosts upgrade their systems under one lock; the first one fails, and the second one waits until it is mended;
+//! 7. the host draws the history of the item.
 //!
 //! [`stage`] runs the processes, [`releases`] makes the bundles, [`watch`] looks at the fleet, [`watched`] is what the
-//! fleet file is about, [`facts`] holds what must have been seen.
+//! fleet file is about, [`upgrade`] the upgrades, [`facts`] holds what must have been seen.
 
 mod facts;
 mod releases;
 mod stage;
+mod upgrade;
 mod watch;
 mod watched;
 
@@ -268,6 +270,12 @@ async fn play(args: &Args, stage: &mut Stage, facts: &mut Facts) -> anyhow::Resu
         same,
         "every supervisor is the process that it was at the beginning",
     );
+
+    watch
+        .facts
+        .chapter("Two hosts upgrade their systems under one lock; the first one fails");
+    upgrade::play(stage, &mut watch, PATIENCE).await?;
+    watch.wait(WELL, PATIENCE, View::is_well).await?;
 
     watch
         .facts

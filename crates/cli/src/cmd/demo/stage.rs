@@ -1,6 +1,6 @@
 //! The demo's processes: one server, N agents, and the commands in between.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -24,6 +24,8 @@ pub(crate) struct Stage {
     program: PathBuf,
     server: Option<Process>,
     hosts: Vec<Host>,
+    /// Runs that were begun beside the agents.
+    runs: Vec<Process>,
 }
 
 struct Host {
@@ -83,6 +85,7 @@ impl Stage {
             program,
             server: None,
             hosts: Vec::new(),
+            runs: Vec::new(),
         })
     }
 
@@ -217,6 +220,16 @@ impl Stage {
         self.quiet(args).await
     }
 
+    /// Begins a command that may take long, and shows it.
+    pub(crate) fn start(&mut self, args: &[&str]) -> anyhow::Result<()> {
+        out::line(format_args!("  $ lockstep {} &", args.join(" ")));
+        let spawn = Spawn::new(&self.program)
+            .args(args)
+            .output(Output::File(self.log("runs.log")?));
+        self.runs.push(Process::spawn(spawn)?);
+        Ok(())
+    }
+
     async fn quiet(&self, args: &[&str]) -> anyhow::Result<String> {
         let exec = Exec::new(&self.program, COMMAND)
             .args(args)
@@ -317,7 +330,7 @@ impl Stage {
     /// Ends every process: agents first, so that they end in order.
     pub(crate) async fn end(mut self) {
         let agents = self.hosts.drain(..).map(|host| host.agent);
-        for mut process in agents.chain(self.server.take()) {
+        for mut process in self.runs.drain(..).chain(agents).chain(self.server.take()) {
             if let Err(error) = process.terminate(END).await {
                 out::note(format_args!(
                     "process {} could not be ended: {error}",
@@ -327,11 +340,13 @@ impl Stage {
         }
     }
 
+    fn log(&self, name: &str) -> anyhow::Result<File> {
+        let mut options = OpenOptions::new();
+        Ok(options.create(true).append(true).open(self.path(name))?)
+    }
+
     fn spawn(&self, args: &[&str], log: &str) -> anyhow::Result<Process> {
-        let log = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(self.path(log))?;
+        let log = self.log(log)?;
         let parent = std::process::id().to_string();
         // A demo that is killed takes its fleet along.
         let spawn = Spawn::new(&self.program)
