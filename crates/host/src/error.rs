@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use lockstep_model::{PackageName, Version};
 
 use crate::fs::NoSpace;
+use crate::packages::PackageError;
 use crate::unpack::UnpackError;
 
 /// An attempt that the machine did not let succeed.
@@ -102,6 +103,9 @@ pub enum Error {
     /// There is not enough free space.
     #[error(transparent)]
     NoSpace(#[from] NoSpace),
+    /// Packages of the host's package manager are not as they were wanted.
+    #[error(transparent)]
+    Packages(#[from] PackageError),
     /// A bundle was not unpacked.
     #[error("cannot unpack {bundle}")]
     Unpack {

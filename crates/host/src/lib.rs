@@ -29,6 +29,7 @@ pub mod idle_lock;
 mod layout;
 pub mod lock;
 pub mod machine;
+pub mod packages;
 pub mod pid_file;
 pub mod process;
 pub mod reboot;
