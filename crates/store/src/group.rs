@@ -194,6 +194,8 @@ async fn write_groups(db: Db, mut line: mpsc::Receiver<Waiting>, stop: Cancellat
             return;
         }
         write_group(&db, std::mem::take(&mut group)).await;
+        // Whoever was just answered may have more: let them come into line before the next group begins, or it is small.
+        tokio::task::yield_now().await;
     }
 }
 
