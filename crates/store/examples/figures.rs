@@ -43,7 +43,7 @@ async fn main() {
         .await
         .unwrap();
     for mix in MIXES {
-        measure("SQLite", &[sqlite.clone()], mix).await;
+        measure("SQLite", std::slice::from_ref(&sqlite), mix).await;
     }
     sqlite.close().await;
     let cluster = Postgres::start_with(Fsync::On).unwrap();

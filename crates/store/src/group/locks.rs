@@ -18,9 +18,11 @@ use crate::statements::{Bind, Statement};
 /// A change of a lock on its way into the database.
 pub(crate) struct LockEntry {
     pub(crate) name: LockName,
-    /// From a state to the next one, or none if it stays.
-    pub(crate) change: Box<dyn Fn(&LockState) -> Option<LockState> + Send + Sync>,
+    pub(crate) change: Change,
 }
+
+/// From a state to the next one, or none if it stays.
+pub(crate) type Change = Box<dyn Fn(&LockState) -> Option<LockState> + Send + Sync>;
 
 /// Largest state, in bytes of JSON: the largest fleet that waits, all of it with long names and reasons.
 const MAX_STATE: usize = 8 * 1024 * 1024;
