@@ -152,7 +152,7 @@ impl ProbationConfig {
     }
 }
 
-/// Largest `agent.toml` that is read, in bytes.
+/// Largest file of a person's that is read, in bytes.
 const MAX_BYTES: u64 = 256 * 1024;
 
 impl AgentConfig {
@@ -232,7 +232,8 @@ impl AgentConfig {
     }
 }
 
-fn read_text(path: &Path) -> Result<Option<String>, Error> {
+/// The text of a file that a person writes; none if there is none.
+pub(crate) fn read_text(path: &Path) -> Result<Option<String>, Error> {
     let Some(bytes) = fs::read_capped(path, MAX_BYTES)? else {
         return Ok(None);
     };

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use lockstep_host::packages::Patience;
 use lockstep_host::scripts::ScriptDir;
-use lockstep_host::{Layout, fs, reboot};
+use lockstep_host::{Layout, reboot};
 use lockstep_model::{
     Hours, Interval, ItemName, LockName, PackageName, PackageRule, PackageVersion, Sources, Spread,
 };
@@ -16,6 +16,7 @@ use lockstep_plan::run::Rules;
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
+use crate::config::read_text;
 
 /// The contents of `update.toml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -232,9 +233,6 @@ impl Limits {
     }
 }
 
-/// Largest file that is read, in bytes.
-const MAX_BYTES: u64 = 256 * 1024;
-
 impl UpgradeConfig {
     /// Reads the file; one that does not exist is an empty one, unless it was named by a person.
     pub fn load(path: &Path, must_exist: bool) -> Result<Self, Error> {
@@ -348,17 +346,6 @@ impl PackageFile {
             ..PackageRule::named(name.clone())
         })
     }
-}
-
-fn read_text(path: &Path) -> Result<Option<String>, Error> {
-    let Some(bytes) = fs::read_capped(path, MAX_BYTES)? else {
-        return Ok(None);
-    };
-    let text = String::from_utf8(bytes);
-    text.map(Some).map_err(|_| Error::Config {
-        path: path.into(),
-        why: "it is not UTF-8 text".into(),
-    })
 }
 
 #[cfg(test)]
