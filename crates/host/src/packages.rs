@@ -186,12 +186,12 @@ impl PackageManager {
     }
 
     async fn facts(&self, name: &PackageName) -> Result<Facts> {
-        let facts = self.facts_present(name).await?;
+        let Facts { present, whole, .. } = self.facts_present(name).await?;
+        let offered = either!(self, manager => manager.offered(name).await)?;
         Ok(Facts {
-            candidate: self.candidate(name).await?,
-            available: either!(self, manager => manager.available(name).await)?,
-            held: self.held(name).await?,
-            ..facts
+            present,
+            whole,
+            ..offered
         })
     }
 

@@ -11,7 +11,7 @@ use lockstep_model::{PackageName, PackageVersion};
 
 use super::busy::Locks;
 use super::error::PackageError;
-use super::install::How;
+use super::install::{Facts, How};
 use super::output::{Patience, Pending, Refreshed, Restart};
 use super::tool::{Act, Tools, args};
 use super::{Listed, sources};
@@ -195,11 +195,21 @@ impl Apt {
         answers::candidate(&answer, name)
     }
 
-    pub(super) async fn available(&self, name: &PackageName) -> Result<Vec<PackageVersion>> {
+    async fn available(&self, name: &PackageName) -> Result<Vec<PackageVersion>> {
         let (_, answer) = self
             .ask("apt-cache", &["madison", name.as_str()], &[0])
             .await?;
         answers::versions(&answer, name)
+    }
+
+    /// What can be had of a package, and whether it may be.
+    pub(super) async fn offered(&self, name: &PackageName) -> Result<Facts> {
+        Ok(Facts {
+            candidate: self.candidate(name).await?,
+            available: self.available(name).await?,
+            held: self.held(name).await?,
+            ..Facts::default()
+        })
     }
 
     async fn holds(&self) -> Result<Vec<String>> {

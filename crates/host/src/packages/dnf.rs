@@ -13,7 +13,7 @@ use lockstep_model::{DnfSource, PackageName, PackageVersion};
 
 use super::busy::Locks;
 use super::error::PackageError;
-use super::install::How;
+use super::install::{Facts, How};
 use super::output::{Patience, Pending, Refreshed, Restart};
 use super::tool::{Act, Tools, args, failed, last_lines};
 use super::{Listed, sources};
@@ -242,19 +242,27 @@ impl Dnf {
         Ok(listed)
     }
 
-    pub(super) async fn available(&self, name: &PackageName) -> Result<Vec<PackageVersion>> {
-        self.versions(Holds::Ignored, name).await
+    /// What can be had of a package, and whether it may be. dnf takes its time over each question.
+    pub(super) async fn offered(&self, name: &PackageName) -> Result<Facts> {
+        let available = self.versions(Holds::Ignored, name).await?;
+        let free = self.versions(Holds::Count, name).await?;
+        let held = available.iter().any(|version| !free.contains(version));
+        Ok(Facts {
+            candidate: self.newest(available.clone()).await?,
+            available,
+            held,
+            ..Facts::default()
+        })
     }
 
+    /// Also what is held back: that it is held is said when it is to be installed.
     pub(super) async fn candidate(&self, name: &PackageName) -> Result<Option<PackageVersion>> {
-        // What is held back is a candidate all the same: that it is held is said when it is to be installed.
-        self.newest(self.available(name).await?).await
+        self.newest(self.versions(Holds::Ignored, name).await?)
+            .await
     }
 
     pub(super) async fn held(&self, name: &PackageName) -> Result<bool> {
-        let all = self.versions(Holds::Ignored, name).await?;
-        let free = self.versions(Holds::Count, name).await?;
-        Ok(all.iter().any(|version| !free.contains(version)))
+        Ok(self.offered(name).await?.held)
     }
 
     pub(super) fn ensure_source(&self, name: &PackageName, source: &DnfSource) -> Result<bool> {

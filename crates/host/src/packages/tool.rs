@@ -101,8 +101,9 @@ impl Tools {
         let finished = exec.run().await?;
         let code = finished.status.code().filter(|_| !finished.timed_out);
         let Some(code) = code.filter(|code| allowed.contains(code)) else {
-            let words = args.iter().map(|arg| arg.to_string_lossy());
-            let question = words.last().unwrap_or_default().into_owned();
+            // The last argument is what is asked about: a name, a version.
+            let question = args.last().map(|arg| arg.to_string_lossy());
+            let question = question.unwrap_or_default().into_owned();
             return Err(PackageError::Tool {
                 doing: format!("ask about {question:?}"),
                 tool,

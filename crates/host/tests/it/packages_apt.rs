@@ -399,9 +399,9 @@ fn killed_in(script: &str) {
     let world = World::with(&[deb("foo", "1"), slow, deb("foo", "3")]);
     world.install(Some("1")).unwrap();
     block_on(async {
-        let (foo, two) = (name("foo"), version("2"));
+        let (wanted, two) = (name("foo"), version("2"));
         tokio::select! {
-            ended = world.manager.install(&foo, Some(&two), false) => panic!("{ended:?}"),
+            ended = world.manager.install(&wanted, Some(&two), false) => panic!("{ended:?}"),
             () = gate.wait_begun() => {}
         }
     });
@@ -450,8 +450,8 @@ fn apt_a_change_that_takes_too_long_is_killed_whole_and_completed_later() {
         refresh: PATIENCE,
     });
     block_on(async {
-        let foo = name("foo");
-        let (ended, ()) = tokio::join!(hurried.install(&foo, None, false), gate.wait_begun());
+        let wanted = name("foo");
+        let (ended, ()) = tokio::join!(hurried.install(&wanted, None, false), gate.wait_begun());
         let error = package_error(ended).unwrap_err();
         assert!(
             matches!(
@@ -507,8 +507,8 @@ fn apt_somebody_else_at_work_is_waited_for_and_named() {
         );
         assert!(busy.to_string().contains("(apt-get)"), "{busy}");
 
-        let foo = name("foo");
-        let mut waits = Box::pin(world.manager.install(&foo, None, false));
+        let wanted = name("foo");
+        let mut waits = Box::pin(world.manager.install(&wanted, None, false));
         assert!(
             tokio::time::timeout(Duration::from_millis(300), &mut waits)
                 .await

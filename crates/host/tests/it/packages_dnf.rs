@@ -401,9 +401,9 @@ fn killed(is_upgrade: bool, still_published: bool) {
         world.install(Some("1-1")).unwrap();
     }
     block_on(async {
-        let (foo, two) = (name("foo"), version("2-1"));
+        let (wanted, two) = (name("foo"), version("2-1"));
         tokio::select! {
-            ended = world.manager.install(&foo, Some(&two), false) => panic!("{ended:?}"),
+            ended = world.manager.install(&wanted, Some(&two), false) => panic!("{ended:?}"),
             () = gate.wait_begun() => {}
         }
     });
@@ -477,8 +477,8 @@ fn dnf_somebody_else_at_work_is_waited_for_and_named() {
         );
         assert!(busy.to_string().contains("(dnf)"), "{busy}");
 
-        let foo = name("foo");
-        let mut waits = Box::pin(world.manager.install(&foo, None, false));
+        let wanted = name("foo");
+        let mut waits = Box::pin(world.manager.install(&wanted, None, false));
         assert!(
             tokio::time::timeout(Duration::from_millis(300), &mut waits)
                 .await

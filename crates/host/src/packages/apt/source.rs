@@ -1,6 +1,6 @@
 //! The repository of a package, for apt.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use lockstep_model::{AptSource, PackageName};
 
@@ -50,7 +50,7 @@ impl Apt {
     /// somebody else's file is to blame, and ours stays.
     async fn give_way(
         &self,
-        path: &PathBuf,
+        path: &Path,
         before: Option<Vec<u8>>,
         text: &str,
         why: &Error,
@@ -65,7 +65,7 @@ impl Apt {
             return Ok(());
         }
         put_back(path, before)?;
-        let path = path.clone();
+        let path = path.to_owned();
         let why = why.to_string();
         Err(PackageError::SourceRefused { path, why }.into())
     }

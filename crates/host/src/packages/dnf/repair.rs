@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 
 use lockstep_model::PackageVersion;
 
+use super::super::busy::Wait;
 use super::super::error::PackageError;
 use super::super::output::Repaired;
 use super::super::tool::Act;
@@ -22,12 +23,11 @@ use crate::error::{Error, Result};
 
 impl Dnf {
     pub(in super::super) async fn repair_interrupted(&self) -> Result<Repaired> {
-        self.locks()
-            .await?
-            .wait_free(
-                "look for interrupted changes",
-                &super::super::busy::Wait::begin(self.tools.patience.lock),
-            )
+        // While another program is at work, everything looks interrupted.
+        let wait = Wait::begin(self.tools.patience.lock);
+        let locks = self.locks().await?;
+        locks
+            .wait_free("look for interrupted changes", &wait)
             .await?;
         let mut text = String::new();
         if let Err(error) = self.entries(None).await {
