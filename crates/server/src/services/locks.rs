@@ -121,13 +121,8 @@ pub(crate) async fn acquire(
     now: Timestamp,
 ) -> Result<LockAnswer, Refusal> {
     check(&request)?;
-    if app.fleet.is_behind() {
-        // Places must not be given by an older fleet file than the one in force.
-        return Err(Refusal::busy(
-            "this server does not understand the fleet file in force, and gives no locks",
-            ASK_AGAIN.duration(),
-        ));
-    }
+    // Places must not be given by an older fleet file than the one in force; whoever has one keeps it.
+    let is_behind = app.fleet.is_behind();
     let facts = match who.host() {
         Some(host) => app.lock_facts.read_for(app, host, now).await?,
         None => app.lock_facts.read(app, now).await?,
@@ -136,6 +131,10 @@ pub(crate) async fn acquire(
     find_room(app, name, &known.facts).await?;
     let asker = who.clone();
     let change = move |state: &LockState| {
+        let held = state.held_by(&who);
+        if is_behind && held.is_none_or(|grant| is_over(grant, &known.rule, known.now)) {
+            return (None, None);
+        }
         let fleet = known.facts.fleet();
         let (after, answer) = lock::acquire(&known.rule, state, &who, &request, &fleet, known.now);
         let over = lost(state, &after);
@@ -144,9 +143,14 @@ pub(crate) async fn acquire(
             true => HashSet::new(),
             false => known.next(&after),
         };
-        (if_changed(state, after), (answer, over, next))
+        (if_changed(state, after), Some((answer, over, next)))
     };
-    let (answer, over, next) = app.store.change_lock(name, change).await?;
+    let Some((answer, over, next)) = app.store.change_lock(name, change).await? else {
+        return Err(Refusal::busy(
+            "this server does not understand the fleet file in force, and gives no locks",
+            ASK_AGAIN.duration(),
+        ));
+    };
     match &answer {
         LockAnswer::Granted {
             fence,

@@ -2,16 +2,18 @@
 
 use std::time::Duration;
 
-use lockstep_model::api::operator::LockView;
+use lockstep_model::api::operator::{FleetText, LockView};
 use lockstep_model::api::{LockRequest, RunStatus};
 use lockstep_model::{
-    Counted, Ghost, GhostAction, Level, LockRefusal, Outcome, PackageName, Phase, RunReason,
-    RunRecord, Taken,
+    ContentHash, Counted, Ghost, GhostAction, Level, LockRefusal, Outcome, PackageName, Phase,
+    RunReason, RunRecord, Taken,
 };
+
+use lockstep_store::{DatabaseUrl, Store};
 
 use crate::health::run;
 use crate::locks::{ask, fence, held_by, why};
-use crate::world::{Host, World};
+use crate::world::{Host, World, refused};
 
 const GROUP: &str = "[group.db]\nhosts = [\"db*\"]\n";
 
@@ -277,6 +279,37 @@ async fn the_run_of_another_host_says_nothing_of_a_holder() {
     };
     ask(&hosts[0].client, "os", &request).await.unwrap();
     assert!(world.lock("os").await.ghosts.is_empty());
+}
+
+#[tokio::test]
+async fn a_server_that_is_behind_gives_no_places_and_takes_none() {
+    let world = World::start().await;
+    let hosts = world.hosts(&["web1", "web2"]).await;
+    hosts[0].acquire("os").await;
+    let newer = FleetText {
+        name: "fleet.toml".into(),
+        text: "[what.nobody.knows]".into(),
+    };
+    let url = DatabaseUrl::Sqlite(world.config.data.join("server.db"));
+    let store = Store::open(&url).await.unwrap();
+    let print = ContentHash::from_digest([1; 32]);
+    store
+        .accept_fleet(&[newer], &print, "a newer server", world.now())
+        .await
+        .unwrap();
+    store.close().await;
+    let world = world.restart().await;
+    let [web1, web2] = [hosts[0].at(&world), hosts[1].at(&world)];
+    assert_eq!(fence(&web1.acquire("os").await), Some(1));
+    let none = ask(&web2.client, "another", &LockRequest::default()).await;
+    assert_eq!(
+        none.as_ref().unwrap_err().retry_after(),
+        Some(Duration::from_secs(60))
+    );
+    assert_eq!(refused(none), (503, "busy".into()));
+    assert!(web1.release("os", "").await);
+    let again = ask(&web1.client, "os", &LockRequest::default()).await;
+    assert_eq!(refused(again).0, 503);
 }
 
 #[tokio::test]

@@ -96,9 +96,7 @@ async fn s15_durable_acquire_and_release_of_64_clients() {
         hosts.push(world.enroll(&format!("web{number}")).await);
     }
     let one_each: Vec<String> = (0..CLIENTS).map(|number| format!("own{number}")).collect();
-    world
-        .fleet("[lock.shared]\ncapacity = 64\n[lock.wide]\ncapacity = 64\n")
-        .await;
+    world.fleet("[lock.shared]\ncapacity = 64\n").await;
     for (what, locks) in [
         ("a lock each", one_each),
         ("one lock of 64 places", vec!["shared".to_owned(); CLIENTS]),
