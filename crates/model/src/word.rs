@@ -65,6 +65,9 @@ pub trait Kind {
     const WHAT: &'static str;
     /// Longest allowed length in bytes.
     const MAX: usize;
+    /// Whether upper-case letters and `+` are allowed, too: package managers have names such as `NetworkManager` and
+    /// `g++`, and tell `a` from `A`.
+    const AS_PACKAGE_MANAGERS: bool = false;
 }
 
 /// Marks the name of a host.
@@ -90,6 +93,7 @@ impl Kind for Host {
 impl Kind for Package {
     const WHAT: &'static str = "package name";
     const MAX: usize = 64;
+    const AS_PACKAGE_MANAGERS: bool = true;
 }
 impl Kind for Channel {
     const WHAT: &'static str = "channel name";
@@ -105,7 +109,7 @@ impl Kind for Lock {
 }
 
 /// A checked name: lower-case letters, digits, `.`, `_`, `-`; it begins and ends with a letter or a digit and
-/// holds no two dots in a row.
+/// holds no two dots in a row. Names of packages may have upper-case letters and, but for the beginning, `+`.
 pub struct Word<K>(String, PhantomData<fn() -> K>);
 
 /// Why a text is not a name.
@@ -118,7 +122,7 @@ pub struct WordError {
 }
 
 impl<K: Kind> Word<K> {
-    /// Parses a name. Upper-case letters are refused rather than folded, so that a name has one spelling.
+    /// Parses a name. Upper-case letters are kept or refused, never folded, so that a name has one spelling.
     pub fn parse(text: &str) -> Result<Self, WordError> {
         let refuse = |why: String| {
             // The error repeats at most a line of what it was given.
@@ -135,16 +139,23 @@ impl<K: Kind> Word<K> {
         if text.len() > K::MAX {
             return refuse(format!("it is longer than {} bytes", K::MAX));
         }
-        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+        let wide = K::AS_PACKAGE_MANAGERS;
+        let plain = |c: char| {
+            c.is_ascii_lowercase() || c.is_ascii_digit() || (wide && c.is_ascii_uppercase())
+        };
+        let plus = |c: char| wide && c == '+';
         if let Some(bad) = text
             .chars()
-            .find(|&c| !plain(c) && !matches!(c, '.' | '_' | '-'))
+            .find(|&c| !plain(c) && !plus(c) && !matches!(c, '.' | '_' | '-'))
         {
-            return refuse(format!(
-                "{bad:?} is not allowed, only a-z, 0-9, '.', '_' and '-'"
-            ));
+            return refuse(match wide {
+                true => {
+                    format!("{bad:?} is not allowed, only a-z, A-Z, 0-9, '.', '_', '-' and '+'")
+                }
+                false => format!("{bad:?} is not allowed, only a-z, 0-9, '.', '_' and '-'"),
+            });
         }
-        if !text.starts_with(plain) || !text.ends_with(plain) {
+        if !text.starts_with(plain) || !text.ends_with(|c| plain(c) || plus(c)) {
             return refuse("it must begin and end with a letter or a digit".into());
         }
         if text.contains("..") {
@@ -226,6 +237,23 @@ mod tests {
         for name in ["web1", "web1.example.org", "db-2", "a", "x_1"] {
             assert_eq!(HostName::parse(name).unwrap().as_str(), name);
         }
+    }
+
+    #[test]
+    fn packages_are_named_as_their_package_managers_name_them() {
+        for name in [
+            "lockstep",
+            "NetworkManager",
+            "g++",
+            "libstdc++6",
+            "python3.11",
+        ] {
+            assert_eq!(PackageName::parse(name).unwrap().as_str(), name);
+        }
+        for name in ["+x", "-x", "a b", "a/b", "a..b", ""] {
+            assert!(PackageName::parse(name).is_err(), "{name:?}");
+        }
+        assert!(ChannelName::parse("Stable").is_err());
     }
 
     #[test]

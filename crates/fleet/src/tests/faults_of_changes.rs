@@ -90,7 +90,7 @@ needs = "2 of 2 of lb"
     (
         r#"[package.driveclient]
 verison = "1"
-[package.Drive]
+[package.-drive]
 hosts = []
 [package.os]
 hosts = ["*"]
@@ -105,12 +105,12 @@ groups = ["web"]
         &[
             r#"f:1:10: a package needs hosts or groups: where it is kept current"#,
             r#"f:2:1: unknown key "verison"; did you mean "version"?"#,
-            r#"f:3:10: "Drive" is not a package name: 'D' is not allowed, only a-z, 0-9, '.', '_' and '-'"#,
+            r#"f:3:10: "-drive" is not a package name: it must begin and end with a letter or a digit"#,
             r#"f:4:9: no host is named here"#,
             r#"f:5:10: "os" stands for the operating system as a whole and is no package"#,
             r#"f:7:10: the agent keeps itself current, by signed releases; see update.md"#,
             r#"f:9:10: "g++" is not a name: it has 1 to 64 letters, digits, '_', '.' or '-'"#,
-            r#"f:12:11: "y z" is not a package name: ' ' is not allowed, only a-z, 0-9, '.', '_' and '-'"#,
+            r#"f:12:11: "y z" is not a package name: ' ' is not allowed, only a-z, A-Z, 0-9, '.', '_', '-' and '+'"#,
             r#"f:13:11: there is no group "web""#,
         ],
     ),
