@@ -414,7 +414,11 @@ impl Engine {
     /// holds stays.
     async fn give_back(&self, lock: &LockName) -> Result<bool, String> {
         let Some(locks) = &self.locks else {
-            return Err("this host is not enrolled any more".into());
+            // Without a grant there was nobody to ask for one.
+            return match self.journal.lock {
+                Some(_) => Err("this host is not enrolled any more".into()),
+                None => Ok(false),
+            };
         };
         if let Some(granted) = &self.journal.lock {
             return locks.release(lock, granted.fence).await;
@@ -567,9 +571,7 @@ impl Engine {
             Err(_) => debug!("records wait in the outbox"),
         }
         // What is only waited for is not worth keeping: the next record says the same, or something newer.
-        if self.journal.waiting.is_some()
-            && let Some(record) = self.record()
-        {
+        if let Some(record) = self.waiting_record() {
             let sent = client.post_json::<_, serde_json::Value>("/agent/v1/runs", &record);
             let sent: Result<Result<_, CallError>, _> =
                 tokio::time::timeout(SEND_WITHIN, sent).await;
@@ -580,6 +582,17 @@ impl Engine {
                 );
             }
         }
+    }
+
+    /// The record of a run that waits, or does again what it was to do later. Neither is an entry of the chain, which the
+    /// server knows by what it says of waiting.
+    fn waiting_record(&self) -> Option<lockstep_model::RunRecord> {
+        let waiting = self.journal.waiting.as_ref()?;
+        let mut record = self.record()?;
+        if record.waits.is_none() && matches!(waiting.why, Wait::Later { .. }) {
+            record.waits = Some(format!("{}; called again now", waiting.why));
+        }
+        record.waits.is_some().then_some(record)
     }
 
     fn facts<'a>(&'a self, boot_id: &'a str) -> Facts<'a> {

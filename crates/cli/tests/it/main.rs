@@ -20,6 +20,7 @@ mod monitoring;
 mod operators;
 mod power_cut;
 mod proxy;
+mod runs;
 mod surroundings;
 mod updates;
 mod world;
