@@ -9,10 +9,10 @@ use serde_json::Value;
 use crate::world::{World, eventually};
 
 mod agent;
+mod away;
 mod disk;
 mod killed;
 mod reboots;
-mod server;
 mod stage;
 mod stops;
 
