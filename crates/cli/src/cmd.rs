@@ -157,7 +157,7 @@ impl Command {
             #[cfg(feature = "agent")]
             Self::PackageUpdate(args) if args.verbose => LevelFilter::INFO,
             #[cfg(feature = "agent")]
-            Self::PackageUpdate(_) => LevelFilter::WARN,
+            Self::PackageUpdate(_) => update::log_level(),
             _ => LevelFilter::ERROR,
         }
     }

@@ -53,7 +53,11 @@ impl Manager {
             return Self::Systemd { systemctl };
         }
         Self::SysV {
-            service: "service".into(),
+            // That of the running system would stop the running system's service of that name.
+            service: match root == Path::new("/") {
+                true => "service".into(),
+                false => root.join("usr/sbin/service"),
+            },
             scripts: root.join("etc/init.d"),
         }
     }

@@ -253,7 +253,13 @@ impl Engine {
         info!(run = %self.journal.id, %phase, "working");
         match &mut self.backend {
             Backend::System(system) => system.work(&self.journal, &self.output, phase).await,
-            Backend::Package(package) => package.work(&self.journal, &self.output, phase).await,
+            Backend::Package(package) => {
+                let happened = package.work(&self.journal, &self.output, phase).await;
+                if let Some(newer) = package.take_newer() {
+                    self.journal.job.to = Some(newer);
+                }
+                happened
+            }
         }
     }
 
@@ -523,14 +529,23 @@ impl Engine {
     fn enter(&mut self, next: RunJournal) -> Result<(), Error> {
         let is_new = next != self.journal;
         let is_another_step = next.step != self.journal.step || next.lock != self.journal.lock;
+        if next.is_over() {
+            // Afterwards nobody would know of it: the next run is another one.
+            self.leave();
+        }
         if is_new {
             self.journals.write(&next)?;
             self.lock_is_confirmed = false;
         }
         if is_another_step {
             info!(run = %next.id, phase = %next.step.phase(), step = ?next.step, "the run goes on");
-        } else if is_new && let Some(waiting) = &next.waiting {
-            debug!(run = %next.id, why = %waiting.why, "waits");
+        }
+        if let Some(waiting) = &next.waiting {
+            let before = self.journal.waiting.as_ref();
+            match is_new && before.is_some_and(|before| before.why == waiting.why) {
+                true => debug!(run = %next.id, why = %waiting.why, "waits on"),
+                false => info!(run = %next.id, why = %waiting.why, "waits"),
+            }
         }
         let told = self.told(&next);
         self.journal = next;

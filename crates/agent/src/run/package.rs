@@ -2,7 +2,10 @@
 //!
 //! The course is that of cloudbackup-updater, with its faults mended: a service that did not run is not started, a file
 //! of a program that is at work is waited for, the moment of the host survives a restart, and a version that was
-//! published before the repository has it is tried once.
+//! published before the repository has it is told of once, and then quietly waited for.
+
+mod published;
+mod service;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,16 +14,18 @@ use jiff::Timestamp;
 use lockstep_host::Layout;
 use lockstep_host::idle_lock::{self, IdleLock};
 use lockstep_host::packages::{PackageManager, Patience};
-use lockstep_host::service::{Manager, Service, ServiceState};
+use lockstep_host::service::{Manager, Service};
 use lockstep_model::{HostName, PackageName, PackageRule, PackageVersion, Phase, RunId, RunReason};
-use lockstep_net::client::{Visit, Visitor};
+use lockstep_net::client::Visitor;
 use lockstep_plan::run::{Happened, RunJournal};
 use lockstep_plan::{schedule, spread};
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::output::Output;
 use super::system::failed;
+use crate::config::AgentConfig;
 use crate::state::{read, write};
 use crate::{Error, words};
 
@@ -46,6 +51,10 @@ pub struct PackageUpdate {
     service: Option<Service>,
     published: Option<Visitor>,
     memory: Memory,
+    /// When this process has asked the repositories.
+    looked: Option<Instant>,
+    /// The version that is brought instead of the one that the run began with.
+    newer: Option<PackageVersion>,
 }
 
 /// What outlives a run: `var/lib/lockstep/packages/NAME.json`.
@@ -54,10 +63,13 @@ struct Memory {
     /// What was to be kept current when the run began: it is gone on with by the same word.
     #[serde(default)]
     rule: Option<PackageRule>,
+    /// Whether the server asked for it, and not somebody on this host.
+    #[serde(default)]
+    by_server: bool,
     /// The newest version that was seen, and when: the host's moment counts from there.
     #[serde(default)]
     seen: Option<(PackageVersion, Timestamp)>,
-    /// The published version that the repository did not have when it was tried.
+    /// The published version that the repository did not have, which was told.
     #[serde(default)]
     behind: Option<PackageVersion>,
     /// Whether the service ran before the run stopped it.
@@ -65,12 +77,8 @@ struct Memory {
     ran: Option<(RunId, bool)>,
 }
 
-/// Longest text of a published version, in bytes.
-const LONGEST_PUBLISHED: usize = 1024;
-/// A service may take so long to stop or to start.
-const SERVICE: Duration = Duration::from_secs(300);
-/// The server that publishes it may take so long.
-const PUBLISHED_WITHIN: Duration = Duration::from_secs(30);
+/// What the repositories said is believed for so long.
+const LOOKED_JUST_NOW: Duration = Duration::from_secs(600);
 
 impl PackageUpdate {
     /// Looks for the package manager and for what is remembered.
@@ -102,6 +110,8 @@ impl PackageUpdate {
             service,
             published,
             memory,
+            looked: None,
+            newer: None,
         })
     }
 
@@ -118,15 +128,10 @@ impl PackageUpdate {
         let asked = |error: lockstep_host::Error| failed(&error);
         let installed = self.packages.installed(name).await.map_err(asked)?;
         let published = self.published().await?;
-        if let (Some(installed), Some(published)) = (&installed, &published) {
-            let is_newer = self
-                .packages
-                .is_newer(published, installed)
-                .await
-                .map_err(asked)?;
-            if !is_newer || self.memory.behind.as_ref() == Some(published) {
-                return Ok(Happened::NothingToDo);
-            }
+        if let (Some(installed), Some(published)) = (&installed, &published)
+            && !self.is_published_after(published, installed).await?
+        {
+            return Ok(Happened::NothingToDo);
         }
         if self
             .packages
@@ -136,9 +141,8 @@ impl PackageUpdate {
         {
             info!(package = %name, "its repository was added");
         }
-        for problem in self.packages.refresh().await.map_err(asked)?.problems {
-            warn!(package = %name, problem, "a repository cannot be read");
-        }
+        self.ask_repositories().await?;
+        let name = &self.rule.name;
         let candidate = match &self.rule.version {
             Some(version) => Some(version.clone()),
             None => self.packages.candidate(name).await.map_err(asked)?,
@@ -148,8 +152,7 @@ impl PackageUpdate {
             return Err(RunReason::PackagesFailed { why });
         };
         let Some(installed) = installed else {
-            self.memory.rule = Some(self.rule.clone());
-            self.remember()?;
+            self.remember_rule()?;
             return Ok(self.something(None, candidate, journal.started_at));
         };
         let is_wanted = match &self.rule.version {
@@ -160,19 +163,17 @@ impl PackageUpdate {
                 .await
                 .map_err(asked)?,
         };
-        if let Some(published) = &published {
-            let is_behind = self
-                .packages
-                .is_newer(published, &candidate)
-                .await
-                .map_err(asked)?;
-            if is_behind {
-                // Tried once; the next one is worth a try again.
+        if let Some(published) = &published
+            && self.is_published_after(published, &candidate).await?
+        {
+            // A repository may be slow, so it is asked each time; but it is told of once.
+            let is_news = self.memory.behind.as_ref() != Some(published);
+            if is_news {
                 self.memory.behind = Some(published.clone());
                 self.remember()?;
                 warn!(package = %name, %published, %candidate, "the repository does not have the published version");
             }
-            if is_behind && !is_wanted {
+            if is_news && !is_wanted {
                 return Err(RunReason::RepositoryBehind {
                     published: published.to_string(),
                     offered: candidate.to_string(),
@@ -187,8 +188,7 @@ impl PackageUpdate {
             return Ok(Happened::NothingToDo);
         }
         let moment = self.moment(&candidate, now)?;
-        self.memory.rule = Some(self.rule.clone());
-        self.remember()?;
+        self.remember_rule()?;
         Ok(self.something(Some(installed), candidate, moment))
     }
 
@@ -230,38 +230,19 @@ impl PackageUpdate {
         Ok(seen.checked_add(delay).unwrap_or(seen))
     }
 
-    async fn published(&self) -> Result<Option<PackageVersion>, RunReason> {
-        let (Some(visitor), Some(url)) = (&self.published, &self.rule.published) else {
-            return Ok(None);
-        };
-        let why = |why: String| RunReason::PackagesFailed {
-            why: format!("the published version could not be read from {url}: {why}"),
-        };
-        let visit = Visit {
-            method: "GET".into(),
-            url: url.clone(),
-            authorization: None,
-            max_body: LONGEST_PUBLISHED,
-        };
-        let visited = tokio::time::timeout(PUBLISHED_WITHIN, visitor.ask(&visit)).await;
-        let visited = match visited {
-            Ok(Ok(visited)) => visited,
-            Ok(Err(error)) => return Err(why(words(&error))),
-            Err(_) => return Err(why(format!("no answer within {PUBLISHED_WITHIN:?}"))),
-        };
-        if visited.status != 200 || visited.cut {
-            return Err(why(format!(
-                "the answer has status {}{}",
-                visited.status,
-                if visited.cut { " and is too long" } else { "" }
-            )));
+    /// Asks all repositories what they have. One that does not answer stops nothing.
+    async fn ask_repositories(&mut self) -> Result<(), RunReason> {
+        let asked = self.packages.refresh().await;
+        for problem in asked.map_err(|error| failed(&error))?.problems {
+            warn!(package = %self.rule.name, problem, "a repository cannot be read");
         }
-        let text = String::from_utf8_lossy(&visited.body);
-        PackageVersion::parse(text.trim()).map(Some).map_err(why)
+        self.looked = Some(Instant::now());
+        Ok(())
     }
 
     /// Is the program of the package at work?
     pub(super) fn rest(&self, journal: &RunJournal) -> Result<(), String> {
+        self.is_permitted_still(journal)?;
         let Some(path) = self.idle_lock() else {
             return Ok(());
         };
@@ -273,6 +254,15 @@ impl PackageUpdate {
             },
             Err(error) => Err(words(&error)),
         }
+    }
+
+    /// Hours may have passed since the server's word was taken, and the host may not permit it any more.
+    fn is_permitted_still(&self, journal: &RunJournal) -> Result<(), String> {
+        if !self.memory.by_server || journal.begun {
+            return Ok(());
+        }
+        let config = AgentConfig::load(&self.layout.config()).map_err(|error| words(&error))?;
+        config.packages.check(&self.rule)
     }
 
     pub(super) fn idle_lock(&self) -> Option<PathBuf> {
@@ -287,16 +277,51 @@ impl PackageUpdate {
         phase: Phase,
     ) -> Happened {
         let done = match phase {
-            Phase::Apply => {
-                self.apply(journal, output, journal.job.to.clone(), false)
-                    .await
-            }
+            Phase::Apply => match self.newest(journal.job.to.clone()).await {
+                Ok(to) => self.apply(journal, output, to, false).await,
+                Err(reason) => Err(reason),
+            },
             _ => Ok(()),
         };
         match done {
             Ok(()) => Happened::Succeeded,
             Err(reason) => Happened::Failed(reason),
         }
+    }
+
+    /// What is to come. The run may have waited for a day since it began, and most repositories keep only the newest
+    /// version: what they have now is taken, unless one version is wanted and no other.
+    async fn newest(
+        &mut self,
+        to: Option<PackageVersion>,
+    ) -> Result<Option<PackageVersion>, RunReason> {
+        let (Some(begun_with), None) = (&to, &self.rule.version) else {
+            return Ok(to);
+        };
+        let begun_with = begun_with.clone();
+        let is_fresh = |looked: Instant| looked.elapsed() < LOOKED_JUST_NOW;
+        if !self.looked.is_some_and(is_fresh) {
+            self.ask_repositories().await?;
+        }
+        let asked = |error: lockstep_host::Error| failed(&error);
+        let candidate = self.packages.candidate(&self.rule.name).await;
+        if let Some(candidate) = candidate.map_err(asked)?
+            && self
+                .packages
+                .is_newer(&candidate, &begun_with)
+                .await
+                .map_err(asked)?
+        {
+            info!(package = %self.rule.name, %begun_with, %candidate, "the repository has a newer one by now");
+            self.newer = Some(candidate.clone());
+            return Ok(Some(candidate));
+        }
+        Ok(to)
+    }
+
+    /// The version that is brought instead of the one that the run began with, for its journal.
+    pub(super) fn take_newer(&mut self) -> Option<PackageVersion> {
+        self.newer.take()
     }
 
     /// Installs the version before again, if a repository still has it.
@@ -317,7 +342,13 @@ impl PackageUpdate {
         to: Option<PackageVersion>,
         may_go_back: bool,
     ) -> Result<(), RunReason> {
-        self.stop_service(journal.id).await?;
+        if let Err(reason) = self.stop_service(journal.id).await {
+            // One that hangs while it stops may be half stopped.
+            if let Err(started) = self.start_service(journal).await {
+                output.add(&started.to_string());
+            }
+            return Err(reason);
+        }
         let name = self.rule.name.clone();
         let may_go_back = may_go_back || self.rule.version.is_some();
         let installed = self.packages.install(&name, to.as_ref(), may_go_back).await;
@@ -331,50 +362,11 @@ impl PackageUpdate {
         installed.and(started)
     }
 
-    async fn stop_service(&mut self, run: RunId) -> Result<(), RunReason> {
-        let Some(service) = self.service.clone() else {
-            return Ok(());
-        };
-        let is_known = self.memory.ran.is_some_and(|(known, _)| known == run);
-        if !is_known {
-            let state = service
-                .is_active(SERVICE)
-                .await
-                .map_err(|error| service_failed(&service, &error))?;
-            self.memory.ran = Some((run, state == ServiceState::Active));
-            self.remember()?;
-        }
-        if self.memory.ran == Some((run, true)) {
-            info!(service = service.name(), "stopping it");
-            service
-                .stop(SERVICE)
-                .await
-                .map_err(|error| service_failed(&service, &error))?;
-        }
-        Ok(())
-    }
-
-    /// Brings the service to where it was: one that ran runs again, one that did not is stopped if its package started
-    /// it. What was installed anew is left as its package wants it.
-    async fn start_service(&mut self, journal: &RunJournal) -> Result<(), RunReason> {
-        let Some(service) = self.service.clone() else {
-            return Ok(());
-        };
-        if journal.job.from.is_none() {
-            return Ok(());
-        }
-        let failed = |error: lockstep_host::Error| service_failed(&service, &error);
-        if self.memory.ran == Some((journal.id, true)) {
-            info!(service = service.name(), "starting it");
-            service.start(SERVICE).await.map_err(failed)?;
-        } else if service.is_active(SERVICE).await.map_err(failed)? == ServiceState::Active {
-            info!(
-                service = service.name(),
-                "its package started it; it did not run before, and is stopped"
-            );
-            service.stop(SERVICE).await.map_err(failed)?;
-        }
-        Ok(())
+    /// What is gone on with, by whoever does.
+    fn remember_rule(&mut self) -> Result<(), RunReason> {
+        self.memory.rule = Some(self.rule.clone());
+        self.memory.by_server = self.attempt == Attempt::Leave;
+        self.remember()
     }
 
     fn remember(&self) -> Result<(), RunReason> {
@@ -410,11 +402,4 @@ fn memory_path(layout: &Layout, name: &PackageName) -> PathBuf {
         .state_dir()
         .join("packages")
         .join(format!("{name}.json"))
-}
-
-fn service_failed(service: &Service, error: &lockstep_host::Error) -> RunReason {
-    RunReason::ServiceFailed {
-        unit: service.name().into(),
-        why: words(error),
-    }
 }

@@ -11,12 +11,12 @@ use lockstep_plan::run::{Job, Rules, RunJournal, Step};
 use tokio::sync::watch;
 use tracing::info;
 
-use super::config::{Limits, UpgradeConfig, Verify};
+use super::config::{UpgradeConfig, Verify};
 use super::engine::{Backend, Engine, own};
 use super::journals::Journals;
 use super::locks::Locks;
 use super::output::Output;
-use super::package::{Attempt, PackageUpdate};
+use super::package::{Attempt, PackageUpdate, begun};
 use super::system::SystemUpgrade;
 use crate::config::AgentConfig;
 use crate::{Error, Identity};
@@ -76,7 +76,10 @@ impl Engine {
         rule: PackageRule,
         attempt: Attempt,
     ) -> Result<Option<Self>, Error> {
-        let (limits, verify) = (Limits::default(), Verify::default());
+        let rule = rule_under_way(begin.layout, rule)?;
+        // They are the host's, whatever is changed on it.
+        let UpgradeConfig { limits, verify, .. } =
+            UpgradeConfig::load(&begin.layout.update_config(), false)?;
         let job = Job {
             kind: RunKind::Package,
             package: rule.name.clone(),
@@ -161,6 +164,16 @@ impl Engine {
             leaves: attempt == Attempt::Leave,
             stop: begin.stop.clone(),
         }))
+    }
+}
+
+/// What the run that is under way was begun by: whoever goes on with it may know nothing of the service that is to be
+/// stopped. The rule itself if there is no such run.
+fn rule_under_way(layout: &Layout, rule: PackageRule) -> Result<PackageRule, Error> {
+    let journal = Journals::new(layout).read(&rule.name)?;
+    match journal.is_some_and(|journal| !journal.is_over()) {
+        true => Ok(begun(layout, &rule.name)?.unwrap_or(rule)),
+        false => Ok(rule),
     }
 }
 

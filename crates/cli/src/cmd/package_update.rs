@@ -84,7 +84,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     if args.daemon {
         return daemon(&args, &layout, &clock, rule, stop).await;
     }
-    let attempt = match args.work {
+    // Whoever only goes on with a run does not call its moment, nor leave its hours: the agent does so.
+    let attempt = match args.work || args.resume {
         true => Attempt::Leave,
         false => Attempt::Now,
     };
@@ -210,7 +211,7 @@ async fn daemon(
     while !*stop.borrow() {
         match once(args, layout, clock, rule.clone(), Attempt::Spread, &stop).await {
             Ok(Ended::Nothing) => info!(package = %args.name, "nothing to do"),
-            Ok(ended) => info!(package = %args.name, ?ended, "a run ended"),
+            Ok(ended) => log(args, &ended),
             Err(error) => error!(package = %args.name, "{error:#}; tried again the next time"),
         }
         tokio::select! {
@@ -221,4 +222,24 @@ async fn daemon(
     info!(package = %args.name, "ended");
     drop(pid);
     Ok(Exit::Done)
+}
+
+/// What a daemon says of a run. What went wrong is said even if little is.
+fn log(args: &Args, ended: &Ended) {
+    let package = &args.name;
+    match ended {
+        Ended::Over {
+            outcome,
+            reason: Some(reason),
+        } => {
+            error!(%package, %outcome, %reason, "the run did not end well; looked at again the next time")
+        }
+        Ended::Stopped { phase, reason } => error!(
+            %package,
+            %phase,
+            %reason,
+            "the run has stopped; mend the host, then call lockstep package-update {package} with --retry, or --skip --why TEXT"
+        ),
+        ended => info!(%package, ?ended, "a run ended"),
+    }
 }

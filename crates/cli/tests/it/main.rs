@@ -18,6 +18,7 @@ mod local;
 mod locks;
 mod monitoring;
 mod operators;
+mod packages;
 mod power_cut;
 mod proxy;
 mod runs;
