@@ -72,6 +72,9 @@ struct Memory {
     /// The published version that the repository did not have, which was told.
     #[serde(default)]
     behind: Option<PackageVersion>,
+    /// The version that was taken back, because the host was worse with it.
+    #[serde(default)]
+    harmful: Option<PackageVersion>,
     /// Whether the service ran before the run stopped it.
     #[serde(default)]
     ran: Option<(RunId, bool)>,
@@ -181,6 +184,10 @@ impl PackageUpdate {
             }
         }
         if !is_wanted {
+            return Ok(Happened::NothingToDo);
+        }
+        if self.attempt != Attempt::Now && self.memory.harmful.as_ref() == Some(&candidate) {
+            info!(package = %name, %candidate, "was taken back on this host; tried again when a person calls");
             return Ok(Happened::NothingToDo);
         }
         if self.packages.held(name).await.map_err(asked)? {
@@ -326,6 +333,11 @@ impl PackageUpdate {
 
     /// Installs the version before again, if a repository still has it.
     pub(super) async fn go_back(&mut self, journal: &RunJournal, output: &Output) -> Happened {
+        // Known before it is done: otherwise each look would bring it again, and take it back.
+        self.memory.harmful = journal.job.to.clone();
+        if let Err(reason) = self.remember() {
+            return Happened::Failed(reason);
+        }
         match self
             .apply(journal, output, journal.job.from.clone(), true)
             .await

@@ -186,9 +186,14 @@ fn gone_on_with(
 ) -> RunJournal {
     info!(run = %journal.id, package = %journal.job.package, phase = %journal.step.phase(), "going on with the run");
     journal.job.rules = rules;
-    if let (Attempt::Now, Step::Spread { until }) = (attempt, &mut journal.step) {
-        *until = now;
-        journal.waiting = None;
+    // A person who calls has perhaps just seen to it that there is nothing to wait for.
+    match (attempt, &mut journal.step) {
+        (Attempt::Now, Step::Spread { until }) => {
+            *until = now;
+            journal.waiting = None;
+        }
+        (Attempt::Now, Step::Idle) => journal.waiting = None,
+        _ => {}
     }
     journal
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::place::{Deb, NAME, Place, chmod, deb, put};
-use crate::world::{AGENT, Host, World, eventually};
+use crate::world::{Host, World, eventually};
 
 /// The lock's holders.
 fn holders(world: &World) -> Vec<Value> {
@@ -12,7 +12,7 @@ fn holders(world: &World) -> Vec<Value> {
 }
 
 /// A fleet file that wants the package on one host, and watches the size of a file there.
-fn want(world: &World, place: &Place, gauge: &str) {
+fn want(world: &World, place: &Place, gauge: &str, spread: &str) {
     put(&world.path("server/key.asc"), &place.repository.key);
     let url = place.repository.web.url();
     let text = format!(
@@ -32,8 +32,8 @@ apt = {{ uri = "{url}/debian/", suite = "serveragent", components = ["main"], ke
 service = "driveclient"
 idle_lock = "/var/cache/driveclient/backup-running.lock"
 lock = "backup"
-spread = "none"
-every = "1m"
+spread = "{spread}"
+every = "1d"
 "#
     );
     put(&world.path("server/fleet.toml"), &text);
@@ -41,7 +41,7 @@ every = "1m"
 }
 
 /// Permits the package and the key, as the host's operator does who has read what it was refused for.
-fn permit(host: &mut Host, gauge_dir: &str, key: Option<&str>) {
+fn permit(host: &Host, gauge_dir: &str, key: Option<&str>) {
     let packages = key.map_or(String::new(), |key| {
         format!("[packages]\nnames = [\"drive*\"]\nkeys = [{key:?}]\n")
     });
@@ -71,7 +71,6 @@ fn what_the_server_wants_is_done_where_the_host_permits_it_and_undone_where_it_h
     let world = World::start();
     chmod(&world.path(""), 0o755);
     let mut host = world.provision("web1");
-    assert!(AGENT.contains("[report]"));
     let beside = world.path("beside");
     std::fs::create_dir(&beside).unwrap();
     chmod(&beside, 0o755);
@@ -90,10 +89,11 @@ fn what_the_server_wants_is_done_where_the_host_permits_it_and_undone_where_it_h
         postinst: &heals,
         ..deb("1")
     }]);
-    want(&world, &place, gauge.to_str().unwrap());
+    let gauge_path = gauge.to_str().unwrap();
+    want(&world, &place, gauge_path, "none");
 
     // Nothing is permitted by default, and what would have to be is said.
-    permit(&mut host, gauge_dir, None);
+    permit(&host, gauge_dir, None);
     host.start();
     eventually("the host refuses the package", || {
         host.log().contains("add it to packages.names")
@@ -105,7 +105,7 @@ fn what_the_server_wants_is_done_where_the_host_permits_it_and_undone_where_it_h
         .find(|word| word.len() == 64)
         .unwrap_or_else(|| panic!("no key in {shown}"));
     host.kill();
-    permit(&mut host, gauge_dir, Some(hash));
+    permit(&host, gauge_dir, Some(hash));
     host.start();
 
     // It is begun by the agent, under the lock.
@@ -126,7 +126,7 @@ fn what_the_server_wants_is_done_where_the_host_permits_it_and_undone_where_it_h
     );
     eventually("the lock is free", || holders(&world).is_empty());
 
-    // A version that makes the host sick is taken back. A person brings it, for the agent looks each minute only.
+    // A version that makes the host sick is taken back. A person brings it, for the agent looks each day only.
     let harm = format!("head -c 200 /dev/zero > {}", gauge.display());
     place.repository.publish(&[Deb {
         postinst: &harm,
@@ -149,4 +149,30 @@ fn what_the_server_wants_is_done_where_the_host_permits_it_and_undone_where_it_h
         run_to(&world, "2")["outcome"] == "rolled-back"
     });
     assert!(holders(&world).is_empty());
+
+    // It is not brought again by itself.
+    let mut daemon = place.daemon("daemon.log", &["--spread", "none"]);
+    daemon.says("nothing to do");
+    assert!(daemon.log().contains("was taken back on this host"));
+    assert_eq!(daemon.terminate(), Some(0));
+    assert_eq!(place.installed().as_deref(), Some("1"));
+
+    // What the host permitted when the server asked for it, it may not permit any more when its moment comes.
+    want(&world, &place, gauge_path, "30d:100%");
+    let work = host.root.join("var/lib/lockstep/work.json");
+    eventually("the host has the new work document", || {
+        std::fs::read_to_string(&work).is_ok_and(|text| text.contains("30d:100%"))
+    });
+    host.kill();
+    place.repository.publish(&[deb("3")]);
+    let said = place.must(&["--work", "--by", "the fleet file"]);
+    assert!(said.contains("this host's moment is"), "{said}");
+    permit(&host, gauge_dir, None);
+    let mut waits = place.start("waits.log", &["-v"]);
+    waits.says("does not permit the package driveclient");
+    assert_eq!(waits.terminate(), Some(0));
+    assert_eq!(place.installed().as_deref(), Some("1"));
+    permit(&host, gauge_dir, Some(hash));
+    place.must(&[]);
+    assert_eq!(place.installed().as_deref(), Some("3"));
 }
