@@ -529,9 +529,13 @@ impl Engine {
     fn enter(&mut self, next: RunJournal) -> Result<(), Error> {
         let is_new = next != self.journal;
         let is_another_step = next.step != self.journal.step || next.lock != self.journal.lock;
+        let told = self.told(&next);
         if next.is_over() {
             // Afterwards nobody would know of it: the next run is another one.
             self.leave();
+            if told {
+                self.tell(&next)?;
+            }
         }
         if is_new {
             self.journals.write(&next)?;
@@ -547,12 +551,19 @@ impl Engine {
                 false => info!(run = %next.id, why = %waiting.why, "waits"),
             }
         }
-        let told = self.told(&next);
         self.journal = next;
-        if told && let Some(record) = self.record() {
-            State::new(&self.layout).send_later(&record)?;
+        if told && !self.journal.is_over() {
+            self.tell(&self.journal)?;
         }
         Ok(())
+    }
+
+    /// Puts the record into the outbox, and into the host's chain.
+    fn tell(&self, journal: &RunJournal) -> Result<(), Error> {
+        match self.record_of(journal) {
+            Some(record) => State::new(&self.layout).send_later(&record),
+            None => Ok(()),
+        }
     }
 
     /// True if the server must hear of it, whatever becomes of this process.
@@ -565,12 +576,12 @@ impl Engine {
         shown(before) != shown(next) || next == before
     }
 
-    fn record(&self) -> Option<lockstep_model::RunRecord> {
-        let log = match self.journal.has_stopped() || self.journal.is_over() {
+    fn record_of(&self, journal: &RunJournal) -> Option<lockstep_model::RunRecord> {
+        let log = match journal.has_stopped() || journal.is_over() {
             true => self.output.end(),
             false => String::new(),
         };
-        self.journal.record(self.clock.now(), log)
+        journal.record(self.clock.now(), log)
     }
 
     /// Sends what waits in the outbox, and what this run waits for.
@@ -603,7 +614,7 @@ impl Engine {
     /// server knows by what it says of waiting.
     fn waiting_record(&self) -> Option<lockstep_model::RunRecord> {
         let waiting = self.journal.waiting.as_ref()?;
-        let mut record = self.record()?;
+        let mut record = self.record_of(&self.journal)?;
         if record.waits.is_none() && matches!(waiting.why, Wait::Later { .. }) {
             record.waits = Some(format!("{}; called again now", waiting.why));
         }

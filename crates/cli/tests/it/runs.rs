@@ -10,6 +10,7 @@ use crate::world::{World, eventually};
 
 mod agent;
 mod away;
+mod cuts;
 mod disk;
 mod killed;
 mod reboots;
@@ -20,20 +21,26 @@ use stage::{ALL, Line, lock, record, stage, those};
 
 /// The server's chain is whole, and has all that the hosts wrote down, without gaps; so is each host's own.
 fn whole(world: &World, hosts: &[&stage::Stage]) {
+    for host in hosts {
+        let (received, own) = chains(world, host);
+        assert_eq!(received["not_received"], Value::Array(vec![]), "{received}");
+        assert_eq!(own["entries"], received["records"], "{own} {received}");
+        assert_eq!(own["head"]["number"], received["head"], "{own} {received}");
+    }
+}
+
+/// What the server has of a host's own chain, and what the host has; both are whole.
+fn chains(world: &World, host: &stage::Stage) -> (Value, Value) {
     let verified = world.json(&["audit", "verify", "--json"]);
     assert_eq!(verified["whole"], true, "{verified}");
-    for host in hosts {
-        let received = &verified["chain"]["hosts"][&host.name];
-        assert_eq!(received["without_link"], 0, "{verified}");
-        assert_eq!(received["begun_anew"], 0, "{verified}");
-        assert_eq!(received["not_received"], Value::Array(vec![]), "{verified}");
-        let file = host.root.join("var/lib/lockstep/records.jsonl");
-        let file = file.display().to_string();
-        let own = world.json(&["audit", "verify", "--file", &file, "--json"]);
-        assert_eq!(own["whole"], true, "{own}");
-        assert_eq!(own["chain"]["entries"], received["records"], "{own}");
-        assert_eq!(own["chain"]["head"]["number"], received["head"], "{own}");
-    }
+    let received = verified["chain"]["hosts"][&host.name].clone();
+    assert_eq!(received["without_link"], 0, "{verified}");
+    assert_eq!(received["begun_anew"], 0, "{verified}");
+    let file = host.root.join("var/lib/lockstep/records.jsonl");
+    let file = file.display().to_string();
+    let own = world.json(&["audit", "verify", "--file", &file, "--json"]);
+    assert_eq!(own["whole"], true, "{own}");
+    (received, own["chain"].clone())
 }
 
 fn nobody_has(world: &World, name: &str) {

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use serde_json::Value;
@@ -207,12 +207,18 @@ impl Stage {
 
     /// Starts `lockstep update` with more arguments.
     pub(super) fn start(&self, more: &[&str]) -> Update {
+        self.start_with(more, None)
+    }
+
+    /// The same with a variable in its environment.
+    pub(super) fn start_with(&self, more: &[&str], variable: Option<(&str, &str)>) -> Update {
         let mut command = Command::new(env!("CARGO_BIN_EXE_lockstep"));
         command
             .args(["update", "--root"])
             .arg(&self.root)
             .args(more)
             .env_remove("LOCKSTEP_OPERATOR")
+            .envs(variable)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
@@ -240,6 +246,12 @@ impl Update {
 
     pub(super) fn signal(&self, signal: Signal) {
         kill_process(self.pid(), signal).unwrap();
+    }
+
+    /// Waits for its end.
+    pub(super) fn ends(mut self) -> ExitStatus {
+        let mut child = self.0.take().unwrap();
+        child.wait().unwrap()
     }
 
     /// Kills it as a power cut would.
