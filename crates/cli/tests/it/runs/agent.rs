@@ -19,8 +19,8 @@ fn level(world: &World, host: &Host) -> Option<u64> {
 /// The problem that the server knows of the item `run`.
 fn problem(world: &World) -> Option<Value> {
     let problems = world.json(&["problems", "--json"]);
-    let problems = problems.as_array().unwrap().iter();
-    problems.cloned().find(|it| it["item"] == "run")
+    let mut problems = problems.as_array().unwrap().iter();
+    problems.find(|it| it["item"] == "run").cloned()
 }
 
 /// The process that is at the host's upgrade.

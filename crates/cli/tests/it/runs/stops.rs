@@ -20,7 +20,7 @@ fn has_stopped(world: &World, host: &Stage, phase: &str) -> Value {
     assert_eq!(stopped.as_array().unwrap().len(), 1, "{stopped}");
     assert_eq!(stopped[0]["id"], record["id"], "{stopped}");
     let view = lock(world, "os");
-    assert_eq!(those(&view, "holders"), [host.name.clone()]);
+    assert_eq!(those(&view, "holders"), [host.name.as_str()]);
     let ghost = &view["ghosts"][0];
     assert_eq!(ghost["ghost"], "stopped", "{view}");
     assert_eq!(ghost["run"], record["id"], "{view}");
