@@ -17,7 +17,7 @@ mod spawn;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::Duration;
 
@@ -95,7 +95,7 @@ impl Process {
             Err(Errno::CHILD) => return Err(Error::NotOurChild { pid }),
             other => other.map_err(|error| failed(error.into()))?,
         };
-        let leads_group = rustix::process::getpgid(Some(child)) == Ok(child);
+        let leads_group = leads_group(child);
         Ok(Self {
             pid: child,
             program: PathBuf::from(format!("adopted process {pid}")),
@@ -281,6 +281,24 @@ impl Process {
     }
 }
 
+/// True if the process leads a group of its own. Not asked by `getpgid(2)`: that says 0 where the group is of an outer
+/// namespace of processes, out of which somebody entered this one (`nsenter(1)`), and rustix takes 0 for impossible.
+fn leads_group(pid: Pid) -> bool {
+    let path = format!("/proc/{}/stat", pid.as_raw_nonzero());
+    let stat = crate::fs::read_capped(Path::new(&path), 4096);
+    let stat = stat.ok().flatten();
+    stat.is_some_and(|stat| {
+        group(&String::from_utf8_lossy(&stat)) == Some(pid.as_raw_nonzero().get())
+    })
+}
+
+/// The fifth field (`proc_pid_stat(5)`). The second, the program's name, may have anything in it, and ends at the last
+/// parenthesis.
+fn group(stat: &str) -> Option<i32> {
+    let (_, rest) = stat.rsplit_once(')')?;
+    rest.split_ascii_whitespace().nth(2)?.parse().ok()
+}
+
 impl Drop for Process {
     fn drop(&mut self) {
         // What has ended must not stay a zombie; what lives is none of our business any more.
@@ -381,4 +399,18 @@ fn exit_status(status: &WaitIdStatus) -> ExitStatus {
         (None, None) => 0,
     };
     ExitStatus::from_raw(raw)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_group_is_found_behind_any_name() {
+        assert_eq!(group("7 (sh) S 1 7 7 0 -1"), Some(7));
+        assert_eq!(group("7 (a) b) S 9 (c) S 1 8 7 0 -1"), Some(8));
+        // A group of an outer namespace.
+        assert_eq!(group("7 (sh) S 0 0 0 0 -1"), Some(0));
+        assert_eq!(group("7 (sh"), None);
+    }
 }

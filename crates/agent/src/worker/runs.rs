@@ -57,6 +57,17 @@ impl Runs {
         let at_work = self.journals.iter().find(|journal| journal.is_at_work())?;
         Some(at_work.id)
     }
+
+    /// A person's word is not a run that spins: what it is said of is gone on with at once, whenever it was begun.
+    fn forget_begun(&mut self, commands: &[RunCommand]) {
+        let said_now = commands.iter().filter(|it| !self.commands.contains(it));
+        for command in said_now {
+            let journal = self.journals.iter().find(|it| it.id == command.run);
+            if let Some(journal) = journal {
+                self.begun.remove(&journal.job.package);
+            }
+        }
+    }
 }
 
 /// What is to be begun.
@@ -73,8 +84,13 @@ impl Worker {
             .children
             .retain_mut(|child| match child.try_wait() {
                 Ok(None) => true,
+                Ok(Some(status)) if status.success() => {
+                    debug!(pid = child.pid(), "the process of a run ended");
+                    false
+                }
                 Ok(Some(status)) => {
-                    debug!(pid = child.pid(), %status, "the process of a run ended");
+                    // The run's own end, or a systemd-run that could not begin it, which nobody else would tell.
+                    warn!(pid = child.pid(), %status, "the process of a run ended badly");
                     false
                 }
                 Err(error) => {
@@ -100,6 +116,7 @@ impl Worker {
     /// What people said, from the answer to a report.
     pub(super) fn take_commands(&mut self, commands: Vec<RunCommand>) {
         if commands != self.runs.commands {
+            self.runs.forget_begun(&commands);
             self.runs.commands = commands;
             self.look_at_runs();
         }
@@ -336,7 +353,7 @@ fn spawn(layout: &Layout, program: &Path, due: &Due) -> Spawn {
 
 #[cfg(test)]
 mod tests {
-    use lockstep_model::Outcome;
+    use lockstep_model::{Outcome, RunVerb};
     use lockstep_plan::run::{Job, Rules};
 
     use super::*;
@@ -391,5 +408,29 @@ mod tests {
             "os has stopped in phase reboot: the machine was told to restart 900 s ago, and has not"
         );
         assert_eq!(stopped(&journal(Step::Pre)), None);
+    }
+
+    #[test]
+    fn a_persons_word_does_not_wait_and_a_word_that_is_known_does_not_count_again() {
+        let journal = journal(Step::Post);
+        let command = RunCommand {
+            run: journal.id,
+            verb: RunVerb::Retry,
+            number: 7,
+            by: "ann".into(),
+            why: String::new(),
+        };
+        let package = journal.job.package.clone();
+        let mut runs = Runs {
+            journals: vec![journal],
+            ..Runs::default()
+        };
+        runs.begun.insert(package.clone(), Instant::now());
+        runs.forget_begun(std::slice::from_ref(&command));
+        assert!(!runs.begun.contains_key(&package));
+        runs.commands = vec![command.clone()];
+        runs.begun.insert(package.clone(), Instant::now());
+        runs.forget_begun(&[command]);
+        assert!(runs.begun.contains_key(&package));
     }
 }
