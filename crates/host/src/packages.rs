@@ -153,6 +153,12 @@ impl PackageManager {
         self.bring(name, version, backwards).await
     }
 
+    /// Fetches what [`install`](Self::install) or [`upgrade_all`](Self::upgrade_all) (without a name) would need, and
+    /// changes nothing: so that a network that fails does so before anything was stopped.
+    pub async fn download(&self, what: Option<(&PackageName, &PackageVersion)>) -> Result<()> {
+        either!(self, manager => manager.download(what).await)
+    }
+
     /// What could be upgraded, as of the last [`refresh`](Self::refresh), sorted by name; also what is held back.
     pub async fn pending(&self) -> Result<Vec<Pending>> {
         either!(self, manager => manager.pending().await)

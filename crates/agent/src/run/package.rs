@@ -263,6 +263,18 @@ impl PackageUpdate {
         }
     }
 
+    /// Fetches what is to come. A package that is not whole is mended before anything can be fetched, by the change.
+    pub(super) async fn fetch(&self, journal: &RunJournal) -> Result<(), RunReason> {
+        let Some(to) = &journal.job.to else {
+            return Ok(());
+        };
+        let fetched = self.packages.download(Some((&self.rule.name, to))).await;
+        match fetched {
+            Err(error) if journal.job.from.is_some() => Err(failed(&error)),
+            _ => Ok(()),
+        }
+    }
+
     /// Hours may have passed since the server's word was taken, and the host may not permit it any more.
     fn is_permitted_still(&self, journal: &RunJournal) -> Result<(), String> {
         if !self.memory.by_server || journal.begun {

@@ -22,6 +22,10 @@ pub struct PackagePermits {
     /// SHA-256 of the public keys, in ASCII armour without blank lines around them, that may sign a repository which is
     /// added. Without one only the host's own repositories are used.
     pub keys: Vec<ContentHash>,
+    /// Names or patterns of services that may be stopped and started for such a package.
+    pub services: Vec<Glob>,
+    /// Paths or patterns of files that may be made while such a package is changed, so that its program waits.
+    pub idle_locks: Vec<Glob>,
 }
 
 impl PackagePermits {
@@ -36,6 +40,18 @@ impl PackagePermits {
                 "agent.toml of this host does not permit the package {}: add it to packages.names",
                 rule.name
             ));
+        }
+        for (what, key, permitted, wanted) in [
+            ("service", "services", &self.services, &rule.service),
+            ("idle lock", "idle_locks", &self.idle_locks, &rule.idle_lock),
+        ] {
+            let Some(wanted) = wanted else { continue };
+            if !permitted.iter().any(|it| it.matches(wanted)) {
+                return Err(format!(
+                    "agent.toml of this host does not permit the {what} {wanted} of {}: add it to packages.{key}",
+                    rule.name
+                ));
+            }
         }
         let keys = [
             rule.sources.apt.as_ref().map(|source| &source.key),
@@ -84,9 +100,17 @@ mod tests {
         assert!(refused.contains("packages.names"), "{refused}");
         let mut permits = PackagePermits {
             names: vec![Glob::parse("drive*").unwrap()],
-            keys: Vec::new(),
+            ..PackagePermits::default()
         };
         assert_eq!(permits.check(&rule), Ok(()));
+        rule.service = Some("sshd".into());
+        let refused = permits.check(&rule).unwrap_err();
+        assert!(refused.contains("packages.services"), "{refused}");
+        rule.service = None;
+        rule.idle_lock = Some("/etc/nologin".into());
+        let refused = permits.check(&rule).unwrap_err();
+        assert!(refused.contains("packages.idle_locks"), "{refused}");
+        rule.idle_lock = None;
         rule.sources.apt = Some(AptSource {
             uri: "https://repo.example.org/".into(),
             suite: "stable".into(),

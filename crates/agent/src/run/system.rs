@@ -113,6 +113,17 @@ impl SystemUpgrade {
         }
     }
 
+    /// Fetches what the package manager will need.
+    pub(super) async fn fetch(&self) -> Result<(), RunReason> {
+        match &self.packages {
+            None => Ok(()),
+            Some(packages) => packages
+                .download(None)
+                .await
+                .map_err(|error| failed(&error)),
+        }
+    }
+
     pub(super) async fn work(
         &self,
         journal: &RunJournal,

@@ -264,6 +264,20 @@ impl Apt {
             .await
     }
 
+    pub(super) async fn download(
+        &self,
+        what: Option<(&PackageName, &PackageVersion)>,
+    ) -> Result<()> {
+        let package = what.map(|(name, version)| format!("{name}={version}"));
+        let mut command = vec!["--no-remove", "--download-only", "--allow-downgrades"];
+        match &package {
+            Some(package) => command.extend(["install", package]),
+            None => command.extend(["--with-new-pkgs", "upgrade"]),
+        }
+        self.change("fetch packages", &command).await?;
+        Ok(())
+    }
+
     pub(super) async fn upgrade_all(&self) -> Result<String> {
         let command = ["--no-remove", "--with-new-pkgs", "upgrade"];
         self.change("upgrade all packages", &command).await

@@ -325,6 +325,31 @@ impl Dnf {
             .await
     }
 
+    pub(super) async fn download(
+        &self,
+        what: Option<(&PackageName, &PackageVersion)>,
+    ) -> Result<()> {
+        let package = what.map(|(name, version)| format!("{name}-{version}"));
+        let mut command = vec![TOLERANT, "--downloadonly"];
+        match &package {
+            Some(package) => command.extend(["--setopt=best=1", "install", package]),
+            None => command.push("upgrade"),
+        }
+        let locks = self.locks().await?;
+        let act = Act {
+            doing: "fetch packages",
+            tool: "dnf",
+            args: self.dnf_args(&command),
+            limit: self.tools.patience.change,
+            locks: &locks,
+        };
+        let finished = self.tools.run(&act).await?;
+        match finished.succeeded() {
+            true => Ok(()),
+            false => Err(failed(&act, &finished).into()),
+        }
+    }
+
     pub(super) async fn upgrade_all(&self) -> Result<String> {
         self.change("upgrade all packages", &Change::all(), &["upgrade"])
             .await

@@ -122,6 +122,9 @@ pub struct HostView {
     /// The host that watches it, because it has no agent of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub via: Option<HostName>,
+    /// What of its work document the host does not do, and why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub work_refused: Option<String>,
 }
 
 /// `GET /api/v1/releases`.

@@ -107,7 +107,9 @@ fn view(orders: &Orders, row: HostRow) -> HostView {
     let desired = orders.target_of(&facts).map(|target| target.version);
     let machine = report.as_ref().map_or(&row.facts, |report| &report.facts);
     let os = machine.os.clone();
-    let (items, boot_id) = report.map_or_else(Default::default, |it| (it.items, it.boot_id));
+    let (items, boot_id, work_refused) = report.map_or_else(Default::default, |it| {
+        (it.items, it.boot_id, it.work_refused)
+    });
     HostView {
         name: row.name,
         enrolled_at: row.enrolled_at,
@@ -120,6 +122,7 @@ fn view(orders: &Orders, row: HostRow) -> HostView {
         boot_id,
         os,
         via: None,
+        work_refused,
     }
 }
 
@@ -142,5 +145,6 @@ fn view_of_watched(row: WatchedRow) -> HostView {
         boot_id: String::new(),
         os: String::new(),
         via: Some(row.via),
+        work_refused: None,
     }
 }

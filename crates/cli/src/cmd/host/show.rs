@@ -54,6 +54,9 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     ));
     out::line(format_args!("enrolled   {:.0}", host.enrolled_at));
     out::line(format_args!("last seen  {seen}"));
+    if let Some(why) = &host.work_refused {
+        out::line(format_args!("refuses    {why}"));
+    }
     out::line("");
     out::items(&host.items, "it has not reported yet");
     Ok(Exit::Done)

@@ -43,7 +43,7 @@ every = "1d"
 /// Permits the package and the key, as the host's operator does who has read what it was refused for.
 fn permit(host: &Host, gauge_dir: &str, key: Option<&str>) {
     let packages = key.map_or(String::new(), |key| {
-        format!("[packages]\nnames = [\"drive*\"]\nkeys = [{key:?}]\n")
+        format!("[packages]\nnames = [\"drive*\"]\nkeys = [{key:?}]\nservices = [\"driveclient\"]\nidle_locks = [\"/var/cache/driveclient/*\"]\n")
     });
     let path = host.root.join("etc/lockstep/agent.toml");
     let text = std::fs::read_to_string(&path).unwrap();
