@@ -264,11 +264,11 @@ impl PackageUpdate {
     }
 
     /// Fetches what is to come. A package that is not whole is mended before anything can be fetched, by the change.
-    pub(super) async fn fetch(&self, journal: &RunJournal) -> Result<(), RunReason> {
-        let Some(to) = &journal.job.to else {
+    pub(super) async fn fetch(&mut self, journal: &RunJournal) -> Result<(), RunReason> {
+        let Some(to) = self.newest(journal.job.to.clone()).await? else {
             return Ok(());
         };
-        let fetched = self.packages.download(Some((&self.rule.name, to))).await;
+        let fetched = self.packages.download(Some((&self.rule.name, &to))).await;
         match fetched {
             Err(error) if journal.job.from.is_some() => Err(failed(&error)),
             _ => Ok(()),

@@ -164,9 +164,7 @@ impl Worker {
     /// Until the journal is written nobody else may begin to change this host; then the journal says so.
     fn alone(&self) -> Result<RunLock, Error> {
         if RunLock::is_held(&self.layout) {
-            return Err(Error::Refused(
-                "another run is at work on this host".into(),
-            ));
+            return Err(Error::Refused("another run is at work on this host".into()));
         }
         Ok(RunLock::acquire(&self.layout)?)
     }

@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use lockstep_host::{Layout, fault, fs};
 use lockstep_model::api::{WatchedReport, WorkAnswer};
 use lockstep_model::{
-    ContentHash, Event, HostName, Interval, ItemName, ItemState, Level, PackageRule, Sample, Value, Work,
-    WorkItem,
+    ContentHash, Event, HostName, Interval, ItemName, ItemState, Level, PackageRule, Sample, Value,
+    Work, WorkItem,
 };
 use lockstep_net::Clock;
 use lockstep_plan::fitness::{BookRecord, Happened, ItemBook};
@@ -211,7 +211,11 @@ impl Watching {
                 },
                 verdict: None,
             })
-            .chain(own.run.clone().filter(|it| is_asked_for(&self.work, &it.item)))
+            .chain(
+                own.run
+                    .clone()
+                    .filter(|it| is_asked_for(&self.work, &it.item)),
+            )
             .collect()
     }
 
