@@ -304,6 +304,7 @@ impl Worker {
             Event::Queried(query) => self.answer_query(*query),
             Event::Hint => {
                 debug!("the server has news");
+                self.tell_runs_of_news();
                 // A server that hints without end must not make its hosts report without end.
                 self.next_report = self
                     .next_report

@@ -60,6 +60,19 @@ impl PidFile {
         flock::is_held(path).unwrap_or_default()
     }
 
+    /// Tells the process that holds it that there is news (SIGHUP). False if nobody holds it.
+    #[must_use]
+    pub fn hang_up(path: &Path) -> bool {
+        if !Self::is_held(path) {
+            return false;
+        }
+        let pid = flock::read_pid(path).and_then(|pid| i32::try_from(pid).ok());
+        let pid = pid.and_then(rustix::process::Pid::from_raw);
+        pid.is_some_and(|pid| {
+            rustix::process::kill_process(pid, rustix::process::Signal::HUP).is_ok()
+        })
+    }
+
     /// The file.
     #[must_use]
     pub fn path(&self) -> &Path {

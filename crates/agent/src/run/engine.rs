@@ -88,6 +88,8 @@ pub struct Engine {
     pub(super) leaves: bool,
     /// True once somebody asked the process to end.
     pub(super) stop: watch::Receiver<bool>,
+    /// Changes when there is news, of a place of a lock perhaps.
+    pub(super) news: watch::Receiver<u64>,
 }
 
 impl Engine {

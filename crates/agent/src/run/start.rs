@@ -45,6 +45,8 @@ pub struct Begin<'a> {
     pub reentry: Reentry,
     /// Becomes true when the process shall end.
     pub stop: watch::Receiver<bool>,
+    /// Changes when there is news, of a place of a lock perhaps.
+    pub news: watch::Receiver<u64>,
 }
 
 impl Engine {
@@ -163,6 +165,7 @@ impl Engine {
             lock_is_confirmed: false,
             leaves: attempt == Attempt::Leave,
             stop: begin.stop.clone(),
+            news: begin.news.clone(),
         }))
     }
 }

@@ -17,7 +17,7 @@ use lockstep_model::{
     Interval, ItemName, Level, PackageName, PackageRule, RunCommand, RunId, RunKind, Sample, Value,
     Verdict,
 };
-use lockstep_plan::run::{RunJournal, Step};
+use lockstep_plan::run::{RunJournal, Step, Wait};
 use lockstep_plan::{schedule, spread};
 use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
@@ -119,6 +119,23 @@ impl Worker {
             self.runs.forget_begun(&commands);
             self.runs.commands = commands;
             self.look_at_runs();
+        }
+    }
+
+    /// Tells the runs that wait for a lock that there is news. The server gives no more than a hint; they ask.
+    pub(super) fn tell_runs_of_news(&self) {
+        let waits = |journal: &&RunJournal| {
+            let why = journal.waiting.as_ref().map(|waiting| &waiting.why);
+            matches!(why, Some(Wait::Lock { .. }))
+        };
+        // What they were some seconds ago is too old: one may have begun to wait since.
+        let Ok(journals) = Journals::new(&self.layout).all() else {
+            return;
+        };
+        for journal in journals.iter().filter(waits) {
+            let package = &journal.job.package;
+            let is_told = PidFile::hang_up(&package_lock(&self.layout, package));
+            debug!(%package, is_told, "a run that waits for a lock is told of news");
         }
     }
 

@@ -13,11 +13,10 @@ use lockstep_host::{Layout, fs};
 use lockstep_model::{AptSource, Interval, PackageName, PackageRule, RunVerb, Spread};
 use lockstep_net::Clock;
 use lockstep_net::client::{Belief, Visit, Visitor};
-use tokio::sync::watch;
 use tracing::{error, info};
 
 use super::agent::RootArgs;
-use super::update::{go_on, stop_when_told, tell, whoever_asks};
+use super::update::{Told, go_on, tell, whoever_asks};
 use crate::exit::Exit;
 use crate::out;
 
@@ -79,17 +78,17 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     let layout = args.root.layout()?;
     let clock = Clock::system();
-    let stop = stop_when_told()?;
+    let told = Told::listen()?;
     let rule = rule(&args, &layout, &clock).await?;
     if args.daemon {
-        return daemon(&args, &layout, &clock, rule, stop).await;
+        return daemon(&args, &layout, &clock, rule, told).await;
     }
     // Whoever only goes on with a run does not call its moment, nor leave its hours: the agent does so.
     let attempt = match args.work || args.resume {
         true => Attempt::Leave,
         false => Attempt::Now,
     };
-    let ended = once(&args, &layout, &clock, rule, attempt, &stop).await?;
+    let ended = once(&args, &layout, &clock, rule, attempt, &told).await?;
     tell(&ended, false)
 }
 
@@ -163,7 +162,7 @@ async fn once(
     clock: &Clock,
     rule: PackageRule,
     attempt: Attempt,
-    stop: &watch::Receiver<bool>,
+    told: &Told,
 ) -> anyhow::Result<Ended> {
     let begin = Begin {
         layout,
@@ -173,7 +172,8 @@ async fn once(
             true => Reentry::OnlyUnderWay,
             false => Reentry::Any,
         },
-        stop: stop.clone(),
+        stop: told.stop.clone(),
+        news: told.news.clone(),
     };
     let Some(engine) = Engine::package(begin, rule, attempt).await? else {
         return Ok(Ended::Nothing);
@@ -192,7 +192,7 @@ async fn daemon(
     layout: &Layout,
     clock: &Clock,
     rule: PackageRule,
-    mut stop: watch::Receiver<bool>,
+    mut told: Told,
 ) -> anyhow::Result<Exit> {
     let default = || {
         let name = format!("run/lockstep/package-update-{}.pid", args.name);
@@ -208,15 +208,15 @@ async fn daemon(
         Err(error) => return Err(error.into()),
     };
     info!(package = %args.name, every = %rule.every, pid_file = %path.display(), "keeping it current");
-    while !*stop.borrow() {
-        match once(args, layout, clock, rule.clone(), Attempt::Spread, &stop).await {
+    while !*told.stop.borrow() {
+        match once(args, layout, clock, rule.clone(), Attempt::Spread, &told).await {
             Ok(Ended::Nothing) => info!(package = %args.name, "nothing to do"),
             Ok(ended) => log(args, &ended),
             Err(error) => error!(package = %args.name, "{error:#}; tried again the next time"),
         }
         tokio::select! {
             () = tokio::time::sleep(rule.every.duration()) => {}
-            _ = stop.wait_for(|stop| *stop) => {}
+            _ = told.stop.wait_for(|stop| *stop) => {}
         }
     }
     info!(package = %args.name, "ended");

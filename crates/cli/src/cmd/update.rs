@@ -69,6 +69,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
         None => UpgradeConfig::load(&layout.update_config(), false)?,
     };
     let clock = Clock::system();
+    let told = Told::listen()?;
     let begin = Begin {
         layout: &layout,
         clock: &clock,
@@ -78,7 +79,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
             (false, true) => Reentry::OnlyUnderWay,
             (false, false) => Reentry::Any,
         },
-        stop: stop_when_told()?,
+        stop: told.stop,
+        news: told.news,
     };
     let Some(engine) = Engine::system(begin, config)? else {
         return tell(&Ended::Nothing, args.json);
@@ -109,29 +111,50 @@ pub(super) async fn go_on(
     Ok(engine.run().await?)
 }
 
-/// Becomes true at the first SIGTERM or SIGINT: the run ends behind the step that is under way, and goes on when it is
-/// called again. The second one ends the process, and whatever it has started.
-pub(super) fn stop_when_told() -> anyhow::Result<watch::Receiver<bool>> {
-    let (told, stop) = watch::channel(false);
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::spawn(async move {
-        for times in 0_u8.. {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
+/// What signals say to a run.
+#[derive(Debug, Clone)]
+pub(super) struct Told {
+    /// Becomes true at the first SIGTERM or SIGINT: the run ends behind the step that is under way, and goes on when it is
+    /// called again. The second one ends the process, and whatever it has started.
+    pub(super) stop: watch::Receiver<bool>,
+    /// Changes at each SIGHUP, by which the agent says that the server has news. A terminal that is closed says the same,
+    /// and ends no run.
+    pub(super) news: watch::Receiver<u64>,
+}
+
+impl Told {
+    /// Listens from now on.
+    pub(super) fn listen() -> anyhow::Result<Self> {
+        let (stopping, stop) = watch::channel(false);
+        let (telling, news) = watch::channel(0);
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut hangup = signal(SignalKind::hangup())?;
+        tokio::spawn(async move {
+            while hangup.recv().await.is_some() {
+                telling.send_modify(|times| *times += 1);
             }
-            if times > 0 {
+        });
+        tokio::spawn(async move {
+            for times in 0_u8.. {
+                tokio::select! {
+                    _ = terminate.recv() => {}
+                    _ = interrupt.recv() => {}
+                }
+                if times > 0 {
+                    out::note(
+                        "lockstep: ended at once; what was under way is entered again the next time",
+                    );
+                    std::process::exit(1);
+                }
+                stopping.send_replace(true);
                 out::note(
-                    "lockstep: ended at once; what was under way is entered again the next time",
+                    "lockstep: ends behind the step that is under way; once more ends at once",
                 );
-                std::process::exit(1);
             }
-            told.send_replace(true);
-            out::note("lockstep: ends behind the step that is under way; once more ends at once");
-        }
-    });
-    Ok(stop)
+        });
+        Ok(Self { stop, news })
+    }
 }
 
 /// Who calls, as far as that can be told.

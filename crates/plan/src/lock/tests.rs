@@ -677,10 +677,12 @@ fn ghosts_have_evidence() {
         Some(Ghost::RebootedUnfit { level: Level::DEAD })
     );
     facts.level = Level::SOSO;
+    // The run was heard of later than the host.
     assert_eq!(
         look(&facts, 1001),
-        Some(Ghost::Unreachable { since: at(50) })
+        Some(Ghost::Unreachable { since: at(100) })
     );
+    assert_eq!(look(&facts, 400), None);
 
     // A quarter of an hour to restart; boot ids that nobody said are no evidence.
     let rebooting = with_run(Phase::Reboot, None);

@@ -939,13 +939,18 @@ fn a_clock_that_is_set_back_makes_no_host_busy_for_years() {
 }
 
 #[test]
-fn a_server_can_ask_for_patience_but_not_for_years() {
-    let mut world = World::before("lock", job());
-    world.gets(refused(Some(Duration::from_secs(u64::MAX))));
-    assert!(matches!(world.asks(), Do::Wait { until, .. } if until == at(world.now + HOUR)));
-    let mut world = World::before("lock", job());
-    world.gets(refused(Some(Duration::ZERO)));
-    assert!(matches!(world.asks(), Do::Wait { until, .. } if until == at(world.now + MINUTE)));
+fn a_server_can_have_a_lock_asked_for_sooner_and_never_later() {
+    let again = |server: Duration| {
+        let mut world = World::before("lock", job());
+        world.gets(refused(Some(server)));
+        match world.asks() {
+            Do::Wait { until, .. } => until.duration_since(at(world.now)).as_secs(),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(again(Duration::from_secs(u64::MAX)), 60);
+    assert_eq!(again(Duration::from_secs(10)), 10);
+    assert_eq!(again(Duration::ZERO), 60);
 }
 
 #[test]

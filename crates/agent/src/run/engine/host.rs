@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use lockstep_host::idle_lock::{IdleLock, Tried};
 use lockstep_host::run_lock::RunLock as HostLock;
-use lockstep_plan::run::{Happened, Step};
+use lockstep_plan::run::{Happened, Step, Wait};
 use tracing::{debug, error, info};
 
 use super::{Backend, Engine, own};
@@ -15,6 +15,15 @@ use crate::{Error, State, words};
 
 /// While nothing happens it is looked this often whether the machine was restarted, or a person has said something.
 const LOOK: Duration = Duration::from_secs(30);
+
+/// How a pause ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pause {
+    /// Its time is over, or the process is asked to end.
+    Over,
+    /// There is news.
+    News,
+}
 
 impl Engine {
     pub(super) async fn ask_whether_idle(&mut self) -> Happened {
@@ -114,7 +123,12 @@ impl Engine {
         let left = until.duration_since(self.clock.now());
         let left = Duration::try_from(left).unwrap_or_default();
         if !matches!(self.journal.step, Step::Spread { .. }) {
-            self.pause(left.min(LOOK)).await;
+            let waits = self.journal.waiting.as_ref().map(|waiting| &waiting.why);
+            let waits_for_a_lock = matches!(waits, Some(Wait::Lock { .. }));
+            // With news it is asked for at once: there may be a place.
+            if self.pause(left.min(LOOK)).await == Pause::News && waits_for_a_lock {
+                self.journal.waiting = None;
+            }
             return Ok(true);
         }
         self.owner = None;
@@ -136,12 +150,13 @@ impl Engine {
         Ok(is_ours)
     }
 
-    /// Sleeps, but not on when the process is asked to end.
-    pub(super) async fn pause(&mut self, time: Duration) {
+    /// Sleeps, but not on when the process is asked to end, or there is news.
+    pub(super) async fn pause(&mut self, time: Duration) -> Pause {
         let sleep = tokio::time::sleep(time);
         tokio::select! {
-            () = sleep => {}
-            _ = self.stop.wait_for(|stop| *stop) => {}
+            () = sleep => Pause::Over,
+            _ = self.stop.wait_for(|stop| *stop) => Pause::Over,
+            Ok(()) = self.news.changed() => Pause::News,
         }
     }
 }

@@ -6,7 +6,9 @@ use lockstep_agent::local::{
     SupervisorAnswer, SupervisorRequest, SupervisorStatus, WorkerAnswer, WorkerRequest,
     WorkerStatus,
 };
+use lockstep_agent::run::journals::Journals;
 use lockstep_net::Clock;
+use lockstep_plan::run::{RunJournal, Step};
 use serde_json::json;
 
 use super::{RootArgs, local};
@@ -42,6 +44,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
         return Ok(Exit::Done);
     }
     show_supervisor(&supervisor);
+    show_runs(&Journals::new(&layout).all()?);
     match worker {
         Some(worker) => show_worker(&worker, Clock::system().now()),
         None => out::line(
@@ -87,6 +90,19 @@ fn show_supervisor(status: &SupervisorStatus) {
             record.what(),
             run.changed_at
         ));
+    }
+}
+
+/// Upgrades of the system and of packages that are not over.
+fn show_runs(journals: &[RunJournal]) {
+    for journal in journals.iter().filter(|journal| !journal.is_over()) {
+        let (package, phase) = (&journal.job.package, journal.step.phase());
+        let state = match (&journal.step, &journal.waiting) {
+            (Step::Stopped { reason, .. }, _) => format!("stopped in phase {phase}: {reason}"),
+            (_, Some(waiting)) => format!("in phase {phase}: {}", waiting.why),
+            (_, None) => format!("in phase {phase}"),
+        };
+        out::line(format_args!("run of {package:<5} {state}"));
     }
 }
 

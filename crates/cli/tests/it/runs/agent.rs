@@ -3,7 +3,7 @@
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use super::stage::{ALL, Stage, lives, lock, record};
+use super::stage::{ALL, Stage, lives, lock, record, stage, those};
 use super::{nobody_has, whole};
 use crate::candidate::Candidate;
 use crate::world::{AGENT, Host, World, eventually};
@@ -150,4 +150,33 @@ fn the_agent_begins_runs_by_itself_and_keeps_its_own_updates_apart() {
     );
     nobody_has(&world, "os");
     whole(&world, &[&web1]);
+}
+
+#[test]
+fn a_host_that_waits_is_called_by_the_server_when_a_place_is_free() {
+    let world = World::start();
+    let web1 = stage(&world, "web1");
+    let mut host = world.provision("web2");
+    // It would ask again by itself after an hour.
+    let web2 = Stage::set("web2", &host.root, "lock = \"os\"");
+    web2.configure("lock_again = \"200ms\"", "lock_again = \"1h\"");
+    host.start();
+    eventually("web2 has an agent", || host.status(&world).is_some());
+    web1.holds("apply");
+    let first = web1.start(&[]);
+    web1.inside();
+    let second = web2.start(&[]);
+    eventually("web2 stands in the queue", || {
+        those(&lock(&world, "os"), "waiters") == ["web2"]
+    });
+    let began = std::time::Instant::now();
+    web1.go();
+    assert_eq!(first.ends_with(0), "done\n");
+    assert_eq!(second.ends_with(0), "done\n");
+    assert!(
+        began.elapsed() < std::time::Duration::from_secs(50),
+        "{:?}",
+        began.elapsed()
+    );
+    nobody_has(&world, "os");
 }
