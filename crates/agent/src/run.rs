@@ -5,7 +5,7 @@
 //! so that there is one at a time. What it must remember is in one journal for each package, written before each step;
 //! started again after a kill or a restart of the machine, it goes on from there.
 //!
-//! * [`engine`] asks what is next and has it done; [`journals`] is what it remembers.
+//! * `engine` asks what is next and has it done; [`journals`] is what it remembers.
 //! * `system` upgrades the operating system, by the five directories of scripts or by apt and dnf. `package` keeps one
 //!   package current.
 //! * `locks` speaks to the lock server, `health` to the agent of this host.

@@ -190,7 +190,7 @@ pub struct RunRecord {
     /// What kind of change.
     #[serde(default)]
     pub kind: RunKind,
-    /// What is being changed; [`PackageName::system`] for the operating system.
+    /// What is being changed; `os` for the operating system as a whole.
     pub package: PackageName,
     /// The version before, if there was one.
     pub from: Option<PackageVersion>,

@@ -2,7 +2,7 @@
 //!
 //! A lock protects the hosts of a group while some of them are changed. A place is taken by whoever holds the lock,
 //! and, where its rule says so, by each host of the group that is silent, in a run, or unwell: such a host is down
-//! already, and no other may go down beside it. [`acquire`] decides, [`stand`] tells how a lock stands, and [`ghost`]
+//! already, and no other may go down beside it. [`acquire`] decides, [`stand()`] tells how a lock stands, and [`ghost()`]
 //! finds the holders that will not give it back by themselves.
 //!
 //! Whatever is asked, in whatever order:

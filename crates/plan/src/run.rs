@@ -1,7 +1,7 @@
 //! One change to one host, from check to release, as a journaled state machine.
 //!
 //! The journal is written before each step; every step may be entered twice. Here is what a step may be and what
-//! follows from what; the acts are the engine's, in the `agent` crate. It asks [`next`] what is to be done, does it, and
+//! follows from what; the acts are the engine's, in the `agent` crate. It asks [`next()`] what is to be done, does it, and
 //! gives what came of it to [`after`], which returns the next journal. [`resume`] is what a starting engine makes of the
 //! journal that it finds, [`command`] what a person's word makes of it.
 //!

@@ -1,6 +1,6 @@
 //! The figures of locks: how many are taken and given back a second, and how long that takes.
 //!
-//! `cargo run --release -p lockstep-store --example figures`, or `scripts/figures locks`.
+//! `cargo run --release -p lockstep-store --example locks`, or `scripts/figures locks`.
 //!
 //! 64 callers take a lock and give it back, over and over, one call after the other, every answer durable. Three
 //! mixes: each caller has a lock of its own; all share one lock with room for all; all share eight locks with eight
