@@ -27,7 +27,7 @@ mod system;
 
 pub(crate) use engine::package_lock;
 pub use engine::{Ended, Engine};
-pub use package::{Attempt, PackageUpdate, begun};
+pub use package::{Attempt, PackageUpdate};
 pub use permits::{PackagePermits, permitted};
 pub use start::{Begin, Reentry};
 pub use system::SystemUpgrade;

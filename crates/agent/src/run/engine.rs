@@ -93,14 +93,8 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// The run as it stands.
-    #[must_use]
-    pub fn journal(&self) -> &RunJournal {
-        &self.journal
-    }
-
     /// Obeys a person's word on a run that has stopped. False if it was none for this run.
-    pub fn obey(&mut self, command: &RunCommand) -> Result<bool, Error> {
+    fn obey(&mut self, command: &RunCommand) -> Result<bool, Error> {
         let obeyed = run::command(&self.journal, command, self.clock.now());
         self.take_word(obeyed, command.verb, &command.by)
     }

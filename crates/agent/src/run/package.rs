@@ -416,7 +416,7 @@ pub(super) fn busy(path: &Path, since: Timestamp, contents: &str) -> String {
 }
 
 /// What was to be kept current when the package's run began; none if it never had one.
-pub fn begun(layout: &Layout, name: &PackageName) -> Result<Option<PackageRule>, Error> {
+pub(super) fn begun(layout: &Layout, name: &PackageName) -> Result<Option<PackageRule>, Error> {
     let memory: Option<Memory> = read(&memory_path(layout, name))?;
     Ok(memory.and_then(|memory| memory.rule))
 }

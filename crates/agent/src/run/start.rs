@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use lockstep_host::Layout;
-use lockstep_model::{HostName, PackageName, PackageRule, RunId, RunKind};
+use lockstep_model::{PackageName, PackageRule, RunId, RunKind};
 use lockstep_net::Clock;
 use lockstep_net::client::{Belief, Visitor};
 use lockstep_plan::run::{Job, Rules, RunJournal, Step};
@@ -17,6 +17,7 @@ use super::journals::Journals;
 use super::locks::Locks;
 use super::output::Output;
 use super::package::{Attempt, PackageUpdate, begun};
+use super::records;
 use super::system::SystemUpgrade;
 use crate::config::AgentConfig;
 use crate::{Error, Identity};
@@ -102,7 +103,7 @@ impl Engine {
             Some(_) => Some(Visitor::new(&Belief::as_the_system(begin.clock).await?)?),
             None => None,
         };
-        let host = host_name(begin.layout);
+        let host = records::host(begin.layout);
         let backend = || {
             let package = PackageUpdate::new(
                 begin.layout,
@@ -214,9 +215,4 @@ fn is_behind_the_change(journal: &RunJournal) -> bool {
         Step::Lock { then } => is_behind(then),
         step => is_behind(step),
     }
-}
-
-/// The host's name, as far as it has one.
-fn host_name(layout: &Layout) -> HostName {
-    super::records::host(layout)
 }

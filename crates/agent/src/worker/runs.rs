@@ -328,7 +328,8 @@ fn go_on(journal: &RunJournal) -> Due {
     Due { package, args }
 }
 
-/// True if the last run began long enough ago. A clock that was set back is no reason to wait for years.
+/// True if the last run began long enough ago; with a delay, if it began before the host's own moment of this interval, so
+/// that hosts which were set up together stay apart. A clock that was set back is no reason to wait for years.
 fn is_due(last: Option<&RunJournal>, every: Interval, delay: Duration, now: Timestamp) -> bool {
     let Some(last) = last else {
         return true;
@@ -340,8 +341,14 @@ fn is_due(last: Option<&RunJournal>, every: Interval, delay: Duration, now: Time
     let Ok(passed) = Duration::try_from(passed) else {
         return true;
     };
-    // The delay keeps hosts apart that were set up together; it does not grow from run to run.
-    passed >= every.duration().saturating_add(delay.min(every.duration()))
+    if delay.is_zero() {
+        return passed >= every.duration();
+    }
+    let turn = |at: Timestamp| {
+        let since_moment = i128::from(at.as_millisecond()) - delay.as_millis().cast_signed();
+        since_moment.div_euclid(every.duration().as_millis().max(1).cast_signed())
+    };
+    turn(now) > turn(last.started_at)
 }
 
 /// Under systemd a unit of its own, otherwise a child that leads a group of its own.
@@ -405,6 +412,9 @@ mod tests {
         });
         assert!(!due(Some(&over), 1_000 + 3_599));
         assert!(due(Some(&over), 1_000 + 3_600));
+        // Each host has its own moment of the hour, and no run moves it.
+        let late = |now| is_due(Some(&over), hour, Duration::from_secs(1_800), at(now));
+        assert!(!late(1_799) && late(1_800));
         // The clock was set back by an hour.
         assert!(due(Some(&over), 500));
         assert!(!due(Some(&journal(Step::Idle)), 1_000_000));

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use lockstep_agent::run::config::PackageFile;
-use lockstep_agent::run::{Attempt, Begin, Ended, Engine, Reentry, begun, permitted};
+use lockstep_agent::run::{Attempt, Begin, Ended, Engine, Reentry, permitted};
 use lockstep_host::pid_file::PidFile;
 use lockstep_host::{Layout, fs};
 use lockstep_model::{AptSource, Interval, PackageName, PackageRule, RunVerb, Spread};
@@ -94,12 +94,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
 
 /// What is to be kept current, by the server's word, by a file of this host, and by the command line.
 async fn rule(args: &Args, layout: &Layout, clock: &Clock) -> anyhow::Result<PackageRule> {
-    if args.resume || args.retry || args.skip {
-        // By the word by which it began.
-        if let Some(rule) = begun(layout, &args.name)? {
-            return Ok(rule);
-        }
-    }
+    // A run that is under way is gone on with by the word by which it began, whatever is said here.
     let mut rule = match args.work {
         true => permitted(layout, &args.name)?,
         false => PackageFile::load(layout, &args.name)?,

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use super::packages_parts::{
     Gate, Key, Web, hold_lock, install, installed, name, needs, nobody, open_directory,
-    package_error, shell, version,
+    package_error, shell, version, without_packages,
 };
 use super::trials::{PATIENCE, block_on, put};
 
@@ -231,6 +231,28 @@ fn apt_an_exact_version_comes_and_the_earlier_one_comes_back() {
     assert_eq!(world.installed().as_deref(), Some("1"));
     world.install(Some("1:0.5")).unwrap();
     assert_eq!(world.installed().as_deref(), Some("1:0.5"));
+}
+
+#[test]
+fn apt_what_was_fetched_is_installed_without_its_repository() {
+    let world = World::with(&[deb("foo", "1"), deb("foo", "2")]);
+    let fetch = |wanted: &str| {
+        let wanted = version(wanted);
+        block_on(world.manager.download(Some((&name("foo"), &wanted))))
+    };
+    fetch("2").unwrap();
+    assert_eq!(world.installed(), None, "nothing was changed");
+    without_packages(&world.repo, "deb");
+    world.install(Some("2")).unwrap();
+    assert_eq!(world.installed().as_deref(), Some("2"));
+    assert!(fetch("3").is_err(), "nobody has it");
+
+    // The way back can be fetched, too.
+    world.publish(&[deb("foo", "1"), deb("foo", "2")]);
+    world.refresh();
+    fetch("1").unwrap();
+    assert_eq!(world.installed().as_deref(), Some("2"));
+    block_on(world.manager.download(None)).unwrap();
 }
 
 #[test]

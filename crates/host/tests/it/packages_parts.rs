@@ -269,3 +269,15 @@ pub(crate) fn package_error<T>(result: Result<T, Error>) -> Result<T, PackageErr
         other => panic!("{other}"),
     })
 }
+
+/// Takes all packages out of a repository; what it says of them stays.
+pub(crate) fn without_packages(repo: &Path, extension: &str) {
+    for entry in std::fs::read_dir(repo).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            without_packages(&path, extension);
+        } else if path.extension().is_some_and(|it| it == extension) {
+            std::fs::remove_file(path).unwrap();
+        }
+    }
+}
