@@ -27,6 +27,7 @@ mod hours;
 mod interval;
 mod item;
 mod level;
+mod limit;
 mod lock;
 mod nearest;
 mod package;
@@ -53,6 +54,7 @@ pub use hours::Hours;
 pub use interval::{Interval, IntervalError};
 pub use item::{ItemName, ItemState, Sample, Value, Verdict};
 pub use level::{Level, LevelNames};
+pub use limit::{Limit, Percent, WaveSize};
 pub use lock::{
     AtLeast, Capacity, Counted, Counts, Disabled, Fence, Ghost, GhostAction, Holder, Lock,
     LockHolder, LockRefusal, LockRule, LockState, LockWaiter, Need, Share, Taken, lease_until,
