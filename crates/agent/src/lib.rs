@@ -15,6 +15,7 @@ pub mod config;
 mod enroll;
 mod error;
 mod events;
+mod fetch;
 mod identity;
 mod install;
 pub mod local;

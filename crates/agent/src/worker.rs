@@ -6,7 +6,7 @@
 //!
 //! * `link` talks to the server: reports, records, hints, renewal of the certificate.
 //! * `watching` knows the items: what was measured, how that is judged, what is to be told. `past` is their history.
-//! * `fetch` brings a release into a slot: metadata, bundle, unpacking, check.
+//! * `fetch` has a release brought into a slot, each stage journaled.
 //! * `control` answers the local socket.
 
 mod control;

@@ -5,9 +5,9 @@ use lockstep_plan::update::{By, Hold, Order};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::{Ask, Event, Worker, fetch};
+use super::{Ask, Event, Worker};
 use crate::local::{Asked, WorkerAnswer, WorkerRequest, WorkerStatus};
-use crate::words;
+use crate::{fetch, words};
 
 /// Most local requests that wait for the server at once.
 const MAX_WAITING: usize = 16;

@@ -14,8 +14,9 @@ use lockstep_plan::update::{By, Hold, Journal, Order, Situation, Skipped, Step, 
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
-use super::fetch::{Fetched, Fetching, Place};
+use super::fetch::{Fetched, Fetching};
 use super::{Ask, Event, Retry, SUPERVISOR_PATIENCE, Worker};
+use crate::fetch::Place;
 use crate::local::{self, SupervisorAnswer, SupervisorRequest, WorkerAnswer};
 use crate::{Error, words};
 
@@ -199,7 +200,7 @@ impl Worker {
         self.retry = None;
         let place = Place {
             layout: self.layout.clone(),
-            current: self.slot.clone(),
+            current: Some(self.slot.clone()),
             clock: self.clock.clone(),
             retry: self.config.update.retry.duration(),
         };

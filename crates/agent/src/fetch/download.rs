@@ -11,7 +11,7 @@ use lockstep_trust::consistent_target_path;
 use tokio::io::{AsyncSeekExt, AsyncWriteExt};
 use tracing::{info, warn};
 
-use super::{Fetched, Place};
+use super::{Place, Unready};
 use crate::words;
 
 /// A bundle whose bytes are wrong is fetched anew this often in all, because a broken proxy is no reason to hold
@@ -23,13 +23,16 @@ pub(super) async fn download(
     release: &Release,
     place: &Place,
     client: &HttpClient,
-) -> Result<PathBuf, Fetched> {
+) -> Result<PathBuf, Unready> {
     let dir = place.layout.downloads();
     let host_failed = |error: lockstep_host::Error| place.host_failed(&error);
     fs::create_private_dir(&dir).map_err(host_failed)?;
-    keep_only(&dir, &release.hash);
-    let whole = dir.join(format!("{}.bundle", release.hash));
-    let part = dir.join(format!("{}.part", release.hash));
+    // Each package has files of its own: those of several may be fetched at one time.
+    let package = &release.details.package;
+    let name = format!("{package}-{}", release.hash);
+    keep_only(&dir, package.as_str(), &name);
+    let whole = dir.join(format!("{name}.bundle"));
+    let part = dir.join(format!("{name}.part"));
     if hash_of(&whole).await == Some(release.hash) {
         return Ok(whole);
     }
@@ -59,14 +62,14 @@ pub(super) async fn download(
             }
         }
     }
-    Err(Fetched::Failed {
+    Err(Unready::Failed {
         outcome: Outcome::Failed,
         reason: RunReason::NotVerified { why },
     })
 }
 
 /// Space for the download and for the unpacked slot, before the first byte is asked for.
-fn check_space(release: &Release, place: &Place, part: &Path) -> Result<(), Fetched> {
+fn check_space(release: &Release, place: &Place, part: &Path) -> Result<(), Unready> {
     let there = std::fs::metadata(part).map_or(0, |metadata| metadata.len());
     match Slots::new(place.layout.clone()).check_space(release, there) {
         Ok(()) => Ok(()),
@@ -80,7 +83,7 @@ async fn transfer(
     place: &Place,
     client: &HttpClient,
     part: &Path,
-) -> Result<(), Fetched> {
+) -> Result<(), Unready> {
     let io_failed =
         |error: std::io::Error| place.again(format!("failed to write {}: {error}", part.display()));
     let mut options = tokio::fs::OpenOptions::new();
@@ -161,14 +164,19 @@ async fn hash_of(path: &Path) -> Option<ContentHash> {
         .flatten()
 }
 
-/// Removes what is left of downloads that nobody wants any more.
-fn keep_only(dir: &Path, hash: &ContentHash) {
+/// Removes what is left of downloads of a package that nobody wants any more, and what no package has.
+fn keep_only(dir: &Path, package: &str, wanted: &str) {
     let Ok(entries) = std::fs::read_dir(dir) else {
         return;
     };
     for entry in entries.filter_map(Result::ok) {
         let name = entry.file_name();
-        if !name.to_string_lossy().starts_with(&hash.to_string())
+        let name = name.to_string_lossy();
+        let is_of_another = name
+            .rsplit_once('-')
+            .is_some_and(|(owner, _)| owner != package);
+        if !is_of_another
+            && !name.starts_with(wanted)
             && let Err(error) = fs::remove_durable(&entry.path())
         {
             warn!(
@@ -176,5 +184,23 @@ fn keep_only(dir: &Path, hash: &ContentHash) {
                 "an old download could not be removed"
             );
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn downloads_of_other_packages_are_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["a-00.part", "a-11.part", "a-b-22.part", "33.part"] {
+            std::fs::File::create_new(dir.path().join(name)).unwrap();
+        }
+        keep_only(dir.path(), "a", "a-11");
+        let left = std::fs::read_dir(dir.path()).unwrap();
+        let mut left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, ["a-11.part", "a-b-22.part"]);
     }
 }

@@ -1,0 +1,264 @@
+//! From a release that somebody wants to a slot that is ready: metadata, bundle, unpacking, check.
+//!
+//! The worker brings the agent's own releases this way, a run of a bundle those of others. Nothing that the server says
+//! is believed: the release must be listed in metadata that verifies from the root of the enrolment on, with the very
+//! length and hash of the order, and the bytes must have them, before a single file is unpacked. Every step may be
+//! entered again: a slot that is complete is not fetched, a bundle that is complete is not downloaded, a download goes
+//! on where it broke.
+//!
+//! * [`listed`] says what the publisher signed; [`slot_of`] makes a slot of it, and uses `download`, which leads to
+//!   the bundle's bytes in a file; [`check`] runs what must succeed in the slot. [`prepare`] is all of them in turn.
+
+mod download;
+
+use std::time::Duration;
+
+use lockstep_host::exec::Exec;
+use lockstep_host::slots::{Slot, Slots};
+use lockstep_host::{Layout, fault};
+use lockstep_model::{
+    Check, Interval, Outcome, PackageName, Platform, Release, RunReason, Version,
+};
+use lockstep_net::Clock;
+use lockstep_net::client::{CallError, HttpClient};
+use lockstep_plan::update::Order;
+use tracing::info;
+
+use crate::repository::{self, Repository};
+use crate::words;
+
+/// Why there is no slot that is ready.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Unready {
+    /// It ended for good.
+    Failed {
+        /// Whether the release is to blame.
+        outcome: Outcome,
+        /// Why.
+        reason: RunReason,
+    },
+    /// It did not work now.
+    Again {
+        /// Why.
+        why: String,
+        /// When it is to be tried again.
+        after: Duration,
+    },
+}
+
+/// What [`prepare`] is at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// Metadata and bundle.
+    Fetch,
+    /// The bundle becomes a slot.
+    Unpack,
+    /// The check in the slot.
+    Check,
+}
+
+/// Is told of each stage before it begins, and has time to write it down.
+pub(crate) trait Enter: Sync {
+    /// The stage is about to begin; an error ends the fetch.
+    fn enter(&self, stage: Stage) -> impl Future<Output = Result<(), Unready>> + Send;
+}
+
+/// Where a release is fetched to, and how.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    pub(crate) layout: Layout,
+    /// The slot that is in force now; what the new one preserves is copied from there.
+    pub(crate) current: Option<Slot>,
+    pub(crate) clock: Clock,
+    /// How long to wait after a failure.
+    pub(crate) retry: Duration,
+}
+
+/// Brings what is ordered into a slot, and runs its check there.
+pub(crate) async fn prepare(
+    order: &Order,
+    place: &Place,
+    client: &HttpClient,
+    steps: &impl Enter,
+) -> Result<Slot, Unready> {
+    steps.enter(Stage::Fetch).await?;
+    // Asked also when the slot is there already: a server must not be able to order what was withdrawn since.
+    let release = listed(order, place, client).await?;
+    let slot = slot_of(&release, place, client, steps).await?;
+    steps.enter(Stage::Check).await?;
+    check(&slot, place).await?;
+    fault::point("checked");
+    Ok(slot)
+}
+
+/// From a release that was verified to its slot, complete and durable: the one that is there, or downloaded and
+/// unpacked.
+pub(crate) async fn slot_of(
+    release: &Release,
+    place: &Place,
+    client: &HttpClient,
+    steps: &impl Enter,
+) -> Result<Slot, Unready> {
+    let slots = Slots::new(place.layout.clone());
+    let details = &release.details;
+    let complete = slots
+        .get(&details.package, &details.version)
+        .map_err(|error| place.host_failed(&error))?;
+    if let Some(slot) = complete.filter(|slot| slot.hash == Some(release.hash)) {
+        return Ok(slot);
+    }
+    let bundle = download::download(release, place, client).await?;
+    fault::point("downloaded");
+    steps.enter(Stage::Unpack).await?;
+    let (current, now) = (place.current.clone(), place.clock.now());
+    let (unpacked, file) = (release.clone(), bundle.clone());
+    let install = move || slots.install(&file, &unpacked, current.as_ref(), now);
+    let slot = match tokio::task::spawn_blocking(install).await {
+        Ok(Ok(slot)) => slot,
+        Ok(Err(error)) => return Err(place.refused(error)),
+        Err(error) => return Err(place.again(format!("unpacking broke off: {error}"))),
+    };
+    fault::point("unpacked");
+    info!(package = %slot.package(), version = %slot.version(), slot = %slot.dir.display(), "unpacked");
+    lockstep_host::fs::remove_durable(&bundle).map_err(|error| place.host_failed(&error))?;
+    Ok(slot)
+}
+
+/// The release, as the publisher signed it. The order must agree with it to the byte.
+pub(crate) async fn listed(
+    order: &Order,
+    place: &Place,
+    client: &HttpClient,
+) -> Result<Release, Unready> {
+    let now = place.clock.now();
+    let mut repository = Repository::open(&place.layout, client, now)
+        .await
+        .map_err(|error| place.again(words(&error)))?;
+    repository.refresh(client).await.map_err(|error| {
+        let reason = RunReason::NotVerified { why: words(&error) };
+        place.again(reason.to_string())
+    })?;
+    let release = repository.release(&order.target).map_err(|error| {
+        let reason = RunReason::NotVerified { why: words(&error) };
+        place.again(reason.to_string())
+    })?;
+    let platform = Platform::of_this_program();
+    let details = &release.details;
+    let contradiction = if details.package != order.package || details.version != order.version {
+        Some(format!(
+            "{} is {} {}",
+            order.target, details.package, details.version
+        ))
+    } else if release.hash != order.hash || release.length != order.length {
+        Some(format!(
+            "the order says {} with {} bytes, the publisher signed {} with {}",
+            order.hash.short(),
+            order.length,
+            release.hash.short(),
+            release.length
+        ))
+    } else if !details.platform.runs_on(&platform) {
+        Some(format!(
+            "it is made for {}, this host is {platform}",
+            details.platform
+        ))
+    } else {
+        None
+    };
+    match contradiction {
+        // The order is at fault, not the release: nothing is remembered against it.
+        Some(why) => Err(place.again(RunReason::NotVerified { why }.to_string())),
+        None => Ok(release),
+    }
+}
+
+/// Runs the command that must succeed in a new slot: the bundle's own. The agent has one in any case, its preflight; a
+/// package of others without one has nothing to say.
+pub(crate) async fn check(slot: &Slot, place: &Place) -> Result<(), Unready> {
+    let own = || Check {
+        command: [Slot::PROGRAM, "agent", "preflight"]
+            .map(String::from)
+            .into(),
+        timeout: Interval::from_secs(30),
+    };
+    let is_own = *slot.package() == PackageName::lockstep();
+    let check = slot.manifest.check.clone();
+    let Some(check) = check.or_else(|| is_own.then(own)) else {
+        return Ok(());
+    };
+    let Some((program, args)) = check.command.split_first() else {
+        // A manifest that names no program is not read.
+        return Ok(());
+    };
+    let exec = Exec::new(slot.dir.join(program), check.timeout.duration())
+        .args(args)
+        .cwd(&slot.dir)
+        .env("LOCKSTEP_ROOT", place.layout.root());
+    let why = match exec.run().await {
+        Ok(finished) if finished.succeeded() => return Ok(()),
+        Ok(finished) => format!("{}: {}", finished.how(), end_of(&finished.output)),
+        Err(error) => words(&error),
+    };
+    Err(Unready::Failed {
+        outcome: Outcome::Failed,
+        reason: RunReason::PreflightFailed { why },
+    })
+}
+
+/// The last line that says something, for a reason that is read on one line.
+fn end_of(output: &str) -> &str {
+    output
+        .lines()
+        .rev()
+        .map(str::trim)
+        .find(|line| !line.is_empty())
+        .unwrap_or("it said nothing")
+}
+
+impl Place {
+    pub(crate) fn again(&self, why: impl Into<String>) -> Unready {
+        Unready::Again {
+            why: why.into(),
+            after: self.retry,
+        }
+    }
+
+    fn host_failed(&self, error: &lockstep_host::Error) -> Unready {
+        self.again(RunReason::HostFailed { why: words(&error) }.to_string())
+    }
+
+    /// A bundle that does what no bundle may do is refused for good; a host that cannot write tries again.
+    fn refused(&self, error: lockstep_host::Error) -> Unready {
+        if error.blames_bundle() {
+            let reason = RunReason::BundleRefused { why: words(&error) };
+            return Unready::Failed {
+                outcome: Outcome::Failed,
+                reason,
+            };
+        }
+        self.host_failed(&error)
+    }
+
+    pub(crate) fn call_failed(&self, error: &CallError) -> Unready {
+        let asked = match error {
+            CallError::Refused { retry_after, .. } => *retry_after,
+            _ => None,
+        };
+        Unready::Again {
+            why: words(&error),
+            after: asked.unwrap_or(self.retry),
+        }
+    }
+}
+
+/// A listed release of the agent in a version, for an order that is given by hand.
+pub(crate) async fn find(
+    layout: &Layout,
+    client: &HttpClient,
+    clock: &Clock,
+    version: &Version,
+) -> Result<Release, repository::Error> {
+    let mut repository = Repository::open(layout, client, clock.now()).await?;
+    repository.refresh(client).await?;
+    repository.find(version)
+}
