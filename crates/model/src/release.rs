@@ -36,6 +36,19 @@ pub struct ReleaseDetails {
     /// Whom it can work with.
     #[serde(default)]
     pub requires: Requires,
+    /// The archive in the bundle, before compression: what deltas lead from and to. Lists that were signed before
+    /// there were deltas do not have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<Content>,
+}
+
+/// A bundle's archive (`tar`) without its compression, which the same archive may have in several ways.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Content {
+    /// SHA-256 of the archive.
+    pub hash: ContentHash,
+    /// Its length in bytes.
+    pub length: u64,
 }
 
 /// The target path of a release: `PACKAGE/VERSION/PACKAGE-VERSION-PLATFORM.tar.zst`.

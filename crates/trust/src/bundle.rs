@@ -20,7 +20,7 @@ pub use error::BundleError;
 pub use inspect::inspect;
 pub use stamp::{stamp, stamp_with};
 
-use lockstep_model::{BundleManifest, ContentHash, Release, ReleaseDetails, target_path};
+use lockstep_model::{BundleManifest, Content, ContentHash, Release, ReleaseDetails, target_path};
 
 /// Most entries of a bundle.
 pub const MAX_ENTRIES: u64 = 100_000;
@@ -51,6 +51,8 @@ pub struct Inspected {
     pub entries: u64,
     /// Sum of the lengths of its files, in bytes.
     pub unpacked_bytes: u64,
+    /// The archive in it.
+    pub content: Content,
     /// Its SHA-256.
     pub hash: ContentHash,
     /// Its length in bytes.
@@ -81,14 +83,24 @@ impl Inspected {
     #[must_use]
     pub fn into_built(self) -> BuiltBundle {
         BuiltBundle {
-            details: details(&self.manifest, self.entries, self.unpacked_bytes),
+            details: details(
+                &self.manifest,
+                self.entries,
+                self.unpacked_bytes,
+                self.content,
+            ),
             length: self.length,
             hash: self.hash,
         }
     }
 }
 
-fn details(manifest: &BundleManifest, entries: u64, unpacked_bytes: u64) -> ReleaseDetails {
+fn details(
+    manifest: &BundleManifest,
+    entries: u64,
+    unpacked_bytes: u64,
+    content: Content,
+) -> ReleaseDetails {
     ReleaseDetails {
         package: manifest.package.clone(),
         version: manifest.version.clone(),
@@ -96,5 +108,6 @@ fn details(manifest: &BundleManifest, entries: u64, unpacked_bytes: u64) -> Rele
         unpacked_bytes,
         entries,
         requires: manifest.requires.clone(),
+        content: Some(content),
     }
 }

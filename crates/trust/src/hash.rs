@@ -3,7 +3,7 @@
 use std::io::{self, Read, Write};
 
 use aws_lc_rs::digest::{self, Context, SHA256};
-use lockstep_model::ContentHash;
+use lockstep_model::{Content, ContentHash};
 
 /// SHA-256 of `bytes`.
 pub(crate) fn sha256(bytes: &[u8]) -> ContentHash {
@@ -34,6 +34,12 @@ impl<T> Hashing<T> {
     /// The hash and the number of the bytes that passed.
     pub(crate) fn finish(self) -> (ContentHash, u64) {
         (wrap(self.context.finish()), self.length)
+    }
+
+    /// What was read or written, and the hash and the number of the bytes that passed.
+    pub(crate) fn into_parts(self) -> (T, Content) {
+        let (hash, length) = (wrap(self.context.finish()), self.length);
+        (self.inner, Content { hash, length })
     }
 
     fn saw(&mut self, bytes: &[u8]) {

@@ -116,6 +116,7 @@ impl Bundle {
                 unpacked_bytes: self.unpacked,
                 entries: self.entries,
                 requires: Requires::default(),
+                content: None,
             },
             target: format!("lockstep/{version}/bundle"),
             length: std::fs::metadata(path).unwrap().len(),

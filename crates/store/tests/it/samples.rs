@@ -166,6 +166,7 @@ pub(crate) fn release(text: &str) -> Release {
             unpacked_bytes: 1000,
             entries: 3,
             requires: Requires::default(),
+            content: None,
         },
         length: 100,
         hash: hash(4),

@@ -78,14 +78,15 @@ pub fn build_with(
     }
     let length = rehearsal.into_inner().map_err(writing)?.0;
 
-    let mut builder = Builder::new(compressor(writer, compression, Some(length))?);
+    let mut builder = Builder::new(Hashing::new(compressor(writer, compression, Some(length))?));
     write_manifest(&mut builder, &text).map_err(writing)?;
     for node in &nodes {
         append(&mut builder, dir, node)?;
     }
-    let (hash, length) = finish(builder.into_inner().map_err(writing)?)?;
+    let (encoder, content) = builder.into_inner().map_err(writing)?.into_parts();
+    let (hash, length) = finish(encoder)?;
     Ok(BuiltBundle {
-        details: details(manifest, totals.entries, totals.bytes),
+        details: details(manifest, totals.entries, totals.bytes, content),
         length,
         hash,
     })

@@ -15,8 +15,9 @@ use crate::hash::Hashing;
 /// # Errors
 /// The first thing that is wrong.
 pub fn inspect(reader: impl Read) -> Result<Inspected, BundleError> {
-    let mut decoder = decompressor(BufReader::new(Hashing::new(reader)))?;
+    let mut decoder = Hashing::new(decompressor(BufReader::new(Hashing::new(reader)))?);
     let (text, totals) = archive::read(&mut decoder)?;
+    let (decoder, content) = decoder.into_parts();
     let mut rest = decoder.finish();
     let left = rest
         .fill_buf()
@@ -31,6 +32,7 @@ pub fn inspect(reader: impl Read) -> Result<Inspected, BundleError> {
         manifest: parse(&text)?,
         entries: totals.entries,
         unpacked_bytes: totals.bytes,
+        content,
         hash,
         length,
     })

@@ -10,6 +10,7 @@ use zstd::zstd_safe::get_frame_content_size;
 use super::build::{Compression, compressor, finish, writing};
 use super::inspect::{decompressor, parse};
 use super::{BuiltBundle, BundleError, archive, details};
+use crate::hash::Hashing;
 
 /// An archive is made of blocks of this many bytes.
 const BLOCK: u64 = 512;
@@ -63,7 +64,7 @@ pub fn stamp_with(
         bytes
     };
 
-    let mut encoder = compressor(writer, compression, length)?;
+    let mut encoder = Hashing::new(compressor(writer, compression, length)?);
     let passing = Passing {
         reader: first.as_slice().chain(&mut decoder),
         writer: &mut encoder,
@@ -81,9 +82,10 @@ pub fn stamp_with(
             why: "there is something behind its compressed data",
         });
     }
+    let (encoder, content) = encoder.into_parts();
     let (hash, length) = finish(encoder)?;
     Ok(BuiltBundle {
-        details: details(&manifest, totals.entries, totals.bytes),
+        details: details(&manifest, totals.entries, totals.bytes, content),
         length,
         hash,
     })

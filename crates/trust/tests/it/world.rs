@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use jiff::{SignedDuration, Timestamp};
 use lockstep_model::{
-    ContentHash, PackageName, Platform, Release, ReleaseDetails, Version, target_path,
+    Content, ContentHash, PackageName, Platform, Release, ReleaseDetails, Version, target_path,
 };
 use lockstep_trust::author::{self, RootPlan, TargetsEdit};
 use lockstep_trust::{
@@ -44,6 +44,10 @@ pub(crate) fn release(text: &str) -> Release {
             unpacked_bytes: 1000,
             entries: 4,
             requires: Default::default(),
+            content: Some(Content {
+                hash: ContentHash::of(format!("archive of {text}").as_bytes()),
+                length: 10_240,
+            }),
         },
     }
 }
