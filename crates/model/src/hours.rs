@@ -2,10 +2,12 @@
 
 use std::fmt;
 
-use jiff::Timestamp;
 use jiff::civil::Weekday;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+
+use crate::civil::{moments, time_zone, zone_or_utc};
 
 /// Hours of the week. A stretch whose end is not after its beginning goes over midnight and belongs to the day on
 /// which it begins.
@@ -45,12 +47,53 @@ impl Hours {
     /// True if the moment lies in them. Where the zone has become unknown to this machine, UTC counts.
     #[must_use]
     pub fn contain(&self, now: Timestamp) -> bool {
-        let zone = time_zone(&self.zone).unwrap_or(TimeZone::UTC);
-        let now = now.to_zoned(zone);
+        self.week().contains(now)
+    }
+
+    /// The first moment, not before `after`, that lies in them; none if there is none within [`Hours::AHEAD`]. That can
+    /// be: hours of one night in the week are not there when clocks are put forward over them.
+    #[must_use]
+    pub fn next_opening(&self, after: Timestamp) -> Option<Timestamp> {
+        let week = self.week();
+        week.changes(after).find(|&moment| week.contains(moment))
+    }
+
+    /// When they end that lie around `now`; none if `now` is outside of them, or if they do not end within
+    /// [`Hours::AHEAD`], as those that hold the whole week.
+    #[must_use]
+    pub fn closes(&self, now: Timestamp) -> Option<Timestamp> {
+        let week = self.week();
+        if !week.contains(now) {
+            return None;
+        }
+        week.changes(now).find(|&moment| !week.contains(moment))
+    }
+
+    /// How far ahead is looked for hours: all that come every week come within eight days, but for those that are
+    /// left out because clocks are put forward.
+    pub const AHEAD: SignedDuration = SignedDuration::from_hours(8 * 24);
+
+    fn week(&self) -> Week {
+        Week {
+            stretches: stretches(&self.text).unwrap_or_default(),
+            zone: zone_or_utc(&self.zone),
+        }
+    }
+}
+
+/// Hours that have been read.
+struct Week {
+    stretches: Vec<Stretch>,
+    zone: TimeZone,
+}
+
+impl Week {
+    fn contains(&self, now: Timestamp) -> bool {
+        let now = self.zone.to_datetime(now);
         let minute = i32::from(now.hour()) * 60 + i32::from(now.minute());
         let today = day(now.weekday());
         let yesterday = (today + 6) % 7;
-        stretches(&self.text).unwrap_or_default().iter().any(|it| {
+        self.stretches.iter().any(|it| {
             let begins = |day: usize| it.days & (1 << day) != 0;
             if it.from < it.to {
                 begins(today) && (it.from..it.to).contains(&minute)
@@ -59,12 +102,41 @@ impl Hours {
             }
         })
     }
-}
 
-fn time_zone(name: &str) -> Result<TimeZone, String> {
-    TimeZone::get(name).map_err(|_| {
-        format!("{name:?} is not a time zone that this machine knows, as in \"UTC\" or \"Europe/Zurich\"")
-    })
+    /// `after`, and all moments in the time ahead at which the answer of [`Self::contains`] can become another: where
+    /// clocks show the beginning or the end of a stretch or of a day, and where they are put forward or back.
+    fn changes(&self, after: Timestamp) -> impl Iterator<Item = Timestamp> {
+        let until = after.checked_add(Hours::AHEAD).unwrap_or(Timestamp::MAX);
+        let mut minutes: Vec<i32> = self
+            .stretches
+            .iter()
+            .flat_map(|it| [it.from, it.to % (24 * 60)])
+            .chain([0])
+            .collect();
+        minutes.sort_unstable();
+        minutes.dedup();
+        // A clock that is put back over midnight shows yesterday again, and one day more is too much at most.
+        let today = self.zone.to_datetime(after).date();
+        let first = today.yesterday().unwrap_or(today);
+        let mut found = vec![after];
+        for date in first.series(jiff::Span::new().days(1)).take(11) {
+            for minute in &minutes {
+                let time = jiff::civil::Time::midnight()
+                    .wrapping_add(SignedDuration::from_mins(i64::from(*minute)));
+                found.extend(moments(&self.zone, date.to_datetime(time)));
+            }
+        }
+        found.extend(
+            self.zone
+                .following(after)
+                .map(|change| change.timestamp())
+                .take_while(|&moment| moment <= until),
+        );
+        found.retain(|moment| (after..=until).contains(moment));
+        found.sort_unstable();
+        found.dedup();
+        found.into_iter()
+    }
 }
 
 fn day(weekday: Weekday) -> usize {
@@ -179,10 +251,185 @@ mod tests {
         assert!(error.contains("not a time zone"), "{error}");
     }
 
+    fn hours(text: &str, zone: &str) -> Hours {
+        Hours::parse(text, zone).unwrap()
+    }
+
+    #[track_caller]
+    fn opens(text: &str, zone: &str, after: &str, expected: &str) {
+        let found = hours(text, zone).next_opening(after.parse().unwrap());
+        let found = found.map(|it| it.to_string()).unwrap_or_default();
+        assert_eq!(found, expected);
+    }
+
+    #[track_caller]
+    fn closes(text: &str, zone: &str, now: &str, expected: &str) {
+        let found = hours(text, zone).closes(now.parse().unwrap());
+        let found = found.map(|it| it.to_string()).unwrap_or_default();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn hours_open_and_close() {
+        let office = "Mon-Fri 08:00-18:00, Sat 10:00-14:00";
+        // Open now; later today; tomorrow; behind the Sunday.
+        let now = "2026-11-20T09:12:13.5Z";
+        opens(office, "UTC", now, now);
+        opens(
+            office,
+            "UTC",
+            "2026-11-20T00:00:00Z",
+            "2026-11-20T08:00:00Z",
+        );
+        opens(
+            office,
+            "UTC",
+            "2026-11-20T18:00:00Z",
+            "2026-11-21T10:00:00Z",
+        );
+        opens(
+            office,
+            "UTC",
+            "2026-11-21T14:00:00Z",
+            "2026-11-23T08:00:00Z",
+        );
+        closes(office, "UTC", now, "2026-11-20T18:00:00Z");
+        closes(office, "UTC", "2026-11-20T07:00:00Z", "");
+        // Stretches that touch are one; over midnight; all the week.
+        let touching = "Fri 20:00-24:00, Sat 00:00-03:00";
+        closes(
+            touching,
+            "UTC",
+            "2026-11-20T20:00:00Z",
+            "2026-11-21T03:00:00Z",
+        );
+        closes(
+            "Fri 22:00-06:00",
+            "UTC",
+            "2026-11-20T23:00:00Z",
+            "2026-11-21T06:00:00Z",
+        );
+        opens(
+            "Fri 22:00-06:00",
+            "UTC",
+            "2026-11-21T06:00:00Z",
+            "2026-11-27T22:00:00Z",
+        );
+        closes("Mon-Sun", "UTC", now, "");
+        closes("Mon-Sat", "UTC", now, "2026-11-22T00:00:00Z");
+    }
+
+    #[test]
+    fn hours_follow_clocks_that_are_put_forward_and_back() {
+        let (night, zurich) = ("Sun 02:15-02:45", "Europe/Zurich");
+        // 02:00 became 03:00 on 29 March 2026: no such half hour on that day.
+        opens(night, zurich, "2026-03-22T02:00:00Z", "");
+        opens(
+            night,
+            zurich,
+            "2026-03-29T00:00:00Z",
+            "2026-04-05T00:15:00Z",
+        );
+        // Hours that reach over it are an hour shorter, and those that begin in it begin at its end.
+        closes(
+            "Sun 01:00-04:00",
+            zurich,
+            "2026-03-29T00:00:00Z",
+            "2026-03-29T02:00:00Z",
+        );
+        opens(
+            "Sun 02:30-04:00",
+            zurich,
+            "2026-03-29T00:00:00Z",
+            "2026-03-29T01:00:00Z",
+        );
+        // 03:00 became 02:00 on 25 October: the half hour comes twice, and so does an end.
+        opens(
+            night,
+            zurich,
+            "2026-10-25T00:00:00Z",
+            "2026-10-25T00:15:00Z",
+        );
+        closes(
+            night,
+            zurich,
+            "2026-10-25T00:20:00Z",
+            "2026-10-25T00:45:00Z",
+        );
+        opens(
+            night,
+            zurich,
+            "2026-10-25T00:45:00Z",
+            "2026-10-25T01:15:00Z",
+        );
+        // Put back from within the hours to before them.
+        closes(
+            "Sun 02:30-04:00",
+            zurich,
+            "2026-10-25T00:30:00Z",
+            "2026-10-25T01:00:00Z",
+        );
+    }
+
+    #[test]
+    fn the_end_of_time_is_no_trouble() {
+        for (text, zone) in [
+            ("Mon 08:00-09:00", "Pacific/Kiritimati"),
+            ("Mon-Sun", "America/Adak"),
+        ] {
+            for moment in [Timestamp::MAX, Timestamp::MIN] {
+                let hours = hours(text, zone);
+                let _ = (
+                    hours.contain(moment),
+                    hours.next_opening(moment),
+                    hours.closes(moment),
+                );
+            }
+        }
+    }
+
     proptest! {
         #[test]
         fn nothing_makes_the_parser_panic(text in "\\PC{0,60}") {
             let _ = Hours::parse(&text, "UTC");
+        }
+
+        /// Against a look at each minute.
+        #[test]
+        fn the_next_change_is_the_first(
+            stretches in proptest::collection::vec((0_usize..7, 0..1440, 0..=1440), 1..4),
+            zone in proptest::sample::select(vec![
+                "UTC", "Europe/Zurich", "America/Nuuk", "Australia/Lord_Howe", "Asia/Kathmandu", "America/Santiago",
+            ]),
+            // Half of all moments lie near a change of the clocks of 2026.
+            after in prop_oneof![
+                1_700_000_000_i64..1_900_000_000,
+                proptest::sample::select(vec![1_774_746_000_i64, 1_792_890_000, 1_775_314_800, 1_788_667_200])
+                    .prop_flat_map(|change| change - 300_000..change + 100_000),
+            ],
+        ) {
+            let text: Vec<String> = stretches
+                .iter()
+                .map(|(day, from, to)| {
+                    let time = |minute| format!("{:02}:{:02}", minute / 60, minute % 60);
+                    format!("{} {}-{}", DAYS[*day], time(*from), time(*to))
+                })
+                .collect();
+            let hours = hours(&text.join(","), zone);
+            let after = Timestamp::from_second(after).unwrap();
+            let open = hours.contain(after);
+            // Zones of today change at whole minutes only, and so do hours.
+            let first = |wanted: bool| {
+                if open == wanted {
+                    return Some(after);
+                }
+                let minute = Timestamp::from_second(after.as_second() / 60 * 60).unwrap();
+                (1..=8 * 1440)
+                    .map(|n| minute + SignedDuration::from_mins(n))
+                    .find(|&it| hours.contain(it) == wanted)
+            };
+            prop_assert_eq!(hours.next_opening(after), first(true));
+            prop_assert_eq!(hours.closes(after), if open { first(false) } else { None });
         }
     }
 }

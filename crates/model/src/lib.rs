@@ -15,9 +15,11 @@
 
 pub mod alert;
 pub mod api;
+mod blackout;
 mod bundle;
 mod chain;
 mod change;
+mod civil;
 mod content;
 mod delta;
 mod event;
@@ -40,9 +42,11 @@ mod rollout;
 mod run;
 mod spread;
 mod version;
+mod window;
 mod word;
 mod work;
 
+pub use blackout::Blackout;
 pub use bundle::{BundleManifest, Check, Preserve, Purge, Requires, Service};
 pub use chain::{ChainBreak, ChainEntry, ChainLink, ChainSubject, check_chain};
 pub use change::{Change, ChangeKind};
@@ -71,5 +75,6 @@ pub use rollout::{Rollout, RolloutId, RolloutState, Strategy, Wave, WaveState};
 pub use run::{Outcome, Phase, RunCommand, RunId, RunKind, RunLock, RunReason, RunRecord, RunVerb};
 pub use spread::Spread;
 pub use version::{Version, VersionError, VersionRange};
+pub use window::Windows;
 pub use word::{ChannelName, HostName, LockName, PackageName, Platform, WordError};
 pub use work::{Retention, Setting, Snmp, SnmpVersion, WatchedHost, Work, WorkItem};
