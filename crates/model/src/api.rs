@@ -7,7 +7,7 @@ mod locks;
 
 pub use agent::{
     AgentHeaders, Ask, Backfill, Desired, EnrollAnswer, EnrollRequest, EventBatch, EventsStored,
-    Facts, Installed, Query, QueryAnswer, RenewAnswer, RenewRequest, Report, ReportAnswer,
+    Facts, Installed, Kept, Query, QueryAnswer, RenewAnswer, RenewRequest, Report, ReportAnswer,
     RunStatus, Snapshot, StoredEvent, Updates, WatchedReport, WorkAnswer,
 };
 pub use locks::{LockAnswer, LockReleased, LockRequest, LockStanding};

@@ -6,6 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Interval, PackageName, Platform, Version, VersionRange};
 
+mod service;
+
+pub use service::Service;
+
 /// The contents of `bundle.toml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -58,18 +62,6 @@ pub struct Purge {
     /// Files and directories below the package's data directory that are removed once the new version is proven.
     #[serde(default)]
     pub paths: Vec<String>,
-}
-
-/// `[service]`: a third-party package with a daemon.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Service {
-    /// The systemd unit.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub unit: Option<String>,
-    /// A file that the daemon holds while it must not be disturbed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub idle_lock: Option<String>,
 }
 
 /// `[check]`.
@@ -125,6 +117,9 @@ impl BundleManifest {
                     ));
                 }
             }
+        }
+        if let Some(service) = &manifest.service {
+            service.check()?;
         }
         if let Some(check) = &manifest.check {
             match check.command.first() {

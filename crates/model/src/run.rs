@@ -48,7 +48,7 @@ pub enum Phase {
     Check,
     /// Waits for this host's own moment.
     Spread,
-    /// Waits until the host's work allows it.
+    /// Waits until the host's work allows it. The bundle of a package of others is fetched and checked before that.
     Idle,
     /// Acquires the named lock.
     Lock,

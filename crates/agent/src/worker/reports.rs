@@ -68,6 +68,7 @@ impl Worker {
                 Some(why) => Some(why.to_owned()),
                 None => self.runs.refused.clone(),
             },
+            kept: Vec::new(),
         }
     }
 

@@ -107,6 +107,33 @@ pub struct Report {
     /// Why the newest work document, or a part of it, is not in force, if it was refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub work_refused: Option<String>,
+    /// Why this host does not follow an order now; at most [`Report::MOST_KEPT`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kept: Vec<Kept>,
+}
+
+/// What keeps a host from an order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    /// The package.
+    pub package: PackageName,
+    /// The version that the order wants.
+    pub version: Version,
+    /// Why not, by a stable code of low cardinality: `off-here`, `failed-before`, `not-permitted`. A host may say codes
+    /// that the server does not know yet.
+    pub code: String,
+    /// The same for people.
+    pub words: String,
+    /// When it is looked at again, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+}
+
+impl Kept {
+    /// Longest code, in bytes.
+    pub const LONGEST_CODE: usize = 64;
+    /// Longest words, in bytes.
+    pub const LONGEST_WORDS: usize = 500;
 }
 
 impl Report {
@@ -114,6 +141,8 @@ impl Report {
     pub const MOST_ITEMS: usize = 500;
     /// Most hosts that one agent watches for others.
     pub const MOST_WATCHED: usize = 64;
+    /// Most orders that a host says it does not follow.
+    pub const MOST_KEPT: usize = 64;
 }
 
 /// How a watched host stands.

@@ -49,13 +49,13 @@ pub enum RunReason {
         now: Level,
     },
     /// The candidate changes between well and ill.
-    #[error("the new worker changed between well and ill {flips} times")]
+    #[error("the new version changed between well and ill {flips} times")]
     Unsteady {
         /// How often it became ill.
         flips: u32,
     },
     /// The candidate was neither well for long enough nor clearly ill.
-    #[error("the new worker was not well for {window_s:.0} s in a row within {waited_s:.0} s")]
+    #[error("the new version was not well for {window_s:.0} s in a row within {waited_s:.0} s")]
     NeverSettled {
         /// How long it should have been well.
         window_s: f64,
@@ -184,6 +184,34 @@ pub enum RunReason {
     NobodyToVerify {
         /// Seconds waited.
         waited_s: f64,
+    },
+    /// The bundle could not be fetched now.
+    #[error("the bundle could not be fetched: {why}")]
+    FetchFailed {
+        /// What was attempted, and what went wrong.
+        why: String,
+    },
+    /// Another version is wanted by now, or none.
+    #[error("{why}")]
+    OrderChanged {
+        /// `the order was taken back`, `version 1.4.0 is wanted by now`.
+        why: String,
+    },
+    /// The service of the new version does not run, or was restarted.
+    #[error("the service {unit} does not run as it should: {why}")]
+    ServiceDown {
+        /// The service.
+        unit: String,
+        /// How it is.
+        why: String,
+    },
+    /// The unit that the bundle brings is there already, and somebody else's.
+    #[error("the unit {unit} was not installed: {why}")]
+    UnitRefused {
+        /// The unit.
+        unit: String,
+        /// What is in its way, and what to do.
+        why: String,
     },
     /// A person said that what failed shall be left as it is.
     #[error("skipped by {by}: {why}")]

@@ -283,6 +283,7 @@ impl Host {
             watched: Vec::new(),
             work: None,
             work_refused: None,
+            kept: Vec::new(),
         }
     }
 

@@ -98,6 +98,7 @@ pub(crate) fn report(number: u64) -> Report {
         watched: Vec::new(),
         work: None,
         work_refused: None,
+        kept: Vec::new(),
     }
 }
 
