@@ -14,6 +14,7 @@
 //! * [`run`]: one change to one host by scripts or a package manager, as a journaled state machine;
 //! * [`schedule`]: stable draws and times that are spread over a fleet;
 //! * [`spread`]: when each host begins a change, by a curve over the fleet;
+//! * [`stats`]: exact tests for small numbers;
 //! * [`throttle`]: how many downloads at once;
 //! * [`update`]: the agent's own update as a journaled run.
 
@@ -26,5 +27,6 @@ pub mod rollout;
 pub mod run;
 pub mod schedule;
 pub mod spread;
+pub mod stats;
 pub mod throttle;
 pub mod update;
