@@ -11,12 +11,14 @@
 mod archive;
 mod build;
 mod error;
+mod extract;
 mod inspect;
 mod stamp;
 mod tree;
 
 pub use build::{Compression, build, build_with};
 pub use error::BundleError;
+pub use extract::extract;
 pub use inspect::inspect;
 pub use stamp::{stamp, stamp_with};
 

@@ -6,12 +6,14 @@
 //! * [`TrustedRepository`]: the verifying client of a host. It reads and writes through two seams,
 //!   [`MetadataStore`] and [`Fetch`]; [`repo_client`] is the same client behind the conformance suite's commands.
 //! * [`bundle`]: the file that a release is, built so that the same tree gives the same bytes.
+//! * [`delta`]: what leads from one bundle's archive to another's.
 //!
 //! No network, no clock: bytes and time are arguments. Verification itself is the work of `sigstore-tuf`, which no
 //! other crate imports and no type here shows.
 
 pub mod author;
 pub mod bundle;
+pub mod delta;
 pub mod identity;
 pub mod repo_client;
 
@@ -29,6 +31,6 @@ pub use check::{check_next_roots, check_next_targets, check_online_keys, check_t
 pub use error::{Error, Result};
 pub use keys::{PublicKey, SigningKey};
 pub use metadata::{Role, Stated, stated};
-pub use releases::{TargetsContent, consistent_target_path, releases_of};
+pub use releases::{TargetsContent, consistent_delta_path, consistent_target_path, releases_of};
 pub use repository::TrustedRepository;
 pub use seams::{Fetch, MetadataStore};

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use jiff::Timestamp;
-use lockstep_model::{PackageName, Release, Version};
+use lockstep_model::{Delta, DeltaAlgorithm, PackageName, Release, Version};
 use sigstore_tuf::{Metadata, Targets, TrustedMetadataSet};
 
 use crate::client;
@@ -131,6 +131,27 @@ impl TrustedRepository {
         self.listed
             .as_ref()
             .map_or(&[], |listed| &listed.content.releases)
+    }
+
+    /// The deltas that lead to a release, by the newest list that ever verified, the smallest first: those that fit
+    /// the archive that the release states, that are smaller than its bundle, and that this version can apply.
+    #[must_use]
+    pub fn deltas_to(&self, release: &Release) -> Vec<Delta> {
+        let listed = self.listed.as_ref();
+        let deltas = listed.map_or(&[][..], |listed| &listed.content.deltas);
+        let wanted = &release.details;
+        let fits = |delta: &&Delta| {
+            let details = &delta.details;
+            details.package == wanted.package
+                && details.platform == wanted.platform
+                && details.to.version == wanted.version
+                && Some(details.to.content) == wanted.content
+                && details.algorithm != DeltaAlgorithm::Unknown
+                && delta.length < release.length
+        };
+        let mut deltas: Vec<Delta> = deltas.iter().filter(fits).cloned().collect();
+        deltas.sort_by_key(|delta| delta.length);
+        deltas
     }
 
     /// The lowest version of a package that may be installed, by the newest list that ever verified.

@@ -1,13 +1,13 @@
-//! The list of releases: adding, withdrawing, floors.
+//! The list of releases: adding, withdrawing, deltas, floors.
 
 use jiff::Timestamp;
-use lockstep_model::{PackageName, Release, Version, target_path};
+use lockstep_model::{Delta, DeltaEnd, PackageName, Release, Version, target_path};
 use serde_json::{Map, Value, json};
 
 use crate::error::{Error, Result};
 use crate::keys::SigningKey;
 use crate::metadata::{Envelope, Role};
-use crate::releases::{EXTRA, TargetsContent, releases_in};
+use crate::releases::{DELTA, EXTRA, TargetsContent, releases_in};
 
 /// Changes to the list of releases, made in the order in which they are asked for.
 #[derive(Debug, Clone, Default)]
@@ -18,6 +18,7 @@ pub struct TargetsEdit {
 #[derive(Debug, Clone)]
 enum Step {
     Add(Release),
+    AddDelta(Delta),
     Withdraw(PackageName, Version),
     Floor(PackageName, Version),
 }
@@ -40,7 +41,15 @@ impl TargetsEdit {
         self
     }
 
-    /// Takes a version off the list, on all platforms.
+    /// Lists a delta between two releases that are listed. Listing the very same again changes nothing; a delta
+    /// between versions that have one already is refused.
+    #[must_use]
+    pub fn add_delta(mut self, delta: Delta) -> Self {
+        self.steps.push(Step::AddDelta(delta));
+        self
+    }
+
+    /// Takes a version off the list, on all platforms, and with it all deltas from and to it.
     #[must_use]
     pub fn withdraw(mut self, package: PackageName, version: Version) -> Self {
         self.steps.push(Step::Withdraw(package, version));
@@ -85,6 +94,7 @@ pub fn next_targets(
     for step in &edit.steps {
         match step {
             Step::Add(release) => add(&mut next.signed, &mut content, release)?,
+            Step::AddDelta(delta) => add_delta(&mut next.signed, &mut content, delta)?,
             Step::Withdraw(package, version) => {
                 withdraw(&mut next.signed, &mut content, package, version)?;
             }
@@ -120,7 +130,7 @@ fn add(
         ));
     }
     if let Some(listed) = content.releases.iter().find(|listed| listed.target == path) {
-        if listed == release {
+        if is_the_same(listed, release) {
             return Ok(());
         }
         return refuse(format!(
@@ -147,6 +157,77 @@ fn add(
     Ok(())
 }
 
+/// True if a release is the one that is listed. One that was listed before releases stated their content says nothing
+/// of it.
+fn is_the_same(listed: &Release, release: &Release) -> bool {
+    let mut release = release.clone();
+    if listed.details.content.is_none() {
+        release.details.content = None;
+    }
+    listed == &release
+}
+
+fn add_delta(
+    signed: &mut Map<String, Value>,
+    content: &mut TargetsContent,
+    delta: &Delta,
+) -> Result<()> {
+    let refuse = |why: String| Err(Error::Edit { why });
+    let (details, path) = (&delta.details, delta.details.target_path());
+    if delta.target != path {
+        return refuse(format!("{:?} must have the path {path:?}", delta.target));
+    }
+    if delta.length == 0 {
+        return refuse(format!("{path:?} is empty"));
+    }
+    if details.from.version == details.to.version {
+        return refuse(format!("{path:?} leads nowhere"));
+    }
+    for (end, may_be_silent) in [(&details.from, true), (&details.to, false)] {
+        let DeltaEnd {
+            version,
+            content: archive,
+        } = end;
+        let release = target_path(&details.package, version, &details.platform);
+        let mut releases = content.releases.iter();
+        let Some(listed) = releases.find(|listed| listed.target == release) else {
+            return refuse(format!("{path:?} needs {release:?}, which is not listed"));
+        };
+        match &listed.details.content {
+            Some(stated) if stated == archive => {}
+            None if may_be_silent => {}
+            _ => {
+                return refuse(format!(
+                    "{path:?} does not fit the archive that {release:?} states"
+                ));
+            }
+        }
+    }
+    if let Some(listed) = content.deltas.iter().find(|listed| listed.target == path) {
+        if listed == delta {
+            return Ok(());
+        }
+        return refuse(format!(
+            "{path:?} is listed already with SHA-256 {}, and a delta never changes",
+            listed.hash.short()
+        ));
+    }
+    let targets = object(signed, "targets")?;
+    if targets.contains_key(&path) {
+        return refuse(format!("{path:?} is listed already, and not as a delta"));
+    }
+    targets.insert(
+        path,
+        json!({
+            "length": delta.length,
+            "hashes": { "sha256": delta.hash },
+            "custom": { DELTA: details },
+        }),
+    );
+    content.deltas.push(delta.clone());
+    Ok(())
+}
+
 fn withdraw(
     signed: &mut Map<String, Value>,
     content: &mut TargetsContent,
@@ -166,6 +247,15 @@ fn withdraw(
     for release in gone {
         targets.remove(&release.target);
     }
+    content.deltas.retain(|delta| {
+        let details = &delta.details;
+        let is_of = &details.package == package
+            && (&details.from.version == version || &details.to.version == version);
+        if is_of {
+            targets.remove(&delta.target);
+        }
+        !is_of
+    });
     Ok(())
 }
 

@@ -8,9 +8,9 @@ use std::process::{Command, Output};
 
 use jiff::Timestamp;
 use lockstep_trust::author::{self, RootPlan, TargetsEdit};
-use lockstep_trust::{Role, consistent_target_path};
+use lockstep_trust::{Role, consistent_delta_path, consistent_target_path};
 
-use crate::world::{keys, package, publics, release, version};
+use crate::world::{delta, keys, package, publics, release, version};
 
 const SCRIPT: &str = r#"
 import json, pathlib, sys
@@ -87,6 +87,8 @@ fn python_tuf_reads_our_repository() {
     let wanted = release("1.0.0");
     let edit = TargetsEdit::new()
         .add(wanted.clone())
+        .add(release("1.1.0"))
+        .add_delta(delta("1.0.0", "1.1.0"))
         .set_floor(package(), version("0.9.0"));
     let empty = author::new_targets(expires, &both).unwrap();
     let targets = author::next_targets(&empty, &edit, expires, &both).unwrap();
@@ -108,6 +110,11 @@ fn python_tuf_reads_our_repository() {
         .join("targets")
         .join(consistent_target_path(&wanted));
     write(&bundle, b"1.0.0");
+    let leads = delta("1.0.0", "1.1.0");
+    let patch = repository
+        .join("targets")
+        .join(consistent_delta_path(&leads));
+    write(&patch, leads.target.as_bytes());
     let run = |target: &str, cache: &str| {
         python(&[
             &repository,
@@ -129,6 +136,15 @@ fn python_tuf_reads_our_repository() {
     assert_eq!(
         seen["custom"]["lockstep"],
         serde_json::to_value(&wanted.details).unwrap()
+    );
+
+    // A delta is a target like every other.
+    let output = run(&leads.target, "cache");
+    let seen: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(seen["bytes"], leads.target);
+    assert_eq!(
+        seen["custom"]["lockstep-delta"],
+        serde_json::to_value(&leads.details).unwrap()
     );
 
     // It refuses what we refuse: one byte of the list changed.

@@ -8,6 +8,8 @@ mod attacks;
 mod authoring;
 mod bundles;
 mod checks;
+mod delta_lists;
+mod deltas;
 mod foreign_client;
 mod openssl;
 mod power_cuts;

@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex};
 
 use jiff::{SignedDuration, Timestamp};
 use lockstep_model::{
-    Content, ContentHash, PackageName, Platform, Release, ReleaseDetails, Version, target_path,
+    Content, ContentHash, Delta, DeltaAlgorithm, DeltaDetails, DeltaEnd, PackageName, Platform,
+    Release, ReleaseDetails, Version, target_path,
 };
 use lockstep_trust::author::{self, RootPlan, TargetsEdit};
 use lockstep_trust::{
@@ -49,6 +50,28 @@ pub(crate) fn release(text: &str) -> Release {
                 length: 10_240,
             }),
         },
+    }
+}
+
+/// A delta between two such releases; its bytes are its target's path.
+pub(crate) fn delta(from: &str, to: &str) -> Delta {
+    let end = |text: &str| DeltaEnd {
+        version: version(text),
+        content: release(text).details.content.unwrap(),
+    };
+    let details = DeltaDetails {
+        package: package(),
+        platform: release(to).details.platform,
+        from: end(from),
+        to: end(to),
+        algorithm: DeltaAlgorithm::Bsdiff,
+    };
+    let target = details.target_path();
+    Delta {
+        details,
+        length: target.len() as u64,
+        hash: ContentHash::of(target.as_bytes()),
+        target,
     }
 }
 
