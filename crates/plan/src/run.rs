@@ -11,6 +11,9 @@
 //!                   └──── yield ◄───┘ busy again               stopped, the lock is kept
 //! ```
 //!
+//! A bundle is fetched and checked between `spread` and `idle`, without keeping anybody waiting; it goes back by itself
+//! from `apply`, `post` and `verify`, which is its probation; and a step `commit` keeps what has proven itself.
+//!
 //! Every step with what may come of it is in `docs/runs-states.md`, which a test keeps true.
 //!
 //! What holds whatever happens, and is tested for thousands of random histories:
@@ -37,6 +40,8 @@ use lockstep_model::{
     RunReason, RunRecord,
 };
 use serde::{Deserialize, Serialize};
+
+use crate::update::Order;
 
 mod grant;
 mod happened;
@@ -75,6 +80,9 @@ pub struct Job {
     /// host is asked again in any case once the lock is there, for it may have waited long.
     #[serde(default)]
     pub holds: bool,
+    /// The release that a run of a bundle brings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<Order>,
     /// Its limits.
     #[serde(default)]
     pub rules: Rules,
@@ -101,6 +109,10 @@ pub struct Rules {
     pub verify_for: Duration,
     /// It must have become so within this time.
     pub verify_within: Duration,
+    /// A bundle's service, check or items may be ill for so long in a row.
+    pub worse_for: Duration,
+    /// And they may become ill so often.
+    pub max_flips: u32,
     /// What could not be done for the sake of others (the server, the network) is tried again in this time.
     pub again: Duration,
 }
@@ -118,9 +130,21 @@ impl Default for Rules {
             reboot_within: minutes(15),
             verify_for: minutes(1),
             verify_within: minutes(15),
+            worse_for: Duration::from_secs(30),
+            max_flips: 3,
             again: Duration::from_secs(15),
         }
     }
+}
+
+/// How a bundle fares on its probation.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct Trial {
+    /// How often it became ill.
+    pub flips: u32,
+    /// Since when it is ill without a pause.
+    #[serde(default)]
+    pub ill_since: Option<Timestamp>,
 }
 
 /// The journal of a run.
@@ -153,6 +177,9 @@ pub struct RunJournal {
     /// Since when the host is busy, without having waited for anything else in between.
     #[serde(default)]
     pub busy_since: Option<Timestamp>,
+    /// How a bundle fares on its probation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trial: Option<Trial>,
     /// The newest command of a person that was obeyed.
     #[serde(default)]
     pub commanded: u64,
@@ -180,6 +207,7 @@ impl RunJournal {
             later: 0,
             begun: false,
             busy_since: None,
+            trial: None,
             commanded: 0,
             started_at: now,
             changed_at: now,
@@ -250,8 +278,8 @@ impl RunJournal {
             package: job.package.clone(),
             from: job.from.clone(),
             to: job.to.clone(),
-            hash: None,
-            generation: 0,
+            hash: job.order.as_ref().map(|order| order.hash),
+            generation: job.order.as_ref().map_or(0, |order| order.generation),
             by: job.by.clone(),
             phase: self.step.phase(),
             waits: self.waits(now),
@@ -280,6 +308,19 @@ impl RunJournal {
             later: 0,
             changed_at: now,
             ..self.clone()
+        }
+    }
+
+    /// True for a release of others that is unpacked beside the one before it.
+    fn is_bundle(&self) -> bool {
+        self.job.kind == RunKind::Bundle
+    }
+
+    /// The first step behind its moment.
+    fn first_look(&self) -> Step {
+        match self.is_bundle() {
+            true => Step::Fetch,
+            false => Step::Idle,
         }
     }
 

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::Timestamp;
-use lockstep_model::api::{Desired, Updates};
+use lockstep_model::api::{Desired, Kept, Updates};
 use lockstep_model::{
     ContentHash, ItemName, Level, Outcome, PackageName, PackageVersion, Phase, RunId, RunKind,
     RunReason, RunRecord, Version,
@@ -328,8 +328,8 @@ impl Memory {
 /// How the host stands when an order comes.
 #[derive(Debug)]
 pub struct Situation<'a> {
-    /// The version that runs.
-    pub current: &'a Version,
+    /// The version that runs; none if the package is not on the host.
+    pub current: Option<&'a Version>,
     /// What the host remembers.
     pub memory: &'a Memory,
     /// The run in progress, if there is one.
@@ -364,6 +364,11 @@ pub enum Hold {
     },
     /// Updates are switched off in the agent's configuration.
     OffHere,
+    /// The host does not take this package from its server.
+    NotPermitted {
+        /// What to do about it.
+        why: String,
+    },
     /// Updates are switched off on the server.
     OffThere,
     /// A person on the host chose another version.
@@ -402,6 +407,7 @@ impl fmt::Display for Hold {
             }
             Self::RunInProgress { run } => write!(f, "run {run} is in progress"),
             Self::OffHere => f.write_str("updates are switched off in agent.toml"),
+            Self::NotPermitted { why } => f.write_str(why),
             Self::OffThere => f.write_str("updates are switched off on the server"),
             Self::HeldByHand { version } => {
                 write!(f, "held at {version} by hand, until a newer order comes")
@@ -412,6 +418,51 @@ impl fmt::Display for Hold {
             Self::NotYet { until } => write!(f, "not before {until:.0}"),
             Self::Retry { until } => write!(f, "tried again at {until:.0}"),
         }
+    }
+}
+
+impl Hold {
+    /// The same as a stable code of low cardinality.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::UpToDate => "up-to-date",
+            Self::OlderOrder { .. } => "older-order",
+            Self::RunInProgress { .. } => "run-in-progress",
+            Self::OffHere => "off-here",
+            Self::NotPermitted { .. } => "not-permitted",
+            Self::OffThere => "off-there",
+            Self::HeldByHand { .. } => "held-by-hand",
+            Self::FailedBefore { .. } => "failed-before",
+            Self::NotYet { .. } => "not-yet",
+            Self::Retry { .. } => "retry",
+        }
+    }
+
+    /// When it is over by itself, where that is known.
+    #[must_use]
+    pub fn until(&self) -> Option<Timestamp> {
+        match self {
+            Self::NotYet { until } | Self::Retry { until } => Some(*until),
+            _ => None,
+        }
+    }
+
+    /// What a report says of it; none if the host runs what is wanted.
+    #[must_use]
+    pub fn kept(&self, package: &PackageName, version: &Version) -> Option<Kept> {
+        if *self == Self::UpToDate {
+            return None;
+        }
+        let mut words = self.to_string();
+        words.truncate(words.floor_char_boundary(Kept::LONGEST_WORDS));
+        Some(Kept {
+            package: package.clone(),
+            version: version.clone(),
+            code: self.code().into(),
+            words,
+            until: self.until(),
+        })
     }
 }
 
@@ -434,7 +485,7 @@ pub fn consider(
     if let Some(run) = situation.other {
         return Err(Hold::RunInProgress { run });
     }
-    if desired.version == *situation.current {
+    if situation.current == Some(&desired.version) {
         return Err(Hold::UpToDate);
     }
     if !situation.enabled_here {

@@ -226,6 +226,7 @@ impl Engine {
                     why: "an operating system cannot be taken back".into(),
                 }),
             },
+            Do::Fetch | Do::Commit => Happened::Succeeded,
             // Waiting, confirming and ending are the loop's.
             Do::GoOn | Do::Wait { .. } | Do::ConfirmLock | Do::AskPerson | Do::End => {
                 Happened::Waited

@@ -63,6 +63,7 @@ impl Engine {
             by: begin.by.clone(),
             lock: config.lock.clone(),
             holds: false,
+            order: None,
             rules: config.limits.rules(&config.verify),
         };
         let verify = config.verify.clone();
@@ -91,6 +92,7 @@ impl Engine {
             by: begin.by.clone(),
             lock: rule.lock.clone(),
             holds: rule.idle_lock.is_some(),
+            order: None,
             rules: limits.rules(&verify),
         };
         // A person who asks for it now means now.

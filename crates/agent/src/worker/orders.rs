@@ -124,7 +124,7 @@ impl Worker {
 
     pub(super) fn situation(&self) -> Situation<'_> {
         Situation {
-            current: &self.slot.manifest.version,
+            current: Some(&self.slot.manifest.version),
             memory: &self.memory,
             run: self.run.as_ref(),
             other: self.runs.at_work(),

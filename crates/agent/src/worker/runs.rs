@@ -395,6 +395,7 @@ mod tests {
             by: "a test".into(),
             lock: None,
             holds: false,
+            order: None,
             rules: Rules::default(),
         };
         let begun = RunJournal::begin(RunId::new(at(1_000), [1; 10]), job, at(1_000));

@@ -9,6 +9,9 @@ use lockstep_model::{ItemName, Level, LockRefusal, Outcome, PackageVersion, RunL
 use super::next::{Facts, has_left_its_hours, has_restarted};
 use super::{RunJournal, Step, Wait, grant, health, rest, seconds};
 
+/// The server may ask for so much patience, and no more.
+const LONGEST_AGAIN: Duration = Duration::from_secs(3600);
+
 /// What came of an act.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Happened {
@@ -65,6 +68,13 @@ pub enum Happened {
     Succeeded,
     /// It failed. Before anything was done to the host this is the same as [`NotNow`](Self::NotNow).
     Failed(RunReason),
+    /// It did not work now, and is tried again: nothing is held against anybody.
+    Again {
+        /// What did not work.
+        why: String,
+        /// In which time; none for the run's own.
+        after: Option<Duration>,
+    },
     /// A script asked for another time.
     Later {
         /// Which.
@@ -97,6 +107,15 @@ pub fn after(journal: &RunJournal, happened: Happened, facts: &Facts<'_>) -> Run
             begun.job.to = to.or(begun.job.to);
             rest::spread(&begun, moment, facts)
         }
+        (Step::Fetch, Succeeded) => journal.at(Step::Idle, now),
+        // The release is at fault, and nothing was done to the host.
+        (Step::Fetch, Failed(reason)) => journal.release(Outcome::Failed, Some(reason), now),
+        (Step::Fetch | Step::Commit, Happened::Again { why, after }) => {
+            let after = after.filter(|time| !time.is_zero());
+            let after = after.unwrap_or(journal.job.rules.again).min(LONGEST_AGAIN);
+            journal.wait(Wait::Again { why }, after, now)
+        }
+        (Step::Fetch, NotNow(reason)) => journal.release(Outcome::Postponed, Some(reason), now),
         // Nothing was done to the host, and nothing is held against the version.
         (Step::Check | Step::Idle, NotNow(reason) | Failed(reason))
         | (Step::Spread { .. }, NotNow(reason)) => {
@@ -164,14 +183,19 @@ pub fn after(journal: &RunJournal, happened: Happened, facts: &Facts<'_>) -> Run
             }
         },
         (Step::Post, Succeeded) => match journal.job.rules.verify_for.is_zero() {
-            true => journal.release(Outcome::Done, None, now),
+            true => health::proven(journal, now),
             false => journal.at(Step::Verify { well_since: None }, now),
         },
         (Step::Verify { .. }, Happened::Well) => health::well(journal, now),
         (Step::Verify { .. }, Happened::Worse(reason)) => health::not_well(journal, reason, now),
         (Step::Verify { .. }, Happened::NobodyToAsk) => health::nobody_to_ask(journal, now),
+        (Step::Commit, Succeeded) => journal.release(Outcome::Done, None, now),
         (Step::Return { reason }, Succeeded) => {
-            journal.release(Outcome::RolledBack, Some(reason.clone()), now)
+            journal.release(health::outcome_of_return(reason), Some(reason.clone()), now)
+        }
+        // The slot before is there still: nobody has to be asked.
+        (Step::Apply | Step::Post, Failed(reason)) if journal.is_bundle() => {
+            begun(journal).at(Step::Return { reason }, now)
         }
         // What is to be mended is what was wrong before.
         (Step::Return { reason }, Failed(_)) => journal.stop(reason.clone(), now),

@@ -39,6 +39,9 @@ pub enum Do {
     ///
     /// [`Happened::Waited`]: super::Happened::Waited
     GoOn,
+    /// Bring the bundle into its slot and check it there: `Succeeded`, `Again`, `Failed` if the release is at fault, or
+    /// `NotNow` if it is not wanted any more.
+    Fetch,
     /// Look whether the host is at rest: `Rest`, `Busy` or `NotNow`.
     AskWhetherIdle,
     /// Acquire the lock: `LockGranted`, `LockRefused`, `LockFailed` or `NotNow`.
@@ -58,6 +61,8 @@ pub enum Do {
     AskHealth,
     /// Go back to the version before: `Succeeded` or `Failed`.
     Return,
+    /// Keep the bundle that has proven itself: `Succeeded` or `Again`.
+    Commit,
     /// Free the lock: `LockReleased` or `LockUnknown`. A journal without a grant is one whose grant may not have been
     /// heard of: ask how the host stands to the lock of the job, and free what it has.
     ReleaseLock,
@@ -88,6 +93,7 @@ pub fn next(journal: &RunJournal, facts: &Facts<'_>) -> Do {
         Step::Check => Do::Check,
         // The moment was decided when the run began, so it is waited for by the journal's own word.
         Step::Spread { .. } => Do::GoOn,
+        Step::Fetch => Do::Fetch,
         Step::Idle => Do::AskWhetherIdle,
         Step::Lock { .. } => Do::AcquireLock,
         Step::Hold { .. } => Do::Hold,
@@ -103,6 +109,7 @@ pub fn next(journal: &RunJournal, facts: &Facts<'_>) -> Do {
         Step::Post => Do::Work(Phase::Post),
         Step::Verify { .. } => Do::AskHealth,
         Step::Return { .. } => Do::Return,
+        Step::Commit => Do::Commit,
         Step::Stopped { .. } => Do::AskPerson,
         Step::Over { .. } | Step::Nothing => Do::End,
     }

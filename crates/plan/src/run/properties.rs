@@ -130,6 +130,17 @@ impl World {
                 None
             }
             Do::GoOn => Some(Happened::Waited),
+            Do::Fetch => among(vec![
+                Happened::Succeeded,
+                super::tests::again(),
+                failed(),
+                Happened::Succeeded,
+                Happened::NotNow(script_failed()),
+            ]),
+            Do::Commit => {
+                prop_assert!(self.journal.begun, "kept without having been tried");
+                among(vec![Happened::Succeeded, super::tests::again()])
+            }
             Do::AskWhetherIdle | Do::Hold => among(vec![
                 rest(),
                 busy(),
@@ -249,7 +260,7 @@ impl World {
         if now.has_stopped() && has_lock {
             prop_assert!(now.lock.is_some(), "stopped without its lock");
         }
-        let waits_outside = matches!(now.step, Step::Spread { .. } | Step::Idle);
+        let waits_outside = matches!(now.step, Step::Spread { .. } | Step::Fetch | Step::Idle);
         if waits_outside || now.is_over() {
             let is_free = now.lock.is_none() && (self.held.is_none() || self.ghost);
             prop_assert!(is_free, "a lock that nobody needs is kept");
@@ -259,6 +270,8 @@ impl World {
             prop_assert!(now.begun || now.step == Step::Pre, "{:?}", now.step);
         }
         prop_assert!(!before.begun || now.begun, "what was begun was begun");
+        self.bundles_keep_their_promise(&before)?;
+        let now = &self.journal;
         prop_assert!(now.commanded >= before.commanded);
 
         if now.step == Step::Post
@@ -272,6 +285,27 @@ impl World {
             prop_assert!(now.is_at_work() || now.has_stopped(), "{:?}", now.step);
         }
         self.record_is_sound()
+    }
+
+    /// A bundle is kept only after it was well for its window, and never after the way back was begun. Only bundles are
+    /// fetched and kept.
+    fn bundles_keep_their_promise(&self, before: &RunJournal) -> Result<(), TestCaseError> {
+        let now = &self.journal;
+        let is_bundle = now.job.kind == RunKind::Bundle;
+        let of_bundles = matches!(now.step, Step::Fetch | Step::Commit);
+        prop_assert!(is_bundle || !of_bundles, "{:?}", now.step);
+        if now.step == Step::Commit && before.step != Step::Commit {
+            let from_where = matches!(before.step, Step::Verify { .. } | Step::Post);
+            prop_assert!(from_where, "kept after {:?}", before.step);
+        }
+        if let Step::Over { outcome, .. } | Step::Release { outcome, .. } = &now.step
+            && is_bundle
+            && *outcome == Outcome::Done
+        {
+            let from_where = matches!(before.step, Step::Commit | Step::Release { .. });
+            prop_assert!(from_where || before == now, "done after {:?}", before.step);
+        }
+        Ok(())
     }
 
     fn record_is_sound(&self) -> Result<(), TestCaseError> {
@@ -442,6 +476,7 @@ fn everything() -> Vec<Happened> {
         Happened::Succeeded,
         failed(),
         later(),
+        super::tests::again(),
         Happened::RebootNeeded,
         Happened::RebootOrdered,
         Happened::Well,
@@ -454,7 +489,7 @@ fn everything() -> Vec<Happened> {
 /// Whether it can come of an act that the step asks for. Written down here a second time, and differently.
 fn can_come(journal: &RunJournal, happened: &Happened, boot_id: &str) -> bool {
     use Happened::{
-        Busy, Failed, Later, LockFailed, LockGranted, LockLost, LockRefused, LockReleased,
+        Again, Busy, Failed, Later, LockFailed, LockGranted, LockLost, LockRefused, LockReleased,
         LockUnknown, NobodyToAsk, NotNow, NothingToDo, RebootNeeded, RebootOrdered, Rest,
         SomethingToDo, Succeeded, Waited, Well, Worse,
     };
@@ -468,6 +503,8 @@ fn can_come(journal: &RunJournal, happened: &Happened, boot_id: &str) -> bool {
             NothingToDo | SomethingToDo { .. } | NotNow(_) | Failed(_)
         ),
         Step::Spread { .. } => matches!(happened, Waited | NotNow(_)),
+        Step::Fetch => matches!(happened, Succeeded | Failed(_) | NotNow(_) | Again { .. }),
+        Step::Commit => matches!(happened, Succeeded | Again { .. }),
         Step::Idle | Step::Hold { .. } => matches!(
             happened,
             Rest { .. } | Busy { .. } | NotNow(_) | Failed(_) | Waited
@@ -501,18 +538,12 @@ fn can_come(journal: &RunJournal, happened: &Happened, boot_id: &str) -> bool {
 
 fn jobs() -> impl Strategy<Value = Job> {
     let busy_longest = proptest::option::of(Just(Duration::from_secs(3600)));
-    (
-        any::<bool>(),
-        any::<bool>(),
-        any::<bool>(),
-        busy_longest,
-        0u64..2,
-    )
-        .prop_map(|(lock, holds, is_package, busy_longest, verify)| Job {
-            kind: if is_package {
-                RunKind::Package
-            } else {
-                RunKind::System
+    (any::<bool>(), any::<bool>(), 0u8..3, busy_longest, 0u64..2).prop_map(
+        |(lock, holds, kind, busy_longest, verify)| Job {
+            kind: match kind {
+                0 => RunKind::System,
+                1 => RunKind::Package,
+                _ => RunKind::Bundle,
             },
             lock: job().lock.filter(|_| lock),
             holds,
@@ -524,7 +555,8 @@ fn jobs() -> impl Strategy<Value = Job> {
                 ..Rules::default()
             },
             ..job()
-        })
+        },
+    )
 }
 
 fn event() -> impl Strategy<Value = Event> {
@@ -573,7 +605,7 @@ fn histories_come_to_every_step() {
     let mut runner = TestRunner::deterministic();
     let histories = (jobs(), proptest::collection::vec(event(), 150));
     let mut seen = std::collections::BTreeSet::new();
-    for _ in 0..400 {
+    for _ in 0..600 {
         let (job, events) = histories.new_tree(&mut runner).unwrap().current();
         let mut world = World::new(job);
         for event in &events {
@@ -585,6 +617,8 @@ fn histories_come_to_every_step() {
     let all = [
         "apply",
         "check",
+        "commit",
+        "fetch",
         "hold",
         "idle",
         "lock",

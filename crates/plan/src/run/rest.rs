@@ -31,7 +31,7 @@ pub(super) fn spread(journal: &RunJournal, until: Timestamp, facts: &Facts<'_>) 
             let hours = hours.to_owned();
             journal.wait(Wait::Hours { hours }, LOOK_AT_HOURS, now)
         }
-        None => journal.at(Step::Idle, now),
+        None => journal.at(journal.first_look(), now),
     }
 }
 

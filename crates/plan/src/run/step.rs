@@ -15,6 +15,8 @@ pub enum Step {
         /// The moment.
         until: Timestamp,
     },
+    /// Has the bundle fetched, unpacked and checked in its slot: nobody waits for it meanwhile, and no lock is held.
+    Fetch,
     /// Waits until the host's work allows it.
     Idle,
     /// Acquires the lock.
@@ -60,6 +62,8 @@ pub enum Step {
         /// Why.
         reason: RunReason,
     },
+    /// Keeps the bundle that has proven itself.
+    Commit,
     /// Frees the lock.
     Release {
         /// How the run will have ended.
@@ -94,14 +98,14 @@ impl Step {
         match self {
             Self::Check | Self::Nothing => Phase::Check,
             Self::Spread { .. } => Phase::Spread,
-            Self::Idle | Self::Hold { .. } | Self::Yield { .. } => Phase::Idle,
+            Self::Fetch | Self::Idle | Self::Hold { .. } | Self::Yield { .. } => Phase::Idle,
             Self::Lock { .. } => Phase::Lock,
             Self::Pre => Phase::Pre,
             Self::Apply => Phase::Apply,
             Self::NeedsReboot | Self::Rebooting { .. } => Phase::Reboot,
             Self::Post => Phase::Post,
             Self::Verify { .. } | Self::Return { .. } => Phase::Verify,
-            Self::Release { .. } => Phase::Release,
+            Self::Commit | Self::Release { .. } => Phase::Release,
             Self::Stopped { phase, .. } => *phase,
             Self::Over { .. } => Phase::Done,
         }

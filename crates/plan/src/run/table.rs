@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use super::tests::{
-    at, busy, failed, grant, id, job, later, lock_failed, no_answer, refused, rest, script_failed,
-    something, worse,
+    again, at, busy, failed, grant, id, job, later, lock_failed, no_answer, refused, rest,
+    script_failed, something, worse,
 };
 use super::*;
 use lockstep_model::{Phase, RunCommand, RunVerb};
@@ -28,7 +28,7 @@ The table is written by the state machine (`crates/plan/src/run/`), and a test k
 const TAIL: &str = "
 A person's `skip` ends as `failed` and gives the lock back. The restart that a run waits for is noticed in any case, also
 after it has stopped for want of it, and by whosever hand it came. Without a lock configured there is no `lock` and no
-`yield`, and `hold` only if the run holds something still.
+`yield`, and `hold` only if the run holds something still. `fetch` and `commit` are steps of bundles alone.
 ";
 
 /// A run in a step of its middle, with its lock.
@@ -37,6 +37,7 @@ fn in_step(step: Step) -> RunJournal {
         step,
         Step::Check
             | Step::Spread { .. }
+            | Step::Fetch
             | Step::Idle
             | Step::Hold { .. }
             | Step::Pre
@@ -89,6 +90,20 @@ fn rows() -> Vec<(&'static str, RunJournal)> {
         },
         ..journal
     };
+    let bundle = |journal: RunJournal| RunJournal {
+        job: Job {
+            kind: RunKind::Bundle,
+            ..journal.job.clone()
+        },
+        ..journal
+    };
+    let ill_for_long = |journal: RunJournal| RunJournal {
+        trial: Some(Trial {
+            flips: 0,
+            ill_since: Some(at(NOW - 30)),
+        }),
+        ..bundle(journal)
+    };
     let first = RunJournal {
         lock: None,
         begun: false,
@@ -108,7 +123,7 @@ fn rows() -> Vec<(&'static str, RunJournal)> {
         },
         ..in_step(Step::Post)
     };
-    let well = RunJournal {
+    let well = || RunJournal {
         changed_at: at(NOW - 60),
         waiting: Some(Waiting {
             why: Wait::Well { why: "-".into() },
@@ -155,11 +170,26 @@ fn rows() -> Vec<(&'static str, RunJournal)> {
         ("post", in_step(Step::Post)),
         ("post, nothing to verify", no_verify),
         ("verify", verify()),
-        ("verify, well for long enough", well),
+        ("verify, well for long enough", well()),
         ("verify, for too long", too_long(verify())),
         (
             "verify, for too long, with a version before",
             package(too_long(verify())),
+        ),
+        (
+            "a bundle: spread",
+            bundle(in_step(Step::Spread { until: at(NOW) })),
+        ),
+        ("a bundle: fetch", bundle(in_step(Step::Fetch))),
+        ("a bundle: apply", bundle(in_step(Step::Apply))),
+        ("a bundle: post", bundle(in_step(Step::Post))),
+        ("a bundle: verify", bundle(verify())),
+        ("a bundle: verify, well for long enough", bundle(well())),
+        ("a bundle: verify, ill for long", ill_for_long(verify())),
+        ("a bundle: commit", bundle(in_step(Step::Commit))),
+        (
+            "a bundle: stopped on its way back",
+            bundle(in_step(stopped(None, Phase::Verify))),
         ),
         ("return", in_step(Step::Return { reason })),
         ("release", in_step(done)),
@@ -234,6 +264,7 @@ fn follows(journal: &RunJournal) -> Vec<String> {
         ("nobody to ask", Happened::NobodyToAsk),
         ("failed", failed()),
         ("another time", later()),
+        ("tried again", again()),
         ("given back", Happened::LockReleased),
         ("lock lost", Happened::LockLost),
         ("no answer of the server", no_answer()),
@@ -282,6 +313,8 @@ fn table() -> String {
         let does = match next(&journal, &facts("boot-1", None)) {
             Do::Work(phase) => format!("work ({phase})"),
             Do::Check => "look what is to be done".into(),
+            Do::Fetch => "fetch, unpack and check the bundle".into(),
+            Do::Commit => "keep the bundle".into(),
             Do::GoOn | Do::Wait { .. } => "wait".into(),
             Do::AskWhetherIdle => "ask whether the host is at rest".into(),
             Do::AcquireLock => "ask for the lock".into(),
@@ -327,5 +360,5 @@ fn every_step_but_the_last_has_a_way_out() {
     let ends = ways_out.iter().filter(|(_, has_one)| !**has_one);
     let ends: Vec<_> = ends.map(|(step, _)| step.as_str()).collect();
     assert_eq!(ends, ["nothing", "over"]);
-    assert_eq!(ways_out.len(), 17, "every step has a row");
+    assert_eq!(ways_out.len(), 19, "every step has a row");
 }

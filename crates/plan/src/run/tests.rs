@@ -20,6 +20,7 @@ pub(super) fn job() -> Job {
         by: "root by hand".into(),
         lock: Some(LockName::parse("os").unwrap()),
         holds: true,
+        order: None,
         rules: Rules::default(),
     }
 }
@@ -51,6 +52,13 @@ pub(super) fn script_failed() -> RunReason {
 pub(super) fn later() -> Happened {
     let script = "20-backup".into();
     Happened::Later { script }
+}
+
+pub(super) fn again() -> Happened {
+    Happened::Again {
+        why: "the server does not answer".into(),
+        after: None,
+    }
 }
 
 pub(super) fn something() -> Happened {
@@ -965,4 +973,210 @@ fn a_boot_id_that_cannot_be_read_is_no_restart() {
     world.boot_id = "";
     world.gets(Happened::RebootNeeded);
     assert_stopped_with_lock(&mut world, Phase::Reboot);
+}
+
+fn bundle() -> Job {
+    Job {
+        kind: RunKind::Bundle,
+        package: PackageName::parse("driveclient").unwrap(),
+        from: Some(PackageVersion::parse("1.0.0").unwrap()),
+        rules: Rules {
+            verify_for: Duration::from_secs(60),
+            ..Rules::default()
+        },
+        ..job()
+    }
+}
+
+fn facts_at(now: i64) -> Facts<'static> {
+    Facts {
+        now: at(now),
+        boot_id: "boot-1",
+        lock_is_confirmed: true,
+        outside_of_hours: None,
+    }
+}
+
+/// What follows from one thing after the other, each so many seconds after the one before.
+fn told(journal: RunJournal, things: &[(i64, Happened)]) -> RunJournal {
+    let mut now = journal.changed_at.as_second();
+    let mut journal = journal;
+    for (pause, happened) in things {
+        now += pause;
+        journal = after(&journal, happened.clone(), &facts_at(now));
+    }
+    journal
+}
+
+fn on_probation(job: Job) -> RunJournal {
+    let begun = RunJournal::begin(id(1), job, at(1_000));
+    RunJournal {
+        step: Step::Verify { well_since: None },
+        begun: true,
+        baseline: levels(Level::FINE),
+        ..begun
+    }
+}
+
+#[test]
+fn a_bundle_is_fetched_before_anybody_waits_for_it() {
+    let begun = RunJournal::begin(id(1), bundle(), at(1_000));
+    let fetching = told(begun, &[(0, something())]);
+    assert_eq!(fetching.step, Step::Fetch);
+    assert!(!fetching.is_at_work() && fetching.lock.is_none());
+    let waits = told(fetching.clone(), &[(0, again())]);
+    assert!(matches!(&waits.waiting, Some(waiting) if matches!(waiting.why, Wait::Again { .. })));
+    let bad = told(fetching.clone(), &[(0, failed())]);
+    let is_blamed = |step: &Step| {
+        matches!(
+            step,
+            Step::Over {
+                outcome: Outcome::Failed,
+                ..
+            }
+        )
+    };
+    assert!(is_blamed(&bad.step), "{:?}", bad.step);
+    let unwanted = told(fetching.clone(), &[(0, Happened::NotNow(script_failed()))]);
+    assert!(matches!(
+        unwanted.step,
+        Step::Over {
+            outcome: Outcome::Postponed,
+            ..
+        }
+    ));
+    assert_eq!(told(fetching, &[(0, Happened::Succeeded)]).step, Step::Idle);
+}
+
+#[test]
+fn a_bundle_goes_back_by_itself_and_what_the_host_could_not_do_is_not_held_against_it() {
+    for step in [Step::Apply, Step::Post] {
+        let journal = RunJournal {
+            step,
+            ..on_probation(bundle())
+        };
+        let back = told(journal.clone(), &[(1, failed())]);
+        assert!(matches!(back.step, Step::Return { .. }), "{:?}", back.step);
+        let over = told(back, &[(1, Happened::Succeeded)]);
+        let Step::Over { outcome, .. } = over.step else {
+            panic!("{:?}", over.step);
+        };
+        assert_eq!(outcome, Outcome::RolledBack);
+        let full = RunReason::HostFailed {
+            why: "the disk is full".into(),
+        };
+        let over = told(
+            journal,
+            &[(1, Happened::Failed(full)), (1, Happened::Succeeded)],
+        );
+        assert!(matches!(
+            over.step,
+            Step::Over {
+                outcome: Outcome::Postponed,
+                ..
+            }
+        ));
+    }
+}
+
+#[test]
+fn a_bundle_that_is_well_for_its_window_is_kept_and_then_the_run_is_done() {
+    let looks: Vec<_> = (0..13).map(|_| (5, Happened::Well)).collect();
+    let proven = told(on_probation(bundle()), &looks);
+    assert_eq!(proven.step, Step::Commit);
+    assert_eq!(next(&proven, &facts_at(2_000)), Do::Commit);
+    let again = told(proven.clone(), &[(1, again())]);
+    assert_eq!(again.step, Step::Commit);
+    let over = told(proven, &[(1, Happened::Succeeded)]);
+    assert!(matches!(
+        over.step,
+        Step::Over {
+            outcome: Outcome::Done,
+            ..
+        }
+    ));
+}
+
+#[test]
+fn a_bundle_may_be_ill_for_a_while_and_not_for_longer() {
+    let ill = |count: usize| vec![(5, worse()); count];
+    let ill_for_25 = told(on_probation(bundle()), &ill(6));
+    assert!(
+        matches!(ill_for_25.step, Step::Verify { .. }),
+        "{:?}",
+        ill_for_25.step
+    );
+    let ill_for_30 = told(on_probation(bundle()), &ill(7));
+    assert!(matches!(
+        ill_for_30.step,
+        Step::Return {
+            reason: RunReason::ItemWorse { .. }
+        }
+    ));
+    // Well in between begins the time anew.
+    let mut with_a_pause = ill(6);
+    with_a_pause.push((5, Happened::Well));
+    with_a_pause.extend(ill(6));
+    let tried = told(on_probation(bundle()), &with_a_pause);
+    assert!(
+        matches!(tried.step, Step::Verify { .. }),
+        "{:?}",
+        tried.step
+    );
+    assert_eq!(tried.trial.unwrap().flips, 1);
+}
+
+#[test]
+fn a_bundle_that_flips_is_unsteady() {
+    let flip = [(5, Happened::Well), (5, worse())];
+    let flips: Vec<_> = flip.iter().cloned().cycle().take(2 * 3).collect();
+    let tried = told(on_probation(bundle()), &flips);
+    assert!(
+        matches!(tried.step, Step::Verify { .. }),
+        "{:?}",
+        tried.step
+    );
+    let tried = told(tried, &[(20, Happened::Well), (5, worse())]);
+    assert_eq!(
+        tried.step,
+        Step::Return {
+            reason: RunReason::Unsteady { flips: 4 }
+        }
+    );
+}
+
+#[test]
+fn time_in_which_nobody_looked_is_not_held_against_a_bundle() {
+    let tried = told(
+        on_probation(bundle()),
+        &[(5, worse()), (3_600, worse()), (5, worse())],
+    );
+    assert!(
+        matches!(tried.step, Step::Verify { .. }),
+        "{:?}",
+        tried.step
+    );
+}
+
+#[test]
+fn a_way_back_that_failed_is_tried_again_and_the_bundle_is_never_kept() {
+    let back = Step::Return {
+        reason: script_failed(),
+    };
+    let journal = RunJournal {
+        step: back,
+        ..on_probation(bundle())
+    };
+    let stopped = told(journal, &[(1, failed())]);
+    assert!(stopped.has_stopped());
+    let retried = command_by_hand(&stopped, RunVerb::Retry, "ada", "mended", at(2_000));
+    let Step::Hold { then } = &retried.step else {
+        panic!("{:?}", retried.step);
+    };
+    assert_eq!(
+        **then,
+        Step::Return {
+            reason: script_failed()
+        }
+    );
 }

@@ -79,6 +79,11 @@ pub enum Wait {
     },
     /// The machine's restart.
     Reboot,
+    /// What did not work now: the server, the network, a full disk.
+    Again {
+        /// What it was.
+        why: String,
+    },
     /// A host that is as well as before.
     Well {
         /// What is not.
@@ -110,6 +115,7 @@ impl fmt::Display for Wait {
                 write!(f, "{script} asked for another time, {times} so far")
             }
             Self::Reboot => f.write_str("the machine restarts"),
+            Self::Again { why } => write!(f, "tried again soon: {why}"),
             Self::Well { why } => f.write_str(why),
         }
     }

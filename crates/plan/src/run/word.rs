@@ -32,13 +32,24 @@ pub fn command_by_hand(
     why: &str,
     now: Timestamp,
 ) -> RunJournal {
-    let Step::Stopped { phase, boot_id, .. } = &journal.step else {
+    let Step::Stopped {
+        phase,
+        reason,
+        boot_id,
+    } = &journal.step
+    else {
         return journal.clone();
     };
     match verb {
         RunVerb::Retry => {
-            let phase = entry(*phase, boot_id.as_ref());
-            journal.at(journal.held_for(phase), now)
+            let step = match *phase {
+                // It is the way back that failed: to look at the health of what was left would prove the wrong version.
+                Phase::Verify if journal.is_bundle() => Step::Return {
+                    reason: reason.clone(),
+                },
+                phase => entry(phase, boot_id.as_ref()),
+            };
+            journal.at(journal.held_for(step), now)
         }
         RunVerb::Skip => {
             let (by, why) = (by.to_owned(), why.to_owned());

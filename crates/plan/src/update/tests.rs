@@ -23,7 +23,7 @@ fn desired(text: &str, generation: u64) -> Desired {
 
 fn situation<'a>(current: &'a Version, memory: &'a Memory) -> Situation<'a> {
     Situation {
-        current,
+        current: Some(current),
         memory,
         run: None,
         other: None,
@@ -219,5 +219,52 @@ proptest! {
         let memory = Memory { generation: seen, ..Memory::default() };
         let verdict = consider(&desired("2.0.0", generation), &situation(&current, &memory), at(200));
         prop_assert_eq!(verdict.is_ok(), generation >= seen);
+    }
+}
+
+#[test]
+fn a_package_that_is_not_there_is_wanted_whatever_its_version() {
+    let (current, memory) = (version("2.0.0"), Memory::default());
+    let mut situation = situation(&current, &memory);
+    let wanted = desired("2.0.0", 1);
+    assert_eq!(consider(&wanted, &situation, at(200)), Err(Hold::UpToDate));
+    situation.current = None;
+    assert!(consider(&wanted, &situation, at(200)).is_ok());
+}
+
+#[test]
+fn what_keeps_a_host_is_said_by_a_code_and_in_bounded_words() {
+    let package = PackageName::parse("driveclient").unwrap();
+    let kept = |hold: Hold| hold.kept(&package, &version("2.0.0"));
+    assert_eq!(kept(Hold::UpToDate), None);
+    let said = kept(Hold::NotYet { until: at(900) }).unwrap();
+    assert_eq!((said.code.as_str(), said.until), ("not-yet", Some(at(900))));
+    let why = "ü".repeat(2_000);
+    let said = kept(Hold::NotPermitted { why }).unwrap();
+    assert!(said.words.len() <= Kept::LONGEST_WORDS && !said.words.is_empty());
+    // The code is the word by which the hold is written anyway.
+    for hold in [
+        Hold::OffHere,
+        Hold::OffThere,
+        Hold::Retry { until: at(1) },
+        Hold::HeldByHand {
+            version: version("1.0.0"),
+        },
+        Hold::OlderOrder {
+            generation: 1,
+            seen: 2,
+        },
+        Hold::FailedBefore {
+            reason: failed(),
+            at: at(1),
+        },
+        Hold::RunInProgress {
+            run: RunId::new(at(1), [1; 10]),
+        },
+        Hold::NotPermitted { why: "-".into() },
+        Hold::NotYet { until: at(1) },
+        Hold::UpToDate,
+    ] {
+        assert_eq!(serde_json::to_value(&hold).unwrap()["hold"], hold.code());
     }
 }
