@@ -72,6 +72,31 @@ impl Layout {
         self.program_dir().join("previous")
     }
 
+    /// `opt/lockstep/packages`: one link for each package of others.
+    #[must_use]
+    pub fn package_links(&self) -> PathBuf {
+        self.program_dir().join("packages")
+    }
+
+    /// `opt/lockstep/packages/PACKAGE`: the link to the slot of a package of others that is in force. It is the path by
+    /// which others find the package.
+    #[must_use]
+    pub fn package_link(&self, package: &PackageName) -> PathBuf {
+        self.package_links().join(package.as_str())
+    }
+
+    /// `etc/systemd/system/UNIT`: a unit that a bundle brings.
+    #[must_use]
+    pub fn unit_file(&self, unit: &str) -> PathBuf {
+        self.root.join("etc/systemd/system").join(unit)
+    }
+
+    /// `var/lib/lockstep/bundles`: what is wanted and known of each package of others.
+    #[must_use]
+    pub fn bundles_dir(&self) -> PathBuf {
+        self.state_dir().join("bundles")
+    }
+
     /// `etc/lockstep/agent.toml`.
     #[must_use]
     pub fn config(&self) -> PathBuf {
@@ -270,6 +295,9 @@ mod tests {
         for path in [
             layout.current(),
             layout.previous(),
+            layout.package_link(&package),
+            layout.unit_file("x.service"),
+            layout.bundles_dir(),
             layout.config(),
             layout.journal(),
             layout.memory(),

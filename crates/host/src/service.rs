@@ -5,6 +5,7 @@
 //! is `service NAME status|stop|start`, whose exit status of `status` the LSB fixes (Linux Standard Base 5, "Init
 //! Script Actions").
 
+mod commands;
 mod state;
 
 use std::fs::{File, OpenOptions};
@@ -15,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::exec::{Exec, Finished};
 use crate::process::{Output, Process, Spawn};
 
+pub use commands::Commands;
 pub use state::ServiceState;
 
 /// Longest name of a service, in bytes (systemd's `UNIT_NAME_MAX`).
@@ -59,6 +61,25 @@ impl Manager {
                 false => root.join("usr/sbin/service"),
             },
             scripts: root.join("etc/init.d"),
+        }
+    }
+}
+
+impl Manager {
+    /// Reads the units again, where systemd runs the machine: one of their files has changed.
+    pub async fn reload(&self, limit: Duration) -> Result<()> {
+        let Self::Systemd { systemctl } = self else {
+            return Ok(());
+        };
+        let args = ["--no-ask-password", "daemon-reload"];
+        let finished = Exec::new(systemctl, limit).args(args).clean().run().await?;
+        match finished.succeeded() {
+            true => Ok(()),
+            false => Err(Error::Service {
+                attempt: "have systemd read again the units after a change of",
+                name: "etc/systemd/system".into(),
+                why: last_words(&finished),
+            }),
         }
     }
 }
@@ -123,6 +144,41 @@ impl Service {
         self.order("restart", limit).await
     }
 
+    /// Has it started with the machine from now on. Scripts of System V are left to the host.
+    pub async fn enable(&self, limit: Duration) -> Result<()> {
+        match &self.manager {
+            Manager::Systemd { .. } => self.order("enable", limit).await,
+            Manager::SysV { .. } => Ok(()),
+        }
+    }
+
+    /// Has it not started with the machine any more. Scripts of System V are left to the host.
+    pub async fn disable(&self, limit: Duration) -> Result<()> {
+        match &self.manager {
+            Manager::Systemd { .. } => self.order("disable", limit).await,
+            Manager::SysV { .. } => Ok(()),
+        }
+    }
+
+    /// What differs from one start of it to the next (`InvocationID` of `systemd.exec(5)`); none where nobody knows.
+    pub async fn incarnation(&self, limit: Duration) -> Result<Option<String>> {
+        let Manager::Systemd { systemctl } = &self.manager else {
+            return Ok(None);
+        };
+        let args = [
+            "show",
+            "--property=InvocationID",
+            "--value",
+            "--",
+            &self.name,
+        ];
+        let exec = Exec::new(systemctl, limit).args(args).errors_apart();
+        let finished = exec.clean().run().await?;
+        self.succeeded("learn the invocation of", &finished)?;
+        let id = finished.output.trim();
+        Ok((!id.is_empty()).then(|| id.into()))
+    }
+
     async fn order(&self, verb: &'static str, limit: Duration) -> Result<()> {
         match &self.manager {
             Manager::Systemd { systemctl } => {
@@ -135,8 +191,6 @@ impl Service {
         }
     }
 
-    /// The service becomes a descendant of ours here. Nothing may be read from it, because it may hold its output for
-    /// ever, and nothing of its group may be killed when the script has ended well.
     async fn order_script(
         &self,
         service: &Path,
@@ -144,32 +198,9 @@ impl Service {
         limit: Duration,
     ) -> Result<()> {
         let exec = Exec::new(service, limit).args([&self.name, verb]).clean();
-        let null = null().map_err(|source| Error::Start {
-            program: service.into(),
-            source,
-        })?;
-        let mut process = Process::spawn(Spawn {
-            program: exec.program,
-            args: exec.args,
-            env: exec.env,
-            cwd: exec.cwd,
-            output: Output::File(null),
-            clear_env: exec.clear_env,
-            user: exec.user,
-        })?;
-        match tokio::time::timeout(limit, process.wait_alone()).await {
-            Err(_) => {
-                process.kill().await?;
-                Err(self.failed(verb, format!("killed after {:.1} s", limit.as_secs_f64())))
-            }
-            Ok(status) => {
-                let status = status?;
-                if status.success() {
-                    return Ok(());
-                }
-                Err(self.failed(verb, status.to_string()))
-            }
-        }
+        leave_alone(exec)
+            .await?
+            .map_err(|why| self.failed(verb, why))
     }
 
     fn succeeded(&self, attempt: &'static str, finished: &Finished) -> Result<()> {
@@ -196,6 +227,38 @@ fn last_words(finished: &Finished) -> String {
     match said {
         Some(said) => format!("{} ({said})", finished.how()),
         None => finished.how(),
+    }
+}
+
+/// Runs what starts or stops a service that becomes a descendant of ours. Nothing is read from it, because the service may
+/// hold its output for ever, and nothing of its group is killed when it has ended well. Otherwise this says how it ended.
+async fn leave_alone(exec: Exec) -> Result<std::result::Result<(), String>> {
+    let limit = exec.timeout;
+    let null = null().map_err(|source| Error::Start {
+        program: exec.program.clone(),
+        source,
+    })?;
+    let mut process = Process::spawn(Spawn {
+        program: exec.program,
+        args: exec.args,
+        env: exec.env,
+        cwd: exec.cwd,
+        output: Output::File(null),
+        clear_env: exec.clear_env,
+        user: exec.user,
+    })?;
+    match tokio::time::timeout(limit, process.wait_alone()).await {
+        Err(_) => {
+            process.kill().await?;
+            Ok(Err(format!("killed after {:.1} s", limit.as_secs_f64())))
+        }
+        Ok(status) => {
+            let status = status?;
+            Ok(match status.success() {
+                true => Ok(()),
+                false => Err(status.to_string()),
+            })
+        }
     }
 }
 

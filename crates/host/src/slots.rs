@@ -6,17 +6,19 @@
 //! opt/lockstep/slots/PACKAGE/.remove-VERSION being removed; worthless
 //! opt/lockstep/current  -> slots/lockstep/VERSION
 //! opt/lockstep/previous -> slots/lockstep/VERSION
+//! opt/lockstep/packages/PACKAGE -> ../slots/PACKAGE/VERSION
 //! ```
 //!
 //! Invariants, at every instant and after a power cut at any:
 //!
 //! * What has a version's name is complete and durable: it got the name by one rename, after everything in it was
 //!   synced, and it loses it by one rename, before anything in it is removed.
-//! * `current` is absent or points at a complete slot, and moves only by [`Slots::make_current`].
-//! * The slots that `current` and `previous` point at are never removed.
+//! * `current` is absent or points at a complete slot, and moves only by [`Slots::make_current`]. So is the link of each
+//!   package of others, which moves by [`Slots::activate`]; one function beneath both moves them.
+//! * The slots that links point at are never removed.
 //!
-//! Nothing here locks: one process at a time installs and collects, the one whose supervisor holds the
-//! [`AgentLock`](crate::lock::AgentLock).
+//! Nothing here locks: one process at a time installs and collects a package. That is the one whose supervisor holds the
+//! [`AgentLock`](crate::lock::AgentLock), and for a package of others the one that goes on with its run.
 
 mod collect;
 mod install;

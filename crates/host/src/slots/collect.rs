@@ -15,7 +15,7 @@ pub(super) const UNPACK: &str = ".unpack-";
 const REMOVE: &str = ".remove-";
 
 impl Slots {
-    /// Removes all slots of a package but those named in `keep` and those that `current` and `previous` point at,
+    /// Removes all slots of a package but those named in `keep` and those that links say are in force,
     /// and what crashes left behind. The caller names every version that a journal or a running process needs, and
     /// does not call this while another process installs. Returns what was removed.
     ///
@@ -33,7 +33,7 @@ impl Slots {
                 fs::remove_entry(&package_dir, &name).removing(&path.join(&name))?;
             }
         }
-        let linked = self.linked_dirs()?;
+        let linked = self.linked_dirs(package)?;
         let mut removed = Vec::new();
         for dir in visible_names(&path)? {
             // What is no slot by its name is not ours to remove.

@@ -39,6 +39,15 @@ impl Bundle {
             .link("lib", "bin")
     }
 
+    /// A package of others: a manifest and a program.
+    pub(crate) fn other(package: &str, version: &str, more: &str) -> Self {
+        let manifest = manifest(version, more).replace("\"lockstep\"", &format!("{package:?}"));
+        Self::default()
+            .file(BundleManifest::FILE, manifest)
+            .dir("bin/")
+            .executable("bin/daemon", format!("daemon {version}"))
+    }
+
     pub(crate) fn file(self, name: &str, text: impl AsRef<[u8]>) -> Self {
         self.entry(EntryType::Regular, name, 0o644, "", text.as_ref())
     }

@@ -563,3 +563,85 @@ fn what_is_purged_stays_purged() {
     }
     .survives();
 }
+
+/// Installs a version of a package of others, and removes the bundle.
+fn install_other(root: &Path, wanted: &str) {
+    let bundle = root.join("old-bundle");
+    let mut release = Bundle::other("driveclient", wanted, "").publish(&bundle, wanted);
+    release.details.package = driveclient();
+    slots(root)
+        .install(&bundle, &release, None, Timestamp::UNIX_EPOCH)
+        .unwrap();
+    std::fs::remove_file(bundle).unwrap();
+}
+
+fn driveclient() -> PackageName {
+    PackageName::parse("driveclient").unwrap()
+}
+
+/// The version in force, and complete; none if the package is not on the host.
+fn active(root: &Path) -> Option<String> {
+    let slot = slots(root).active(&driveclient()).unwrap()?;
+    let version = slot.version().to_string();
+    let daemon = Layout::below(root)
+        .package_link(&driveclient())
+        .join("bin/daemon");
+    assert_eq!(text(daemon).unwrap(), format!("daemon {version}"));
+    Some(version)
+}
+
+#[test]
+fn a_package_is_at_its_old_or_its_new_slot() {
+    let points = Story {
+        name: "activate",
+        prepare: |root| {
+            install_other(root, "1.0.0");
+            install_other(root, "1.1.0");
+            let old = slots(root).get(&driveclient(), &version("1.0.0")).unwrap();
+            slots(root).activate(&old.unwrap()).unwrap();
+        },
+        check: |root| {
+            let now = active(root);
+            let now = now.as_deref();
+            assert!(now == Some("1.0.0") || now == Some("1.1.0"), "{now:?}");
+        },
+        done: |root| assert_eq!(active(root).as_deref(), Some("1.1.0")),
+    }
+    .survives();
+    assert!(points > 5, "{points}");
+}
+
+#[test]
+fn a_first_package_is_there_or_not() {
+    Story {
+        name: "activate",
+        prepare: |root| install_other(root, "1.1.0"),
+        check: |root| {
+            let now = active(root);
+            assert!(now.is_none() || now.as_deref() == Some("1.1.0"), "{now:?}");
+        },
+        done: |root| assert_eq!(active(root).as_deref(), Some("1.1.0")),
+    }
+    .survives();
+}
+
+#[test]
+fn a_package_that_is_taken_away_leaves_its_slot() {
+    Story {
+        name: "deactivate",
+        prepare: |root| {
+            install_other(root, "1.0.0");
+            let slot = slots(root).get(&driveclient(), &version("1.0.0")).unwrap();
+            slots(root).activate(&slot.unwrap()).unwrap();
+        },
+        check: |root| {
+            let now = active(root);
+            assert!(now.is_none() || now.as_deref() == Some("1.0.0"), "{now:?}");
+        },
+        done: |root| {
+            assert_eq!(active(root), None);
+            assert_eq!(slots(root).list().unwrap().len(), 1);
+        },
+    }
+    .survives();
+}

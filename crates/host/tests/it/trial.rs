@@ -97,6 +97,12 @@ fn story(name: &str, root: &Path) -> Outcome {
             let slot = slots.get(&lockstep, &version("1.1.0"))?.ok_or("no slot")?;
             slots.make_current(&slot)?;
         }
+        "activate" => {
+            let package = PackageName::parse("driveclient")?;
+            let slot = slots.get(&package, &version("1.1.0"))?.ok_or("no slot")?;
+            slots.activate(&slot)?;
+        }
+        "deactivate" => slots.deactivate(&PackageName::parse("driveclient")?)?,
         "collect" => drop(slots.collect(&lockstep, &[version("0.9.0")])?),
         "idle-hold" => match IdleLock::try_hold(&root.join("cache/lock"), run(1))? {
             Tried::Held(_) => {}
