@@ -1,7 +1,7 @@
 //! Slots: unpacked releases, complete or not there at all, and the two links that say which one is the agent.
 //!
 //! ```text
-//! opt/lockstep/slots/PACKAGE/VERSION/        a complete slot: the bundle's tree and slot.json
+//! opt/lockstep/slots/PACKAGE/VERSION/        a complete slot: the bundle's tree, slot.json and the bundle itself
 //! opt/lockstep/slots/PACKAGE/.unpack-VERSION being built; worthless after a crash
 //! opt/lockstep/slots/PACKAGE/.remove-VERSION being removed; worthless
 //! opt/lockstep/current  -> slots/lockstep/VERSION
@@ -22,7 +22,9 @@
 
 mod collect;
 mod install;
+mod kept;
 mod links;
+mod origin;
 mod preserve;
 mod purge;
 mod record;
@@ -31,11 +33,12 @@ mod space;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use lockstep_model::{BundleManifest, ContentHash, PackageName, Version};
+use lockstep_model::{BundleManifest, Content, ContentHash, PackageName, Version};
 
 use crate::error::{Attempt, Error, Result};
 use crate::fs::{self, Dir};
 use crate::layout::Layout;
+use crate::unpack::KEPT;
 use record::Record;
 pub use space::space_needed;
 
@@ -54,6 +57,9 @@ pub struct Slot {
     pub manifest: BundleManifest,
     /// SHA-256 of the bundle it came from; none if it was made from a bare program.
     pub hash: Option<ContentHash>,
+    /// The archive in that bundle, which the slot keeps; none if it was made from a bare program or by an older
+    /// agent.
+    pub content: Option<Content>,
     /// When it was built.
     pub installed_at: Timestamp,
 }
@@ -66,6 +72,14 @@ impl Slot {
     #[must_use]
     pub fn program(&self) -> PathBuf {
         self.dir.join(Self::PROGRAM)
+    }
+
+    /// Where the bundle that it came from is kept: a `tar.zst` whose archive should be [`Slot::content`]; whoever
+    /// reads it checks that. None if there is none.
+    #[must_use]
+    pub fn kept_bundle(&self) -> Option<PathBuf> {
+        let path = self.dir.join(KEPT);
+        (self.content.is_some() && path.is_file()).then_some(path)
     }
 
     /// The package.
@@ -145,6 +159,7 @@ impl Slots {
             dir: dir.into(),
             manifest,
             hash: record.hash,
+            content: record.content,
             installed_at: record.installed_at,
         }))
     }

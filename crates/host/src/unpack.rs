@@ -20,10 +20,10 @@ mod tree;
 use std::io::Read;
 use std::path::Path;
 
-use lockstep_model::{BundleManifest, Release};
+use lockstep_model::{BundleManifest, Content, Release};
 use tar::Archive;
 
-use crate::fs::{self, Dir};
+use crate::fs::{self, Dir, HashingReader};
 use member::Extensions;
 pub(crate) use name::check_link;
 pub use refusal::{Refusal, UnpackError};
@@ -33,8 +33,15 @@ use tree::Tree;
 const WINDOW_LOG_MAX: u32 = 23;
 /// Most bytes of zeros behind the archive: writers fill blocks of up to 128 records.
 const MOST_PADDING: u64 = 64 * 1024;
-/// What a slot holds beside what the bundle brought.
-pub(crate) const RESERVED: &str = "slot.json";
+/// What a slot holds beside what the bundle brought: what the host remembers of it.
+pub(crate) const RECORD: &str = "slot.json";
+/// And the bundle that it came from, which deltas lead from.
+pub(crate) const KEPT: &str = ".bundle.tar.zst";
+
+/// True for the names at a slot's root that no bundle may use, and that are never taken over from another slot.
+pub(crate) fn is_reserved(name: &[u8]) -> bool {
+    name == RECORD.as_bytes() || name == KEPT.as_bytes()
+}
 
 /// How much an archive may hold, as the signed release states it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +72,8 @@ pub struct Unpacked {
     pub entries: u64,
     /// Sum of the files' lengths in bytes.
     pub bytes: u64,
+    /// The whole archive.
+    pub content: Content,
 }
 
 /// Unpacks a bundle into a directory that does not exist yet (its parent does). When this returns, everything in
@@ -87,6 +96,7 @@ pub fn unpack(reader: impl Read, dest: &Path, limits: Limits) -> Result<Unpacked
     decoder
         .window_log_max(WINDOW_LOG_MAX)
         .map_err(UnpackError::reading)?;
+    let mut decoder = HashingReader::new(decoder);
     let mut archive = Archive::new(&mut decoder);
     let mut extensions = Extensions::default();
     for entry in archive.entries().map_err(UnpackError::reading)?.raw(true) {
@@ -99,8 +109,9 @@ pub fn unpack(reader: impl Read, dest: &Path, limits: Limits) -> Result<Unpacked
         return Err(UnpackError::refused("", Refusal::Truncated));
     }
     check_padding(&mut decoder)?;
+    let (decoder, content) = decoder.into_parts();
     check_end(decoder.finish())?;
-    tree.finish()
+    tree.finish(content)
 }
 
 /// Behind the block of zeros that ended the archive there is at least another (POSIX.1-2017, `pax`), then zeros.

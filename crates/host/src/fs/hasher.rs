@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use aws_lc_rs::digest::{Context, SHA256};
-use lockstep_model::ContentHash;
+use lockstep_model::{Content, ContentHash};
 
 use crate::error::{Attempt, Result};
 
@@ -48,11 +48,12 @@ pub fn hash_file(path: &Path) -> Result<ContentHash> {
     Ok(reader.finish())
 }
 
-/// Hashes what is read through it.
+/// Hashes and counts what is read through it.
 #[derive(Debug)]
 pub(crate) struct HashingReader<R> {
     inner: R,
     hasher: Hasher,
+    length: u64,
 }
 
 impl<R: Read> HashingReader<R> {
@@ -60,11 +61,18 @@ impl<R: Read> HashingReader<R> {
         Self {
             inner,
             hasher: Hasher::default(),
+            length: 0,
         }
     }
 
     pub(crate) fn finish(self) -> ContentHash {
         self.hasher.finish()
+    }
+
+    /// What was read from, and what came out of it.
+    pub(crate) fn into_parts(self) -> (R, Content) {
+        let (hash, length) = (self.hasher.finish(), self.length);
+        (self.inner, Content { hash, length })
     }
 }
 
@@ -72,6 +80,7 @@ impl<R: Read> Read for HashingReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.inner.read(buffer)?;
         self.hasher.update(&buffer[..read]);
+        self.length += read as u64;
         Ok(read)
     }
 }

@@ -9,16 +9,18 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use lockstep_model::{
-    BundleManifest, ContentHash, PackageName, Platform, Preserve, Purge, Release, Requires, Version,
+    BundleManifest, Content, ContentHash, PackageName, Platform, Preserve, Purge, Release,
+    Requires, Version,
 };
 
+use super::kept::keep;
+use super::origin::Origin;
 use super::preserve::preserve;
 use super::record::Record;
 use super::{Slot, Slots};
 use crate::error::{Attempt, Error, Result};
 use crate::fault;
 use crate::fs::{self, Dir, HashingReader, hash_file};
-use crate::unpack::{Limits, Unpacked, unpack};
 
 impl Slots {
     /// Unpacks a bundle into its slot, with what is to be preserved from an older slot, and returns it complete
@@ -38,6 +40,28 @@ impl Slots {
         preserve_from: Option<&Slot>,
         now: Timestamp,
     ) -> Result<Slot> {
+        self.install_from(Origin::Bundle(bundle), release, preserve_from, now)
+    }
+
+    /// The same from a bundle that is not the publisher's to the byte, but holds the archive that the release states
+    /// ([`Content`]): a delta led to it. Only what is in it is checked, so no error blames the release.
+    pub fn install_packed(
+        &self,
+        packed: &Path,
+        release: &Release,
+        preserve_from: Option<&Slot>,
+        now: Timestamp,
+    ) -> Result<Slot> {
+        self.install_from(Origin::Packed(packed), release, preserve_from, now)
+    }
+
+    fn install_from(
+        &self,
+        from: Origin<'_>,
+        release: &Release,
+        preserve_from: Option<&Slot>,
+        now: Timestamp,
+    ) -> Result<Slot> {
         fault::point("slots.install");
         let details = &release.details;
         let is_wanted = |_: &Path, record: &Record| record.hash == Some(release.hash);
@@ -46,16 +70,19 @@ impl Slots {
             version: details.version.clone(),
             hash: Some(release.hash),
             program: None,
+            content: None,
             installed_at: now,
         };
         self.build(record, is_wanted, |build| {
-            self.check_space_to_unpack(release)?;
-            let unpacked = unpack_release(bundle, release, &build.path())?;
+            let length = std::fs::metadata(from.path()).reading(from.path())?.len();
+            self.check_space_to_unpack(release, length)?;
+            let unpacked = from.unpack(release, &build.path())?;
             let tree = build.open()?;
             if let Some(old) = preserve_from {
                 preserve(old, &tree, &build.path(), &unpacked.manifest.preserve.paths)?;
             }
-            Ok(tree)
+            keep(from.path(), &tree, &build.path())?;
+            Ok((tree, Some(unpacked.content)))
         })
     }
 
@@ -74,6 +101,7 @@ impl Slots {
             version: version.clone(),
             hash: None,
             program: Some(hash),
+            content: None,
             installed_at: now,
         };
         let manifest = BundleManifest {
@@ -91,20 +119,24 @@ impl Slots {
             super::space::check(&[(self.layout.slots_dir(), length)])?;
             let tree = build.create()?;
             copy_program(program, hash, &tree, &manifest).writing(&build.path())?;
-            Ok(tree)
+            Ok((tree, None))
         })
     }
 
-    /// Builds a slot by `fill`, unless the one that is wanted is there.
+    /// Builds a slot by `fill`, unless the one that is wanted is there. `fill` returns the tree, and the archive that
+    /// is kept in it.
     fn build(
         &self,
-        record: Record,
+        mut record: Record,
         is_wanted: impl Fn(&Path, &Record) -> bool,
-        fill: impl FnOnce(&Build<'_>) -> Result<Dir>,
+        fill: impl FnOnce(&Build<'_>) -> Result<(Dir, Option<Content>)>,
     ) -> Result<Slot> {
         let dir = self.layout.slot(&record.package, &record.version);
         if let Some(build) = self.begin(&record.package, &record.version, is_wanted)? {
-            let built = fill(&build).and_then(|tree| build.complete(&tree, &record));
+            let built = fill(&build).and_then(|(tree, content)| {
+                record.content = content;
+                build.complete(&tree, &record)
+            });
             if let Err(error) = built {
                 build.discard();
                 return Err(error);
@@ -132,9 +164,7 @@ impl Slots {
                     package_dir.sync().syncing(&dir)?;
                     return Ok(None);
                 }
-                _ if self.linked_dirs(package)?.contains(&dir) => {
-                    return Err(Error::SlotTaken { dir });
-                }
+                _ if self.linked_dirs()?.contains(&dir) => return Err(Error::SlotTaken { dir }),
                 _ => self.remove_slot(&package_dir, package, version)?,
             }
         }
@@ -211,55 +241,6 @@ impl Build<'_> {
             })?;
         self.package_dir.sync().syncing(&dir)
     }
-}
-
-fn unpack_release(bundle: &Path, release: &Release, dest: &Path) -> Result<Unpacked> {
-    let details = &release.details;
-    let changed = |why: String| Error::BundleChanged {
-        bundle: bundle.into(),
-        why,
-    };
-    let file = File::open(bundle).reading(bundle)?;
-    let length = file.metadata().reading(bundle)?.len();
-    if length != release.length {
-        return Err(changed(format!(
-            "it has {length} bytes instead of {}",
-            release.length
-        )));
-    }
-    let check = |hash| {
-        if hash == release.hash {
-            return Ok(());
-        }
-        Err(changed(format!(
-            "its hash is {hash} instead of {}",
-            release.hash
-        )))
-    };
-    // First without unpacking: what then goes wrong with these bytes is the release's fault and not the disk's.
-    check(hash_file(bundle)?)?;
-    let mut reader = HashingReader::new(file);
-    let unpacked =
-        unpack(&mut reader, dest, Limits::of(release)).map_err(|source| Error::Unpack {
-            bundle: bundle.into(),
-            source,
-        })?;
-    check(reader.finish())?;
-    let manifest = &unpacked.manifest;
-    if (&manifest.package, &manifest.version, &manifest.platform)
-        != (&details.package, &details.version, &details.platform)
-    {
-        return Err(Error::OtherRelease {
-            bundle: bundle.into(),
-            package: details.package.clone(),
-            version: details.version.clone(),
-            why: format!(
-                "its bundle.toml says {} {} for {}",
-                manifest.package, manifest.version, manifest.platform
-            ),
-        });
-    }
-    Ok(unpacked)
 }
 
 fn copy_program(

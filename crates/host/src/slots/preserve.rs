@@ -2,7 +2,7 @@
 //!
 //! Where both have a file, the old one's is taken: it is what somebody on the host made of it. Contents, modes
 //! and owners are copied; links only if they stay in the slot; sockets, fifos and devices are left behind. The
-//! slot's own files (`bundle.toml`, `slot.json`) are never taken from another slot.
+//! slot's own files (`bundle.toml`, `slot.json`, the kept bundle) are never taken from another slot.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -15,7 +15,7 @@ use rustix::fs::FileType;
 use super::{Slot, space};
 use crate::error::{Attempt, Error, Result};
 use crate::fs::{Dir, split};
-use crate::unpack::{RESERVED, check_link};
+use crate::unpack::{check_link, is_reserved};
 
 /// Deepest directory that is copied.
 const DEEPEST: usize = 64;
@@ -106,7 +106,8 @@ fn choose_one(
     chosen: &mut Vec<Chosen>,
 ) -> io::Result<()> {
     let path = parent.join(name);
-    if parent.as_os_str().is_empty() && (name == BundleManifest::FILE || name == RESERVED) {
+    let at_root = parent.as_os_str().is_empty();
+    if at_root && (name == BundleManifest::FILE || is_reserved(name.as_bytes())) {
         return Ok(());
     }
     let Some(stat) = dir.stat(name)? else {

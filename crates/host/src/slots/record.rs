@@ -4,12 +4,12 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use jiff::Timestamp;
-use lockstep_model::{ContentHash, PackageName, Version};
+use lockstep_model::{Content, ContentHash, PackageName, Version};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::fs::{self, Dir};
-use crate::unpack::RESERVED;
+use crate::unpack::RECORD;
 
 /// Largest record that is read, in bytes.
 const MAX_BYTES: u64 = 16 * 1024;
@@ -25,13 +25,16 @@ pub(super) struct Record {
     /// Of the bare program that the slot was made from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) program: Option<ContentHash>,
+    /// Of the archive in the bundle, which is kept beside this. Slots of older agents keep none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) content: Option<Content>,
     pub(super) installed_at: Timestamp,
 }
 
 impl Record {
     /// Reads the record of a slot. A directory without one is not a slot.
     pub(super) fn read(slot: &Path) -> Result<Self> {
-        let path = slot.join(RESERVED);
+        let path = slot.join(RECORD);
         let nonsense = |why: String| Error::Nonsense {
             path: path.clone(),
             why,
@@ -44,7 +47,7 @@ impl Record {
     /// Writes the record into a slot that is not complete yet, and syncs it.
     pub(super) fn write(&self, slot: &Dir) -> io::Result<()> {
         let text = serde_json::to_string_pretty(self).map_err(io::Error::other)?;
-        let mut file = slot.create_file(RESERVED.as_ref(), 0o644)?;
+        let mut file = slot.create_file(RECORD.as_ref(), 0o644)?;
         file.write_all(text.as_bytes())?;
         file.write_all(b"\n")?;
         file.sync()
@@ -69,6 +72,7 @@ mod tests {
         let record: Record = serde_json::from_str(V0_1).unwrap();
         assert_eq!(record.hash, Some(ContentHash::from_digest([0xab; 32])));
         assert_eq!(record.program, None);
+        assert_eq!(record.content, None);
         assert_eq!(record.installed_at.to_string(), "2025-11-21T04:00:00Z");
     }
 }

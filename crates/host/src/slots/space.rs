@@ -15,26 +15,40 @@ const LEAST_MARGIN: u64 = 64 << 20;
 const BLOCK: u64 = 4096;
 
 impl Slots {
-    /// Checks that a release can be fetched and unpacked: what is still to be downloaded, the unpacked slot, and
-    /// a margin of 64 MiB or 5 % of that, whichever is more. The old slots are there already and stay. Needs on
-    /// one file system are added up. `downloaded` is how many bytes of the bundle are there.
+    /// Checks that a release can be fetched and unpacked: what is still to be downloaded, the unpacked slot with the
+    /// bundle that it keeps, and a margin of 64 MiB or 5 % of that, whichever is more. The old slots are there already
+    /// and stay. Needs on one file system are added up. `downloaded` is how many bytes of the bundle are there.
     pub fn check_space(&self, release: &Release, downloaded: u64) -> Result<()> {
         let download = release.length.saturating_sub(downloaded);
         check(&[
             (self.layout.downloads(), download),
-            (self.layout.slots_dir(), unpacked(release)),
+            (self.layout.slots_dir(), unpacked(release, release.length)),
         ])
     }
 
-    /// Checks that a bundle that is there can be unpacked.
-    pub(super) fn check_space_to_unpack(&self, release: &Release) -> Result<()> {
-        check(&[(self.layout.slots_dir(), unpacked(release))])
+    /// The same for a release that comes by a delta. `downloads` is how many bytes will be written where downloads
+    /// lie: the rest of the delta, the archive it leads from, the new bundle.
+    pub fn check_space_by_delta(&self, release: &Release, downloads: u64) -> Result<()> {
+        // No bundle is longer than its archive by more than a few bytes.
+        let kept = release.details.content.map_or(0, |content| content.length);
+        check(&[
+            (self.layout.downloads(), downloads),
+            (self.layout.slots_dir(), unpacked(release, kept)),
+        ])
+    }
+
+    /// Checks that a bundle that is there, and has so many bytes, can be unpacked.
+    pub(super) fn check_space_to_unpack(&self, release: &Release, bundle: u64) -> Result<()> {
+        check(&[(self.layout.slots_dir(), unpacked(release, bundle))])
     }
 }
 
-fn unpacked(release: &Release) -> u64 {
-    let blocks = release.details.entries.saturating_mul(BLOCK);
-    release.details.unpacked_bytes.saturating_add(blocks)
+/// What a slot takes: its tree, and the bundle that it keeps.
+fn unpacked(release: &Release, kept: u64) -> u64 {
+    let blocks = release.details.entries.saturating_add(1);
+    let tree = release.details.unpacked_bytes;
+    tree.saturating_add(blocks.saturating_mul(BLOCK))
+        .saturating_add(kept)
 }
 
 /// How many bytes must be free below one place for a download and an unpacked slot: both, and a margin of 64 MiB

@@ -61,7 +61,15 @@ impl Name {
 
     /// True for a file of this name at the root of the tree.
     pub(super) fn is_at_root(&self, name: &str) -> bool {
-        matches!(&self.0[..], [only] if only == name)
+        self.at_root() == Some(name.as_bytes())
+    }
+
+    /// The name of what lies at the root of the tree.
+    pub(super) fn at_root(&self) -> Option<&[u8]> {
+        match &self.0[..] {
+            [only] => Some(only.as_bytes()),
+            _ => None,
+        }
     }
 }
 

@@ -6,12 +6,12 @@ use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use lockstep_model::BundleManifest;
+use lockstep_model::{BundleManifest, Content};
 use rustix::io::Errno;
 use tar::Entry;
 
 use super::member::{Kind, Member};
-use super::{Limits, RESERVED, Refusal, UnpackError, Unpacked};
+use super::{Limits, Refusal, UnpackError, Unpacked, is_reserved};
 use crate::fs::{self, Dir};
 
 /// The tree as far as it is unpacked.
@@ -54,7 +54,7 @@ impl<'a> Tree<'a> {
         if self.manifest.is_none() {
             return self.add_manifest(member, data);
         }
-        if member.name.is_at_root(RESERVED) {
+        if member.name.at_root().is_some_and(is_reserved) {
             return refuse(Refusal::Reserved);
         }
         let Some((parents, name)) = member.name.split() else {
@@ -197,7 +197,7 @@ impl<'a> Tree<'a> {
         file.sync().map_err(failed)
     }
 
-    pub(super) fn finish(self) -> Result<Unpacked, UnpackError> {
+    pub(super) fn finish(self, content: Content) -> Result<Unpacked, UnpackError> {
         let manifest = self
             .manifest
             .ok_or_else(|| UnpackError::refused("", Refusal::ManifestNotFirst))?;
@@ -209,6 +209,7 @@ impl<'a> Tree<'a> {
             manifest,
             entries: self.entries,
             bytes: self.bytes,
+            content,
         })
     }
 

@@ -7,6 +7,7 @@ mod cuts;
 mod exec;
 mod hostile;
 mod idle_lock;
+mod kept_bundles;
 mod lock;
 mod packages_apt;
 mod packages_dnf;
