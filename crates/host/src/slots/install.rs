@@ -164,7 +164,9 @@ impl Slots {
                     package_dir.sync().syncing(&dir)?;
                     return Ok(None);
                 }
-                _ if self.linked_dirs()?.contains(&dir) => return Err(Error::SlotTaken { dir }),
+                _ if self.linked_dirs(package)?.contains(&dir) => {
+                    return Err(Error::SlotTaken { dir });
+                }
                 _ => self.remove_slot(&package_dir, package, version)?,
             }
         }

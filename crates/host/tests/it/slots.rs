@@ -126,7 +126,10 @@ fn a_bundle_that_is_refused_is_blamed_and_leaves_nothing() {
         (Bundle::agent("1.0.0"), "1.0.1"),
         (Bundle::agent("1.0.0").link("out", "/etc"), "1.0.0"),
         (Bundle::agent("1.0.0").file("slot.json", "{}"), "1.0.0"),
-        (Bundle::agent("1.0.0").file(".bundle.tar.zst", "mine"), "1.0.0"),
+        (
+            Bundle::agent("1.0.0").file(".bundle.tar.zst", "mine"),
+            "1.0.0",
+        ),
     ] {
         let release = host.publish(&bundle, stated);
         let error = host.install(&release, None).unwrap_err();
