@@ -44,6 +44,10 @@ pub struct Requires {
     /// Which servers this version of the agent can talk to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server: Option<VersionRange>,
+    /// From which versions it can be installed, where it cannot be from all: a host outside of them goes through
+    /// others first. A host that has no version yet can install it, and so can one that goes back to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<VersionRange>,
 }
 
 /// `[preserve]`.
@@ -83,7 +87,7 @@ impl Check {
 
 impl Requires {
     fn is_empty(&self) -> bool {
-        self.server.is_none()
+        self.server.is_none() && self.from.is_none()
     }
 }
 impl Preserve {
@@ -178,6 +182,25 @@ mod tests {
             BundleManifest::parse(&manifest.to_toml().unwrap()).unwrap(),
             manifest
         );
+    }
+
+    #[test]
+    fn a_release_may_say_from_where_it_can_be_installed() {
+        let text = WHOLE.replace("[preserve]", "from = \">=1.2, <1.4\"\n[preserve]");
+        let manifest = BundleManifest::parse(&text).unwrap();
+        let from = manifest.requires.from.clone().unwrap();
+        assert!(from.contains(&Version::parse("1.3.7").unwrap()));
+        assert!(!from.contains(&Version::parse("1.1.0").unwrap()));
+        assert_eq!(
+            BundleManifest::parse(&manifest.to_toml().unwrap()).unwrap(),
+            manifest
+        );
+        // By itself as well: it is not left out where nothing is said of servers.
+        let alone = text.replace("server = \">=1.3, <2\"", "");
+        let alone = BundleManifest::parse(&alone).unwrap();
+        assert!(alone.to_toml().unwrap().contains("from = "));
+        let bad = text.replace(">=1.2", "since 1.2");
+        assert!(BundleManifest::parse(&bad).unwrap_err().contains("range"));
     }
 
     #[test]
