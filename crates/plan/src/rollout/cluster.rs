@@ -31,12 +31,12 @@ pub struct Cluster {
     pub bad_without: u64,
     /// All of those.
     pub without: u64,
-    /// How likely chance alone does as much to any of the values that were looked at; at most [`SIGNIFICANT`].
+    /// How likely chance alone does as much to any of the values that were looked at; at most 1 %.
     pub p: f64,
 }
 
 /// A cluster is named if chance does as much in one of a hundred fleets, or less often.
-pub const SIGNIFICANT: f64 = 0.01;
+const SIGNIFICANT: f64 = 0.01;
 
 /// So many hosts with one value must have failed: two that have something in common are no pattern yet.
 const FEWEST_BAD: u64 = 3;

@@ -35,7 +35,7 @@ pub fn interleave<'a, T: Copy>(hosts: &[(T, u64, &'a str)], salt: u64) -> Vec<T>
     if !turns.is_empty() {
         // Any stretch that goes over the end is as well spread as one that does not: `turns` begins anew there.
         let all = widened(turns.len());
-        let begin = u128::from(draw(salt, b"")) * all >> 64;
+        let begin = (u128::from(draw(salt, b"")) * all) >> 64;
         turns.rotate_left(usize::try_from(begin).unwrap_or_default());
     }
     turns

@@ -30,7 +30,7 @@ pub struct NoWay {
 }
 
 /// Most versions between that are looked at, the highest ones.
-pub const MOST_BETWEEN: usize = 1000;
+const MOST_BETWEEN: usize = 1000;
 
 /// The version that a host is to install next on its way from `current` to `target`: the target itself where that can
 /// be installed from there, otherwise the first step of a way of as few steps as possible through versions that are
