@@ -25,6 +25,15 @@ impl Backoff {
         }
     }
 
+    /// For a client that keeps a connection to a server and has lost it, probably together with all others: a server
+    /// that is back after a moment must not be met by the whole fleet in that moment. `every` is how often the client
+    /// speaks anyway; the first wait is below a sixth of that, but not below one second or above ten.
+    #[must_use]
+    pub fn after_loss(every: Duration, seed: u64) -> Self {
+        let first = (every / 6).clamp(Duration::from_secs(1), Duration::from_secs(10));
+        Self::new(first, Duration::from_secs(120), seed)
+    }
+
     /// The wait before the next attempt.
     pub fn next_wait(&mut self) -> Duration {
         let wait = self.ceiling.mul_f64(self.dice.f64());
@@ -76,6 +85,22 @@ mod tests {
                 prop_assert!(backoff.next_wait() <= Duration::from_secs(max));
             }
         }
+    }
+
+    #[test]
+    fn a_fleet_that_lost_its_server_comes_back_over_ten_seconds() {
+        let every = Duration::from_secs(300);
+        let mut seconds = [0_u32; 10];
+        for host in 0..10_000 {
+            let wait = Backoff::after_loss(every, host).next_wait();
+            seconds[wait.as_secs() as usize] += 1;
+        }
+        assert!(
+            seconds.iter().all(|count| (850..1150).contains(count)),
+            "{seconds:?}"
+        );
+        let quick = Backoff::after_loss(Duration::from_secs(1), 7).next_wait();
+        assert!(quick <= Duration::from_secs(1));
     }
 
     #[test]

@@ -16,6 +16,8 @@
 
 mod answer;
 mod belief;
+#[cfg(feature = "crowd")]
+pub mod crowd;
 mod download;
 mod error;
 mod events;

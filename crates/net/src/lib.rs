@@ -6,6 +6,7 @@
 //! * [`Clock`] is the only reader of the system's clock; tests drive their own.
 //! * [`client::HttpClient`] is how agents and the command line talk to a server. What it believes is given by
 //!   [`client::Roots`], what it shows by [`client::Identity`].
+//! * `client::crowd` (cargo feature `crowd`) is the same for thousands of hosts in one process: the bench's side.
 //! * `tls::serve` (cargo feature `server`) is how a server listens: one loop for both of its ports.
 //! * [`exposition`] writes figures for Prometheus; `pages` (cargo feature `pages`) answers for them on loopback.
 //! * [`Backoff`] spaces attempts.

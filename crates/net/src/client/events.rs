@@ -12,7 +12,7 @@ use super::answer::Answer;
 use super::{CallError, HttpClient};
 
 /// Longest line, and longest event, in bytes.
-const LONGEST: usize = 64 * 1024;
+pub(super) const LONGEST: usize = 64 * 1024;
 
 /// Events as they come. Lines that begin with `:` are signs of life; a server sends one more often than
 /// [`Timeouts::stall`](super::Timeouts::stall), or the stream counts as lost.
@@ -60,7 +60,7 @@ impl EventStream {
     /// When the stream is lost, or a line or an event is longer than 64 KiB. See [`CallError`].
     pub async fn next(&mut self) -> Result<Option<Event>, CallError> {
         loop {
-            if let Some(event) = self.decoder.events.pop_front() {
+            if let Some(event) = self.decoder.take() {
                 return Ok(Some(event));
             }
             let Some(chunk) = self.answer.chunk().await? else {
@@ -86,11 +86,11 @@ impl fmt::Debug for EventStream {
 
 /// A line or an event exceeds [`LONGEST`].
 #[derive(Debug, PartialEq, Eq)]
-struct TooLong;
+pub(super) struct TooLong;
 
 /// Bytes in, events out, wherever the bytes are divided.
 #[derive(Debug, Default)]
-struct Decoder {
+pub(super) struct Decoder {
     line: Vec<u8>,
     /// The last byte ended a line and was a carriage return: a line feed behind it belongs to it.
     after_return: bool,
@@ -102,7 +102,12 @@ struct Decoder {
 }
 
 impl Decoder {
-    fn push(&mut self, bytes: &[u8]) -> Result<(), TooLong> {
+    /// The next whole event.
+    pub(super) fn take(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    pub(super) fn push(&mut self, bytes: &[u8]) -> Result<(), TooLong> {
         for &byte in bytes {
             let after_return = std::mem::take(&mut self.after_return);
             match byte {
