@@ -21,6 +21,7 @@ use crate::operator_api::{Counters, Uploads};
 use crate::queries::Queries;
 use crate::repository::Downloads;
 use crate::services::alerts::Told;
+use crate::services::deltas::Deltas;
 use crate::services::fleet::FleetInForce;
 use crate::services::lock_facts::LockFactsNow;
 use crate::services::locks::SeenLocks;
@@ -41,6 +42,8 @@ pub(crate) struct App {
     pub(crate) version: Version,
     /// What hosts shall run, as it was read from the store a moment ago.
     pub(crate) standing: Standing,
+    /// What leads from one release to another.
+    pub(crate) deltas: Deltas,
     pub(crate) hints: Hints,
     pub(crate) streams: Streams,
     /// The fleet file in force.

@@ -1,4 +1,4 @@
-//! The repository: signed metadata from the store, and bundles from the artifacts, under the paths of The Update
+//! The repository: signed metadata from the store, and bundles and deltas from the artifacts, under the paths of The Update
 //! Framework with consistent snapshots. It needs no trust: whoever reads it verifies what he gets.
 //!
 //! `GET /repo/metadata/NAME` and `GET /repo/targets/DIRECTORY/HASH.FILE` (with ranges).
@@ -18,8 +18,8 @@ use http::header::{
     IF_RANGE, RANGE,
 };
 use http::{HeaderMap, HeaderName, Method, StatusCode};
-use lockstep_model::ProblemKind;
 use lockstep_model::api::Updates;
+use lockstep_model::{ContentHash, Delta, PackageName, ProblemKind, Release, Version};
 use tokio::io::AsyncSeekExt;
 
 use crate::app::{App, Caller};
@@ -33,7 +33,7 @@ pub(crate) fn metadata_routes() -> Router<Arc<App>> {
     Router::new().route("/repo/metadata/{name}", get(metadata))
 }
 
-/// Routes for bundles; they bound themselves.
+/// Routes for bundles and deltas; they bound themselves.
 pub(crate) fn target_routes() -> Router<Arc<App>> {
     Router::new().route("/repo/targets/{*path}", get(target))
 }
@@ -78,13 +78,17 @@ async fn target(
             "an operator switched updates off; nothing is handed out",
         ));
     }
-    let Some(release) = standing.target(&path) else {
+    let target = match standing.target(&path) {
+        Some(release) => Some(Target::bundle(release)),
+        None => app.deltas.target(&app, &path).await?.map(Target::delta),
+    };
+    let Some(target) = target else {
         let path: String = path.chars().take(200).collect();
         return Err(Refusal::not_found(format!(
-            "no listed release has its bundle at {path}; it may have been withdrawn"
+            "no listed release has its bundle or a delta at {path}; it may have been withdrawn"
         )));
     };
-    let etag = format!("\"{}\"", release.hash);
+    let etag = format!("\"{}\"", target.hash);
     if names(&headers, &IF_NONE_MATCH, &etag) {
         return Ok((StatusCode::NOT_MODIFIED, [(ETAG, etag)]).into_response());
     }
@@ -93,18 +97,18 @@ async fn target(
         Some(_) if !names(&headers, &IF_RANGE, &etag) => None,
         _ => headers.get(RANGE).and_then(|value| value.to_str().ok()),
     };
-    let part = Part::of(range, release.length);
+    let part = Part::of(range, target.length);
     let (status, first, count) = match part {
-        Part::Whole => (StatusCode::OK, 0, release.length),
+        Part::Whole => (StatusCode::OK, 0, target.length),
         Part::Bytes { first, last } => (StatusCode::PARTIAL_CONTENT, first, last - first + 1),
         Part::Behind => {
             let mut response = Refusal::bad_request(format!(
                 "the range begins behind the end of the bundle, which has {} bytes",
-                release.length
+                target.length
             ))
             .with_status(StatusCode::RANGE_NOT_SATISFIABLE)
             .into_response();
-            if let Ok(value) = format!("bytes */{}", release.length).parse() {
+            if let Ok(value) = format!("bytes */{}", target.length).parse() {
                 response.headers_mut().insert(CONTENT_RANGE, value);
             }
             return Ok(response);
@@ -114,15 +118,15 @@ async fn target(
         Body::empty()
     } else {
         let place = app.downloads.admit()?;
-        let (mut file, length) = app.artifacts.open(&release.hash).await?.ok_or_else(|| {
-            tracing::error!(hash = %release.hash, path, "a listed release's bundle is missing from the artifacts");
-            Refusal::new(ProblemKind::Internal, "the bundle is missing on this server; its log says more")
+        let (mut file, length) = app.artifacts.open(&target.hash).await?.ok_or_else(|| {
+            tracing::error!(hash = %target.hash, path, "a listed file is missing from the artifacts");
+            Refusal::new(ProblemKind::Internal, "the file is missing on this server; its log says more")
         })?;
-        if length != release.length {
-            tracing::error!(hash = %release.hash, length, listed = release.length, "a bundle has not the length that is listed");
+        if length != target.length {
+            tracing::error!(hash = %target.hash, length, listed = target.length, "a file has not the length that is listed");
             return Err(Refusal::new(
                 ProblemKind::Internal,
-                "the bundle on this server is damaged; its log says more",
+                "the file on this server is damaged; its log says more",
             ));
         }
         file.seek(std::io::SeekFrom::Start(first))
@@ -130,7 +134,8 @@ async fn target(
             .map_err(|error| Refusal::internal("reading a bundle", &error))?;
         if first == 0 {
             let host = caller.map(|Extension(Caller(host))| host.to_string());
-            tracing::info!(host, package = %release.details.package, version = %release.details.version, "a download begins");
+            let from = target.from.map(tracing::field::display);
+            tracing::info!(host, package = %target.package, version = %target.version, from, "a download begins");
         }
         app.downloads.body(file, count, place)
     };
@@ -144,12 +149,44 @@ async fn target(
     if let Part::Bytes { first, last } = part {
         response = response.header(
             CONTENT_RANGE,
-            format!("bytes {first}-{last}/{}", release.length),
+            format!("bytes {first}-{last}/{}", target.length),
         );
     }
     response
         .body(body)
         .map_err(|error| Refusal::internal("answering with a bundle", &error))
+}
+
+/// What lies at a path below `targets/`.
+struct Target {
+    package: PackageName,
+    version: Version,
+    /// The version that a delta leads from.
+    from: Option<Version>,
+    hash: ContentHash,
+    length: u64,
+}
+
+impl Target {
+    fn bundle(release: &Release) -> Self {
+        Self {
+            package: release.details.package.clone(),
+            version: release.details.version.clone(),
+            from: None,
+            hash: release.hash,
+            length: release.length,
+        }
+    }
+
+    fn delta(delta: Delta) -> Self {
+        Self {
+            package: delta.details.package,
+            version: delta.details.to.version,
+            from: Some(delta.details.from.version),
+            hash: delta.hash,
+            length: delta.length,
+        }
+    }
 }
 
 /// True if a header names this entity tag, or any.

@@ -115,6 +115,7 @@ impl Server {
         let app = Arc::new(App {
             version: Version::of_this_program(),
             standing: Default::default(),
+            deltas: Default::default(),
             hints: Hints::new(),
             streams: Default::default(),
             queries: Default::default(),

@@ -4,6 +4,7 @@
 pub(crate) mod alerts;
 pub(crate) mod audit;
 pub(crate) mod deliveries;
+pub(crate) mod deltas;
 pub(crate) mod enrolment;
 pub(crate) mod events;
 pub(crate) mod fleet;

@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 use super::Updates;
 use crate::alert::{Ack, Notice, Silence, Trouble};
 use crate::{
-    ChainEntry, ChainLink, Change, ChannelName, ContentHash, Ghost, GhostAction, Glob, Holder,
-    HostName, Interval, ItemName, ItemState, Level, Lock, LockHolder, LockRefusal, PackageName,
-    Release, RolloutId, RolloutState, RunRecord, Series, Taken, Version, WaveState,
+    ChainEntry, ChainLink, Change, ChannelName, ContentHash, Delta, Ghost, GhostAction, Glob,
+    Holder, HostName, Interval, ItemName, ItemState, Level, Lock, LockHolder, LockRefusal,
+    PackageName, Release, RolloutId, RolloutState, RunRecord, Series, Taken, Version, WaveState,
 };
 
 /// `GET /api/v1/status`.
@@ -139,6 +139,9 @@ pub struct ReleaseView {
     pub hosts: u64,
     /// Hosts that rolled it back or failed on it.
     pub failed: u64,
+    /// What leads to it from other releases.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deltas: Vec<Delta>,
 }
 
 /// `GET /api/v1/repo/online-keys`: the server's public keys, which the publisher's root must name.

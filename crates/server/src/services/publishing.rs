@@ -1,18 +1,21 @@
 //! Publishing: metadata that was signed elsewhere becomes what the fleet sees.
 //!
-//! What comes in is checked as a client would check it, and every bundle that it lists must be here. Then snapshot
+//! What comes in is checked as a client would check it, and every bundle and delta that it lists must be here. Then snapshot
 //! and timestamp are signed, and everything appears in one transaction: no agent ever sees half of a publication.
 //! The same publication again is a success that changes nothing.
 //!
 //! The newest of each role also stands under its plain name (`root.json`, `targets.json`, `snapshot.json`), for
 //! people and for the publisher's next step; agents use the names with versions.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
-use lockstep_model::Release;
+use lockstep_model::ContentHash;
 use lockstep_model::api::operator::SignedMetadata;
 use lockstep_store::Publication;
 use lockstep_trust::{
-    Role, author, check_next_roots, check_next_targets, check_online_keys, check_targets, stated,
+    Role, TargetsContent, author, check_next_roots, check_next_targets, check_online_keys,
+    check_targets, stated,
 };
 
 use super::audit;
@@ -87,7 +90,7 @@ pub(crate) async fn publish(
         (None, None) => None,
     };
     if let Some(content) = &content {
-        bundles_are_here(app, &content.releases).await?;
+        files_are_here(app, content).await?;
         let targets = metadata.targets.as_ref().or(current_targets.as_ref());
         let targets = targets.map(String::as_bytes).unwrap_or_default();
         files.extend(sign_online(app, targets, now).await?);
@@ -131,38 +134,62 @@ async fn is_published(app: &App, metadata: &SignedMetadata) -> Result<bool, Refu
     Ok(true)
 }
 
-/// Every bundle that is listed must be here whole, before an agent can be told to fetch it; and a version that is
+/// Every bundle and every delta that is listed must be here whole, before an agent can be told to fetch it; and what is
 /// listed keeps its bytes.
-async fn bundles_are_here(app: &App, releases: &[Release]) -> Result<(), Refusal> {
-    let listed = app.store.releases().await?;
-    for release in releases {
-        let path = &release.target;
-        if let Some(before) = listed.iter().find(|listed| listed.target == *path) {
-            if before.hash != release.hash {
+async fn files_are_here(app: &App, content: &TargetsContent) -> Result<(), Refusal> {
+    let (releases, deltas) = (app.store.releases().await?, app.deltas.listed(app).await?);
+    let before: HashMap<&str, &ContentHash> = releases
+        .iter()
+        .map(|release| (release.target.as_str(), &release.hash))
+        .chain(
+            deltas
+                .iter()
+                .map(|delta| (delta.target.as_str(), &delta.hash)),
+        )
+        .collect();
+    for release in &content.releases {
+        let (path, hash) = (&release.target, &release.hash);
+        match before.get(path.as_str()) {
+            Some(before) if *before == hash => {}
+            Some(before) => {
                 return Err(Refusal::conflict(format!(
-                    "{path} is listed with SHA-256 {}, and a version never changes; give the new bytes a new version",
-                    before.hash
+                    "{path} is listed with SHA-256 {before}, and a version never changes; give the new bytes a new version"
                 )));
             }
-            continue;
+            None => is_here(app, "bundle", path, hash, release.length).await?,
         }
-        match app.artifacts.open(&release.hash).await? {
-            Some((_, length)) if length == release.length => {}
-            Some((_, length)) => {
-                return Err(Refusal::bad_request(format!(
-                    "{path} is listed with {} bytes, but the bundle {} has {length}",
-                    release.length, release.hash
+    }
+    for delta in &content.deltas {
+        let (path, hash) = (&delta.target, &delta.hash);
+        match before.get(path.as_str()) {
+            Some(before) if *before == hash => {}
+            Some(before) => {
+                return Err(Refusal::conflict(format!(
+                    "{path} is listed with SHA-256 {before}, and a delta never changes"
                 )));
             }
-            None => {
-                return Err(Refusal::bad_request(format!(
-                    "the bundle of {path} is not here; upload it first, to /api/v1/artifacts/{}",
-                    release.hash
-                )));
-            }
+            None => is_here(app, "delta", path, hash, delta.length).await?,
         }
     }
     Ok(())
+}
+
+async fn is_here(
+    app: &App,
+    what: &str,
+    path: &str,
+    hash: &ContentHash,
+    length: u64,
+) -> Result<(), Refusal> {
+    match app.artifacts.open(hash).await? {
+        Some((_, found)) if found == length => Ok(()),
+        Some((_, found)) => Err(Refusal::bad_request(format!(
+            "{path} is listed with {length} bytes, but the {what} {hash} has {found}"
+        ))),
+        None => Err(Refusal::bad_request(format!(
+            "the {what} of {path} is not here; upload it first, to /api/v1/artifacts/{hash}"
+        ))),
+    }
 }
 
 /// Signs a snapshot of this list, and a timestamp of that snapshot, each one version higher than the last.

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use lockstep_model::api::operator::ReleaseView;
-use lockstep_model::{HostName, PackageName, PackageVersion, Version};
+use lockstep_model::{Delta, HostName, PackageName, PackageVersion, Version};
 
 use crate::app::App;
 use crate::web::Refusal;
@@ -28,6 +28,7 @@ pub(crate) async fn list(app: &App) -> Result<Vec<ReleaseView>, Refusal> {
             .or_default()
             .insert(run.host);
     }
+    let deltas = app.deltas.listed(app).await?;
     let views = releases.into_iter().map(|release| {
         let details = &release.details;
         let hosts = match details.package == lockstep {
@@ -42,7 +43,14 @@ pub(crate) async fn list(app: &App) -> Result<Vec<ReleaseView>, Refusal> {
             .filter(|row| row.package == details.package && row.version == details.version)
             .map(|row| row.channel.clone())
             .collect();
+        let leads_to_it = |delta: &&Delta| {
+            let to = &delta.details;
+            to.package == details.package
+                && to.platform == details.platform
+                && to.to.version == details.version
+        };
         ReleaseView {
+            deltas: deltas.iter().filter(leads_to_it).cloned().collect(),
             release,
             channels,
             hosts,

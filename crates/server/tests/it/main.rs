@@ -10,6 +10,7 @@ mod alerts;
 mod audit_chain;
 mod backup;
 mod closed_loop;
+mod deltas;
 mod downloads;
 mod enrolment;
 mod events;
