@@ -9,6 +9,8 @@ mod alert;
 #[cfg(feature = "server")]
 mod audit;
 #[cfg(feature = "server")]
+mod bench;
+#[cfg(feature = "server")]
 mod completions;
 #[cfg(all(feature = "agent", feature = "server"))]
 mod demo;
@@ -133,6 +135,10 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Token(token::Command),
     #[cfg(feature = "server")]
+    /// Benches: how much a server bears
+    #[command(subcommand)]
+    Bench(bench::Command),
+    #[cfg(feature = "server")]
     /// A TUF client with the command line of the public conformance suite
     RepoClient(repo_client::Args),
     #[cfg(feature = "server")]
@@ -153,7 +159,7 @@ impl Command {
             #[cfg(feature = "agent")]
             Self::Agent(agent::Command::Run(_) | agent::Command::Worker(_)) => LevelFilter::INFO,
             #[cfg(feature = "agent")]
-            Self::Update(_) => update::log_level(),
+            Self::Update(_) | Self::Agent(agent::Command::BundleRun(_)) => update::log_level(),
             #[cfg(feature = "agent")]
             Self::PackageUpdate(args) if args.verbose => LevelFilter::INFO,
             #[cfg(feature = "agent")]
@@ -171,6 +177,8 @@ impl Command {
             Self::Agent(agent::Command::Run(_) | agent::Command::Worker(_)) => Some("agent"),
             #[cfg(feature = "agent")]
             Self::Update(_) => Some("update"),
+            #[cfg(feature = "agent")]
+            Self::Agent(agent::Command::BundleRun(_)) => Some("bundle-run"),
             #[cfg(feature = "agent")]
             Self::PackageUpdate(_) => Some("package-update"),
             _ => None,
@@ -229,6 +237,8 @@ impl Command {
             Self::Explain(args) => block_on(explain::run(args)),
             #[cfg(feature = "server")]
             Self::Token(command) => block_on(command.run()),
+            #[cfg(feature = "server")]
+            Self::Bench(command) => command.run(),
             #[cfg(feature = "server")]
             Self::RepoClient(args) => block_on(repo_client::run(args)),
             #[cfg(feature = "server")]

@@ -37,7 +37,7 @@ pub(super) enum Act {
     FetchWork,
     /// Fetch a bundle; then [`Agent::fetched`] or [`Agent::not_fetched`].
     Fetch {
-        /// Its path below the repository's `targets/`.
+        /// The path below the repository's `targets/` under which its bytes lie.
         target: String,
         /// Its length in bytes.
         length: u64,
@@ -259,7 +259,7 @@ impl Agent {
         }
         match self.run.as_deref() {
             Some(run) if run.wants_bundle(now) => Some(Act::Fetch {
-                target: run.journal.order.target.clone(),
+                target: consistent(&run.journal.order.target, &run.journal.order.hash),
                 length: run.journal.order.length,
             }),
             _ => None,
@@ -606,6 +606,15 @@ impl Run {
 
     fn wants_bundle(&self, now: Timestamp) -> bool {
         matches!(self.stage, Stage::Fetch { from } if now >= from)
+    }
+}
+
+/// A target's path in a repository with consistent snapshots: its file's name begins with its hash (The Update Framework,
+/// section 6.2).
+fn consistent(target: &str, hash: &ContentHash) -> String {
+    match target.rsplit_once('/') {
+        Some((directory, file)) => format!("{directory}/{hash}.{file}"),
+        None => format!("{hash}.{target}"),
     }
 }
 

@@ -291,7 +291,15 @@ fn a_bundle_that_does_not_come_is_asked_for_again() {
     agent.answered(answer(&[wants("2.0.0", 7)]), at(0));
     agent.recorded();
     let fetch = |act: &Option<Act>| matches!(act, Some(Act::Fetch { .. }));
-    assert!(fetch(&agent.next(at(1))));
+    let hash = wants("2.0.0", 7).hash;
+    let target = format!("lockstep/{hash}.2.0.0");
+    assert_eq!(
+        agent.next(at(1)),
+        Some(Act::Fetch {
+            target,
+            length: 1000
+        })
+    );
     agent.not_fetched(Some(Duration::from_secs(20)), at(1));
     assert_eq!(agent.next(at(20)), None);
     assert!(fetch(&agent.next(at(41))));
