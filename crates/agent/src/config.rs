@@ -13,7 +13,7 @@ use lockstep_probe::Permits;
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
-use crate::run::PackagePermits;
+use crate::run::{BundlePermits, PackagePermits};
 
 /// The contents of `agent.toml`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -34,6 +34,8 @@ pub struct AgentConfig {
     pub probes: Permits,
     /// `[packages]`: what this host lets its server have it install.
     pub packages: PackagePermits,
+    /// `[bundles]`: which signed packages of others it takes.
+    pub bundles: BundlePermits,
 }
 
 /// `[metrics]`: figures for a collector on this machine.

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use lockstep_model::api::{Installed, Kept};
 use lockstep_model::{HistoryQuery, ItemState, Outcome, RunId, RunReason, Series, Version};
 use lockstep_plan::probation::{Link, Sign, Why};
 use lockstep_plan::update::{Hold, Journal};
@@ -165,6 +166,12 @@ pub struct WorkerStatus {
     pub hold: Option<Hold>,
     /// What the run in progress waits for.
     pub waits: Option<String>,
+    /// The packages of others that are in force.
+    #[serde(default)]
+    pub packages: Vec<Installed>,
+    /// Why orders are not followed now.
+    #[serde(default)]
+    pub kept: Vec<Kept>,
     /// All items.
     pub items: Vec<ItemState>,
 }

@@ -7,10 +7,11 @@
 //!
 //! * `engine` asks what is next and has it done; [`journals`] is what it remembers.
 //! * `system` upgrades the operating system, by the five directories of scripts or by apt and dnf. `package` keeps one
-//!   package current.
+//!   package current. `bundle` brings the signed bundles of others, each with a probation of its own.
 //! * `locks` speaks to the lock server, `health` to the agent of this host.
 //! * `records` tells the server, and [`chain`] keeps what was told on the host, so that nobody can change it unseen.
 
+mod bundle;
 pub mod chain;
 pub mod config;
 mod engine;
@@ -25,9 +26,10 @@ mod scripts;
 mod start;
 mod system;
 
+pub(crate) use bundle::{Book, Books, Wanted};
 pub(crate) use engine::package_lock;
 pub use engine::{Ended, Engine};
 pub use package::{Attempt, PackageUpdate};
-pub use permits::{PackagePermits, permitted};
-pub use start::{Begin, Reentry};
+pub use permits::{BundlePermits, PackagePermits, permitted};
+pub use start::{Begin, Reentry, Toward};
 pub use system::SystemUpgrade;

@@ -7,8 +7,11 @@
 //! * `link` talks to the server: reports, records, hints, renewal of the certificate.
 //! * `watching` knows the items: what was measured, how that is judged, what is to be told. `past` is their history.
 //! * `fetch` has a release brought into a slot, each stage journaled.
+//! * `runs` begins runs that are processes of their own, and goes on with them; `bundles` says which of them the orders
+//!   for packages of others begin.
 //! * `control` answers the local socket.
 
+mod bundles;
 mod control;
 mod fetch;
 mod figures;
@@ -40,6 +43,7 @@ use tracing::{debug, error, info, warn};
 
 pub(crate) use self::link::send_records;
 
+use self::bundles::Bundles;
 use self::fetch::{Fetched, Fetching};
 use self::figures::Figures;
 use self::link::{EventsSent, Link, Reported};
@@ -166,6 +170,8 @@ struct Worker {
     wanted_since: Option<Timestamp>,
     /// Runs that are processes of their own.
     runs: Runs,
+    /// Packages of others.
+    bundles: Bundles,
     /// When they are looked at.
     next_look_at_runs: Instant,
     /// Local requests that wait for the server's next answer.
@@ -230,6 +236,7 @@ pub async fn run(options: Options, clock: Clock) -> Result<(), Error> {
         wanted_since: None,
         waiting: Vec::new(),
         runs: Runs::default(),
+        bundles: Bundles::default(),
         next_look_at_runs: now,
         layout,
         slots,

@@ -18,6 +18,7 @@ use serde::Serialize;
 use tokio::sync::watch;
 use tracing::{debug, info};
 
+use super::bundle::BundleUpdate;
 use super::config::Verify;
 use super::health;
 use super::journals::Journals;
@@ -34,6 +35,8 @@ pub(super) enum Backend {
     System(Box<SystemUpgrade>),
     /// One package.
     Package(Box<PackageUpdate>),
+    /// A signed bundle of others.
+    Bundle(Box<BundleUpdate>),
 }
 
 /// How a call of the engine ended.
@@ -152,6 +155,16 @@ impl Engine {
                 continue;
             }
             let is_asked_to_end = *self.stop.borrow();
+            if let Some(reason) = self.unwanted() {
+                info!(run = %self.journal.id, %reason, "the run is given up");
+                let next = run::after(
+                    &self.journal,
+                    Happened::NotNow(reason),
+                    &self.facts(&boot_id),
+                );
+                self.enter(next)?;
+                continue;
+            }
             let happened = match step {
                 Do::End => return Ok(self.ended()),
                 Do::AskPerson => {
@@ -205,28 +218,41 @@ impl Engine {
             Do::Work(phase) => self.work(*phase).await,
             Do::AskWhetherReboot => match &self.backend {
                 Backend::System(system) => system.needs_reboot(&self.journal, &self.output).await,
-                Backend::Package(_) => Happened::Succeeded,
+                Backend::Package(_) | Backend::Bundle(_) => Happened::Succeeded,
             },
             Do::Reboot => match &self.backend {
                 Backend::System(system) => {
                     info!(run = %self.journal.id, "restarting the machine");
                     system.reboot().await
                 }
-                Backend::Package(_) => Happened::Failed(RunReason::HostFailed {
-                    why: "a package restarts no machine".into(),
-                }),
+                Backend::Package(_) | Backend::Bundle(_) => {
+                    Happened::Failed(RunReason::HostFailed {
+                        why: "a package restarts no machine".into(),
+                    })
+                }
             },
             Do::AskHealth => {
+                if let Backend::Bundle(bundle) = &self.backend {
+                    return bundle.look(&self.journal, &self.verify).await;
+                }
                 let now = health::levels(&self.layout, &self.verify).await;
                 health::compare(self.journal.baseline.as_ref(), now)
             }
             Do::Return => match &mut self.backend {
                 Backend::Package(package) => package.go_back(&self.journal, &self.output).await,
+                Backend::Bundle(bundle) => bundle.go_back(&self.journal, &self.output).await,
                 Backend::System(_) => Happened::Failed(RunReason::HostFailed {
                     why: "an operating system cannot be taken back".into(),
                 }),
             },
-            Do::Fetch | Do::Commit => Happened::Succeeded,
+            Do::Fetch => match &self.backend {
+                Backend::Bundle(bundle) => bundle.fetch(&self.journal, self.stop.clone()).await,
+                Backend::System(_) | Backend::Package(_) => Happened::Succeeded,
+            },
+            Do::Commit => match &self.backend {
+                Backend::Bundle(bundle) => bundle.commit(&self.journal),
+                Backend::System(_) | Backend::Package(_) => Happened::Succeeded,
+            },
             // Waiting, confirming and ending are the loop's.
             Do::GoOn | Do::Wait { .. } | Do::ConfirmLock | Do::AskPerson | Do::End => {
                 Happened::Waited
@@ -239,6 +265,7 @@ impl Engine {
         match &mut self.backend {
             Backend::System(system) => system.check(&self.journal, &self.output).await,
             Backend::Package(package) => package.check(&self.journal, now).await,
+            Backend::Bundle(bundle) => bundle.check(&self.journal),
         }
     }
 
@@ -253,6 +280,7 @@ impl Engine {
                 }
                 happened
             }
+            Backend::Bundle(bundle) => bundle.work(&self.journal, &self.output, phase).await,
         }
     }
 
@@ -261,6 +289,16 @@ impl Engine {
         match &mut self.backend {
             Backend::System(system) => system.fetch().await,
             Backend::Package(package) => package.fetch(&self.journal).await,
+            // It was, before the host was asked whether it is at rest.
+            Backend::Bundle(_) => Ok(()),
+        }
+    }
+
+    /// Why the run is not gone on with, if nobody wants what it brings any more.
+    fn unwanted(&self) -> Option<RunReason> {
+        match &self.backend {
+            Backend::Bundle(bundle) => bundle.unwanted(&self.journal),
+            Backend::System(_) | Backend::Package(_) => None,
         }
     }
 

@@ -28,6 +28,38 @@ pub struct PackagePermits {
     pub idle_locks: Vec<Glob>,
 }
 
+/// `[bundles]` of `agent.toml`: which packages of others the server may bring to this host. All by default, because their
+/// publisher has signed them, and the server can bring nothing else.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BundlePermits {
+    /// Names or patterns of packages.
+    pub allow: Vec<Glob>,
+}
+
+impl Default for BundlePermits {
+    fn default() -> Self {
+        Self {
+            allow: Glob::parse("*").into_iter().collect(),
+        }
+    }
+}
+
+impl BundlePermits {
+    /// Whether the host takes this package from its server, and if not, why.
+    pub fn check(&self, package: &PackageName) -> Result<(), String> {
+        if *package == PackageName::system() {
+            return Err(format!("{package} is the operating system, and no bundle"));
+        }
+        if self.allow.iter().any(|it| it.matches(package.as_str())) {
+            return Ok(());
+        }
+        Err(format!(
+            "agent.toml of this host does not permit the package {package}: add it to bundles.allow"
+        ))
+    }
+}
+
 impl PackagePermits {
     /// Whether the host takes this from its server, and if not, why.
     pub fn check(&self, rule: &PackageRule) -> Result<(), String> {
@@ -92,6 +124,20 @@ mod tests {
     use lockstep_model::AptSource;
 
     use super::*;
+
+    #[test]
+    fn all_bundles_are_permitted_until_somebody_says_which() {
+        let package = |name: &str| PackageName::parse(name).unwrap();
+        let all = BundlePermits::default();
+        assert_eq!(all.check(&package("driveclient")), Ok(()));
+        assert!(all.check(&PackageName::system()).is_err());
+        let some = BundlePermits {
+            allow: vec![Glob::parse("acme-*").unwrap()],
+        };
+        assert_eq!(some.check(&package("acme-tool")), Ok(()));
+        let refused = some.check(&package("driveclient")).unwrap_err();
+        assert!(refused.contains("bundles.allow"), "{refused}");
+    }
 
     #[test]
     fn nothing_is_permitted_by_default_and_keys_are_permitted_one_by_one() {

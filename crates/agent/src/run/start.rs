@@ -4,14 +4,17 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use lockstep_host::Layout;
-use lockstep_model::{PackageName, PackageRule, RunId, RunKind};
+use lockstep_host::slots::{Slot, Slots};
+use lockstep_model::{ContentHash, PackageName, PackageRule, RunId, RunKind, Version};
 use lockstep_net::Clock;
 use lockstep_net::client::{Belief, Visitor};
 use lockstep_plan::run::{Job, Rules, RunJournal, Step};
+use lockstep_plan::update::{By, Order};
 use tokio::sync::watch;
 use tracing::info;
 
-use super::config::{UpgradeConfig, Verify};
+use super::bundle::{Books, BundleUpdate, Parts, idle_lock_of};
+use super::config::{PackageFile, Span, UpgradeConfig, Verify};
 use super::engine::{Backend, Engine, own};
 use super::journals::Journals;
 use super::locks::Locks;
@@ -48,6 +51,15 @@ pub struct Begin<'a> {
     pub stop: watch::Receiver<bool>,
     /// Changes when there is news, of a place of a lock perhaps.
     pub news: watch::Receiver<u64>,
+}
+
+/// Where a run of a bundle leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Toward {
+    /// To what the server wants.
+    Wanted,
+    /// To the version before the one in force, by a person's word.
+    Before,
 }
 
 impl Engine {
@@ -120,6 +132,97 @@ impl Engine {
         Self::enter_with(&begin, job, verify, hours, attempt, backend)
     }
 
+    /// The change of a package of others. None if no such run is meant, or nothing is wanted.
+    pub fn bundle(
+        begin: Begin<'_>,
+        package: PackageName,
+        toward: Toward,
+    ) -> Result<Option<Self>, Error> {
+        let layout = begin.layout;
+        let config = AgentConfig::load(&layout.config())?;
+        let UpgradeConfig { limits, .. } = UpgradeConfig::load(&layout.update_config(), false)?;
+        // What the host says of a package holds for a bundle, too.
+        let rule = PackageFile::load(layout, &package)?;
+        let probation = &config.probation;
+        let verify = Verify {
+            well_for: Span(probation.window.duration()),
+            within: probation.patience,
+            items: probation.gates.clone(),
+        };
+        let rules = Rules {
+            worse_for: probation.worse_for.duration(),
+            max_flips: probation.max_flips,
+            ..limits.rules(&verify)
+        };
+        let under_way = Journals::new(layout).read(&package)?;
+        let under_way = under_way.filter(|journal| !journal.is_over());
+        if let Some(other) = under_way
+            .as_ref()
+            .filter(|it| it.job.kind != RunKind::Bundle)
+        {
+            return Err(Error::Refused(format!(
+                "run {} of the package {package} of the package manager is under way",
+                other.id
+            )));
+        }
+        let active = Slots::new(layout.clone()).active(&package)?;
+        let wanted = Books::of(layout, &package).wanted()?;
+        let order = match (&under_way, toward) {
+            (Some(journal), _) => journal.job.order.clone(),
+            (None, Toward::Wanted) => wanted.order,
+            (None, Toward::Before) => Some(way_back(layout, &package, active.as_ref())?),
+        };
+        let Some(order) = order else {
+            return Ok(None);
+        };
+        let is_by_hand = order.by == By::Hand;
+        let holds = active.as_ref().and_then(|slot| idle_lock_of(layout, slot));
+        let job = Job {
+            kind: RunKind::Bundle,
+            package: package.clone(),
+            from: active.as_ref().map(|slot| slot.version().into()),
+            to: Some((&order.version).into()),
+            by: begin.by.clone(),
+            lock: wanted.lock.or(rule.lock),
+            holds: holds.is_some(),
+            order: Some(order),
+            rules,
+        };
+        let hours = rule.hours.filter(|_| !is_by_hand);
+        let hours = hours.map(|hours| {
+            let text = hours.to_string();
+            (hours, text)
+        });
+        let clients = match Identity::load(layout) {
+            Ok(identity) => {
+                let version = Version::of_this_program();
+                let clients = config.servers.iter();
+                let clients = clients.map(|it| identity.client(it, &version, begin.clock));
+                clients.collect::<Result<_, _>>()?
+            }
+            // The way back needs nobody.
+            Err(Error::NotEnrolled { .. }) if is_by_hand => Vec::new(),
+            Err(error) => return Err(error),
+        };
+        let attempt = match is_by_hand {
+            true => Attempt::Now,
+            false => Attempt::Leave,
+        };
+        let clock = begin.clock;
+        let backend = || {
+            let bundle = BundleUpdate::new(Parts {
+                layout,
+                clock,
+                package,
+                clients,
+                config: &config,
+                script: limits.script.duration(),
+            });
+            Ok(Backend::Bundle(Box::new(bundle)))
+        };
+        Self::enter_with(&begin, job, verify, hours, attempt, backend)
+    }
+
     fn enter_with(
         begin: &Begin<'_>,
         job: Job,
@@ -181,6 +284,47 @@ fn rule_under_way(layout: &Layout, rule: PackageRule) -> Result<PackageRule, Err
         true => Ok(begun(layout, &rule.name)?.unwrap_or(rule)),
         false => Ok(rule),
     }
+}
+
+/// A person's order to the version before the one in force, whose slot is here still.
+fn way_back(layout: &Layout, package: &PackageName, active: Option<&Slot>) -> Result<Order, Error> {
+    let books = Books::of(layout, package);
+    let book = books.book()?;
+    let active = active.ok_or_else(|| {
+        Error::Refused(format!(
+            "there is no package {package} of others on this host"
+        ))
+    })?;
+    let before = book.before.as_ref().filter(|it| *it != active.version());
+    let before = before.ok_or_else(|| {
+        Error::Refused(format!(
+            "there is no version of {package} before {}",
+            active.version()
+        ))
+    })?;
+    let slot = Slots::new(layout.clone()).get(package, before)?;
+    let slot = slot.ok_or_else(|| {
+        Error::Refused(format!(
+            "the slot of {package} {before} was removed meanwhile"
+        ))
+    })?;
+    let failed = book.memory.skipped.iter();
+    let failed = failed.filter(|it| Some(it.hash) == slot.hash).next_back();
+    if let Some(failed) = failed {
+        return Err(Error::Refused(format!(
+            "the version before, {before}, was left itself: {}",
+            failed.reason
+        )));
+    }
+    Ok(Order {
+        package: package.clone(),
+        version: before.clone(),
+        target: String::new(),
+        hash: slot.hash.unwrap_or(ContentHash::from_digest([0; 32])),
+        length: 0,
+        generation: books.wanted()?.generation,
+        by: By::Hand,
+    })
 }
 
 /// The limits are those of today, so that a mistake in them can be mended; all else is as it was begun.

@@ -115,6 +115,8 @@ impl Worker {
                 .retry
                 .as_ref()
                 .map(|retry| format!("{}; tried again at {:.0}", retry.why, retry.at)),
+            packages: self.installed_bundles(),
+            kept: self.kept(),
             items: self.watching.states().unwrap_or_default().to_vec(),
         }
     }

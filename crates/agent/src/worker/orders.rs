@@ -23,7 +23,11 @@ use crate::{Error, words};
 impl Worker {
     /// Takes in what the server wants, begins a run if one is due, and abandons one that is not wanted any more.
     pub(super) fn take_orders(&mut self, desired: Vec<Desired>) {
+        let has_changed = self.desired != desired;
         self.desired = desired;
+        if has_changed {
+            self.look_at_runs();
+        }
         let Some(wanted) = self.wanted().cloned() else {
             self.hold = None;
             self.abandon("the order was taken back", |_| true);
@@ -233,7 +237,7 @@ impl Worker {
 
     /// The time by which orders are judged: the server's clock, if it has told it. A host whose own clock is wrong must
     /// not wait for years until "not before" has come.
-    fn order_time(&self) -> Timestamp {
+    pub(super) fn order_time(&self) -> Timestamp {
         let now = self.clock.now();
         let told = self
             .server_clock

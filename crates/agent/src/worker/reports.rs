@@ -34,13 +34,15 @@ impl Worker {
         Report {
             at: self.clock.now(),
             boot_id: self.boot_id.clone(),
-            installed: vec![Installed {
+            installed: std::iter::once(Installed {
                 package: slot.manifest.package.clone(),
                 version: slot.manifest.version.clone(),
                 hash: slot.hash,
                 previous,
                 proven: !self.on_trial,
-            }],
+            })
+            .chain(self.installed_bundles())
+            .collect(),
             items: self.watching.states().unwrap_or_default().to_vec(),
             run: self
                 .run
@@ -60,6 +62,7 @@ impl Worker {
                 .skipped
                 .iter()
                 .map(|skipped| skipped.hash)
+                .chain(self.skipped_bundles())
                 .collect(),
             facts: machine::facts(),
             watched: self.watching.watched().to_vec(),
@@ -68,7 +71,7 @@ impl Worker {
                 Some(why) => Some(why.to_owned()),
                 None => self.runs.refused.clone(),
             },
-            kept: Vec::new(),
+            kept: self.kept(),
         }
     }
 
@@ -96,7 +99,11 @@ impl Worker {
                 self.plan_next_report(None, reported.retry_after);
                 // A server that does not talk to this version still says which one it wants.
                 if let Some(wanted) = wanted {
-                    self.take_orders(vec![wanted]);
+                    // It says nothing of other packages.
+                    let mut desired = self.desired.clone();
+                    desired.retain(|it| it.package != wanted.package);
+                    desired.push(wanted);
+                    self.take_orders(desired);
                     self.note_what_is_wanted();
                     self.send_records();
                     self.send_events();

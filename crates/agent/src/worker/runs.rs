@@ -23,6 +23,7 @@ use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
 
 use super::Worker;
+use super::bundles::has_news;
 use crate::run::config::UpgradeConfig;
 use crate::run::journals::Journals;
 use crate::run::package_lock;
@@ -52,6 +53,16 @@ pub(super) struct Runs {
 }
 
 impl Runs {
+    /// As they were when they were looked at last.
+    pub(super) fn journals(&self) -> &[RunJournal] {
+        &self.journals
+    }
+
+    /// What was begun a moment ago may be begun again: it is something else.
+    pub(super) fn forget(&mut self, package: &PackageName) {
+        self.begun.remove(package);
+    }
+
     /// A run that changes the host now, as far as its journal was looked at.
     pub(super) fn at_work(&self) -> Option<RunId> {
         let at_work = self.journals.iter().find(|journal| journal.is_at_work())?;
@@ -72,9 +83,9 @@ impl Runs {
 
 /// What is to be begun.
 #[derive(Debug, PartialEq, Eq)]
-struct Due {
-    package: PackageName,
-    args: Vec<String>,
+pub(super) struct Due {
+    pub(super) package: PackageName,
+    pub(super) args: Vec<String>,
 }
 
 impl Worker {
@@ -99,7 +110,13 @@ impl Worker {
                 }
             });
         match Journals::new(&self.layout).all() {
-            Ok(journals) => self.runs.journals = journals,
+            Ok(journals) => {
+                // The first look after a start is no news.
+                if self.reported_at.is_some() && has_news(&self.runs.journals, &journals) {
+                    self.next_report = Instant::now();
+                }
+                self.runs.journals = journals;
+            }
             Err(error) => {
                 error!(error = words(&error), "the journals of runs cannot be read");
                 return;
@@ -184,6 +201,7 @@ impl Worker {
             }
         }
         due.extend(self.system_upgrade(now));
+        due.extend(self.bundles_due());
         let rules = self.watching.packages().to_vec();
         let mut refused = Vec::new();
         for rule in rules {
@@ -322,7 +340,8 @@ fn go_on(journal: &RunJournal) -> Due {
     let package = journal.job.package.clone();
     let args = match journal.job.kind {
         RunKind::System => vec!["update", "--resume"],
-        _ => vec!["package-update", "--resume", package.as_str()],
+        RunKind::Bundle => vec!["agent", "bundle-run", "--resume", package.as_str()],
+        RunKind::Package => vec!["package-update", "--resume", package.as_str()],
     };
     let args = args.into_iter().map(String::from).collect();
     Due { package, args }

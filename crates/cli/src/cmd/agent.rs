@@ -1,5 +1,6 @@
 //! `lockstep agent …`
 
+mod bundle_run;
 mod enroll;
 mod history;
 mod install;
@@ -51,6 +52,8 @@ pub(crate) enum Command {
     Stop(stop::Args),
     /// Would this version run here? Changes nothing
     Preflight(preflight::Args),
+    /// One run of a package of others: begun by the agent, gone on with after a stop by a person
+    BundleRun(bundle_run::Args),
     /// The part of the agent that its supervisor starts
     #[command(hide = true)]
     Worker(worker::Args),
@@ -79,6 +82,7 @@ impl Command {
     pub(super) fn run(self) -> anyhow::Result<Exit> {
         match self {
             Self::Run(args) => run::run(&args),
+            Self::BundleRun(args) => block_on(bundle_run::run(args)),
             Self::Worker(args) => block_on(worker::run(args)),
             Self::Enroll(args) => block_on(enroll::run(args)),
             Self::Install(args) => install::run(&args),

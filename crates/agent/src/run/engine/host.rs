@@ -30,6 +30,7 @@ impl Engine {
         let rest = match &self.backend {
             Backend::System(system) => system.rest(&self.journal, &self.output).await,
             Backend::Package(package) => package.rest(&self.journal),
+            Backend::Bundle(bundle) => bundle.rest(&self.journal, &self.output).await,
         };
         match rest {
             Ok(()) => Happened::Rest {
@@ -64,6 +65,7 @@ impl Engine {
         match &self.backend {
             Backend::System(_) => None,
             Backend::Package(package) => package.idle_lock(),
+            Backend::Bundle(bundle) => bundle.idle_lock(&self.journal),
         }
     }
 

@@ -6,7 +6,7 @@ use lockstep_net::client::CallError;
 use lockstep_plan::run::{RunJournal, Wait};
 use tracing::{debug, info};
 
-use super::Engine;
+use super::{Backend, Engine};
 use crate::{Error, State, words};
 
 /// Records are sent for so long; then they wait in the outbox.
@@ -21,6 +21,9 @@ impl Engine {
         if next.is_over() {
             // Afterwards nobody would know of it: the next run is another one.
             self.leave();
+            if let Backend::Bundle(bundle) = &self.backend {
+                bundle.over(&next)?;
+            }
             if told {
                 self.tell(&next)?;
             }

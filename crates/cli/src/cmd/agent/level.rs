@@ -23,9 +23,11 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
     let slots = Slots::new(args.root.layout()?);
     let current = slots.current()?.map(|slot| slot.dir);
     let previous = slots.previous()?.map(|slot| slot.dir);
+    let active: Vec<_> = slots.all_active()?.into_iter().map(|it| it.dir).collect();
     let mut rows = Vec::new();
     for slot in slots.list()? {
-        let place = if Some(&slot.dir) == current.as_ref() {
+        // A package of others has one link, and what is behind it is current.
+        let place = if Some(&slot.dir) == current.as_ref() || active.contains(&slot.dir) {
             "current"
         } else if Some(&slot.dir) == previous.as_ref() {
             "previous"

@@ -7,6 +7,7 @@ use lockstep_agent::local::{
     WorkerStatus,
 };
 use lockstep_agent::run::journals::Journals;
+use lockstep_model::PackageName;
 use lockstep_net::Clock;
 use lockstep_plan::run::{RunJournal, Step};
 use serde_json::json;
@@ -130,6 +131,31 @@ fn show_worker(status: &WorkerStatus, now: Timestamp) {
     if let Some(waits) = &status.waits {
         out::line(format_args!("waits        {waits}"));
     }
+    show_packages(status);
     out::line("");
     out::items(&status.items, "no samples yet");
+}
+
+/// Packages of others, and why orders for them are not followed. That of the agent itself is shown already.
+fn show_packages(status: &WorkerStatus) {
+    for installed in &status.packages {
+        let (package, version) = (&installed.package, &installed.version);
+        let before = installed.previous.as_ref();
+        let before = before.map(|before| format!(" (before it {before})"));
+        let proven = match installed.proven {
+            true => "",
+            false => ", not proven yet",
+        };
+        out::line(format_args!(
+            "package      {package} {version}{}{proven}",
+            before.unwrap_or_default()
+        ));
+    }
+    let own = PackageName::lockstep();
+    for kept in status.kept.iter().filter(|kept| kept.package != own) {
+        out::line(format_args!(
+            "wanted       {} {}: {}",
+            kept.package, kept.version, kept.words
+        ));
+    }
 }
