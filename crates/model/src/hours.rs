@@ -44,6 +44,12 @@ impl Hours {
         })
     }
 
+    /// As they were written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
     /// True if the moment lies in them. Where the zone has become unknown to this machine, UTC counts.
     #[must_use]
     pub fn contain(&self, now: Timestamp) -> bool {

@@ -41,6 +41,13 @@ impl Percent {
         Some(Self(percent * 1000))
     }
 
+    const fn at_most_all(percent: u32) -> Self {
+        match Self::new(percent) {
+            Some(percent) => percent,
+            None => Self(Self::WHOLE),
+        }
+    }
+
     /// So many thousandths of a percent; none above 100,000.
     #[must_use]
     pub const fn from_thousandths(thousandths: u32) -> Option<Self> {
@@ -101,6 +108,15 @@ impl Limit {
         }
     }
 
+    /// So many whole percent of the group; all of it from 100 on.
+    #[must_use]
+    pub const fn share(percent: u32) -> Self {
+        Self {
+            count: 0,
+            percent: Some(Percent::at_most_all(percent)),
+        }
+    }
+
     /// The limit in a group of so many hosts. It can be above the group's size, and then limits nothing.
     #[must_use]
     pub fn of(self, hosts: usize) -> usize {
@@ -110,6 +126,12 @@ impl Limit {
 }
 
 impl WaveSize {
+    /// So many whole percent of the group; all of it from 100 on.
+    #[must_use]
+    pub const fn share(percent: u32) -> Self {
+        Self::Share(Percent::at_most_all(percent))
+    }
+
     /// All hosts.
     pub const ALL: Self = Self::Share(Percent(Percent::WHOLE));
 

@@ -5,7 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{ChannelName, HostName, Interval, PackageName, Version};
+use crate::{ChannelName, HostName, ItemName, Level, PackageName, Strategy, Version};
 
 /// A rollout as it is stored and shown: the order, how it shall go, and how far it has come. The functions that
 /// decide over it are in the `plan` crate.
@@ -23,6 +23,9 @@ pub struct Rollout {
     pub channel: ChannelName,
     /// How it shall go.
     pub strategy: Strategy,
+    /// True if it cannot wait: its strategy has lost windows, spread and the longer bake time.
+    #[serde(default)]
+    pub urgent: bool,
     /// Where it stands.
     pub state: RolloutState,
     /// Why it stands there, with the figures, in words.
@@ -37,42 +40,121 @@ pub struct Rollout {
     pub created_at: Timestamp,
 }
 
-/// Hosts that are let go together.
+/// Hosts that are let go together, or one after the other as the strategy allows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Wave {
-    /// Its hosts.
+    /// Its hosts: those that were let go first, the others by their turns.
     pub hosts: Vec<HostName>,
+    /// How many of them have been let go.
+    #[serde(default = "everyone")]
+    pub let_go: usize,
     /// Where it stands.
     pub state: WaveState,
-    /// When its hosts were let go.
+    /// When its first hosts could be let go.
     pub opened_at: Option<Timestamp>,
-    /// When all of its hosts had proven the release; its bake time counts from here.
+    /// When all of its hosts had come to a good end; its bake time counts from here.
     pub proven_at: Option<Timestamp>,
+    /// How often its hosts have been compared with others.
+    #[serde(default)]
+    pub looks: u32,
+    /// The person who let the next wave go without waiting for this one's gate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skipped_by: Option<String>,
 }
 
-/// How a rollout goes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Strategy {
-    /// Hosts of the first wave.
-    pub canaries: u32,
-    /// How long a proven wave is watched before the next one opens.
-    pub bake: Interval,
-    /// The rollout halts when more hosts than this have failed.
-    pub max_failed: u32,
-    /// The gate stays shut while more hosts than this, of those let go, are silent.
-    pub max_silent: u32,
+/// What waves were stored without a number of hosts let go by: all of them were.
+fn everyone() -> usize {
+    usize::MAX
 }
 
-impl Default for Strategy {
-    fn default() -> Self {
+impl Wave {
+    /// A wave whose turn has not come.
+    #[must_use]
+    pub fn waiting(hosts: Vec<HostName>) -> Self {
         Self {
-            canaries: 1,
-            bake: Interval::from_secs(120),
-            max_failed: 0,
-            max_silent: 0,
+            hosts,
+            let_go: 0,
+            state: WaveState::Waiting,
+            opened_at: None,
+            proven_at: None,
+            looks: 0,
+            skipped_by: None,
         }
     }
+
+    /// The hosts that have been let go, and those that have not.
+    #[must_use]
+    pub fn split(&self) -> (&[HostName], &[HostName]) {
+        let let_go = match self.state {
+            WaveState::Waiting => 0,
+            _ => self.let_go.min(self.hosts.len()),
+        };
+        self.hosts.split_at(let_go)
+    }
+}
+
+/// How a host stands, as far as gates look at it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Health {
+    /// True if nothing has been heard of it for too long.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub silent: bool,
+    /// Its items at `sick` or worse, by name; at most [`Health::MOST`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ailing: Vec<(ItemName, Level)>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+impl Health {
+    /// Most items of a host that are looked at; a host with more is ill enough.
+    pub const MOST: usize = 64;
+
+    /// True if it is heard of and no gated item is at `sick` or worse.
+    #[must_use]
+    pub fn is_fit(&self) -> bool {
+        !self.silent && self.ailing.is_empty()
+    }
+
+    /// True if it is worse than it was: silent though it was heard of, or with an item at a worse level than before.
+    #[must_use]
+    pub fn is_worse_than(&self, before: &Self) -> bool {
+        if self.silent && !before.silent {
+            return true;
+        }
+        self.ailing.iter().any(|(item, level)| {
+            let known = before.ailing.binary_search_by(|(name, _)| name.cmp(item));
+            known.map_or(true, |at| *level > before.ailing[at].1)
+        })
+    }
+}
+
+/// How hosts stood at a moment of a rollout, for comparison with later.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Baseline {
+    /// True if a wave was opened: whoever has not been let go and is not named was fit then. False if hosts were let
+    /// go: those named, and from then on they keep what is said here.
+    pub opening: bool,
+    /// The hosts. In an opening those that were fit are left out.
+    pub hosts: Vec<(HostName, Health)>,
+}
+
+/// A version that a rollout has found wanting: it is not promoted again without a word.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Suspect {
+    /// The package.
+    pub package: PackageName,
+    /// The version.
+    pub version: Version,
+    /// The rollout that found it.
+    pub rollout: RolloutId,
+    /// Why, with the figures.
+    pub why: String,
+    /// Since when.
+    pub since: Timestamp,
 }
 
 /// A rollout's number, which is also its generation: it only grows, so an agent can refuse an order that is
@@ -115,6 +197,8 @@ pub enum WaveState {
     Proven,
     /// The rollout stopped in it.
     Stopped,
+    /// The rollout stopped in it, and all of its hosts go back.
+    TakenBack,
 }
 
 impl RolloutState {

@@ -34,6 +34,29 @@ impl Windows {
     /// How far ahead [`Self::opens`] looks. Whatever comes every year has come by then.
     pub const AHEAD: SignedDuration = SignedDuration::from_hours(400 * 24);
 
+    /// Most blackouts.
+    pub const MOST_BLACKOUTS: usize = 100;
+
+    /// Hours of the week, and days without any.
+    ///
+    /// # Errors
+    /// What is wrong with the zone, or that there are too many blackouts.
+    pub fn new(hours: Option<Hours>, zone: &str, blackouts: Vec<Blackout>) -> Result<Self, String> {
+        crate::civil::time_zone(zone)?;
+        if blackouts.len() > Self::MOST_BLACKOUTS {
+            return Err(format!(
+                "there are {} blackouts; at most {} are looked at",
+                blackouts.len(),
+                Self::MOST_BLACKOUTS
+            ));
+        }
+        Ok(Self {
+            hours,
+            zone: zone.into(),
+            blackouts,
+        })
+    }
+
     /// True if something may begin now.
     #[must_use]
     pub fn is_open(&self, now: Timestamp) -> bool {

@@ -2,32 +2,50 @@
 //!
 //! [`start`] draws the waves. [`tick()`] looks at a rollout and at what is known of its hosts, and says how it goes on
 //! and why; the caller stores the answer. [`desired_version`] says what one host should run. [`pause`], [`resume`],
-//! [`halt`] and [`rollback`] are what a person may say.
+//! [`skip_wave`], [`halt`] and [`rollback`] are what a person may say.
 //!
 //! Whatever hosts do, whoever crashes between two ticks, and however often a tick is repeated:
 //!
-//! * nobody beyond the first wave is let go before that wave has proven the release, watched for its bake time;
+//! * nobody beyond a wave is let go before that wave has proven the release, watched for its bake time, unless a person
+//!   says so;
+//! * no more hosts are in flight, and no fewer fit and at rest, than the strategy says;
 //! * after a halt nobody else is let go, by no command either;
 //! * a host that failed the release is not ordered to run it;
 //! * a rollout that is not over says what it waits for;
 //! * the same facts at the same time change nothing a second time.
 //!
-//! Not here: where facts come from, and who may decide (the server's lease). Waves are two for now, canaries and the
-//! rest; everything behind [`start`] works with any number.
+//! What is decided is decided from numbers ([`next`]), so that the simulator of a million hosts decides by the same
+//! code. Not here: where facts come from, and who may decide (the server's lease).
 
+mod admit;
+mod cluster;
 mod command;
+mod compare;
+mod course;
 mod desired;
+mod domains;
 mod draw;
+mod explain;
 mod facts;
+mod hops;
+mod look;
 mod tick;
 mod why;
 
-pub use command::{Refused, halt, pause, resume, rollback};
-pub use desired::{Target, desired_version};
-pub use draw::start;
-pub use facts::{HostFacts, SILENT_AFTER_REPORTS, host_state, is_silent};
-pub use tick::{Step, tick};
-pub use why::{Decision, Names, Place, Why};
+pub use admit::{Budget, Candidate, Strength, moment};
+pub use cluster::{Cluster, Tried, cluster};
+pub use command::{Refused, halt, pause, resume, rollback, skip_wave};
+pub use compare::{LOOKS, compare};
+pub use course::{Course, Lane, Turn, next};
+pub use desired::{Asker, Ordered, Seat, Target, desired_version};
+pub use domains::interleave;
+pub use draw::{lot, start, turn};
+pub use explain::{After, Asked, Explanation, Gate, Listed, Underway, explain, wanted};
+pub use facts::{HostFacts, Labels, SILENT_AFTER_REPORTS, host_state, is_silent};
+pub use hops::{NoWay, Offer, next_hop};
+pub use look::{Look, Sample, Tally};
+pub use tick::{Step, before, tick};
+pub use why::{Decision, Names, Place, Short, Verdict, Why};
 
 #[cfg(test)]
 mod properties;

@@ -250,9 +250,6 @@ impl ServerConfig {
         let year = Interval::from_secs(366 * DAY);
         within("metadata.snapshot", self.metadata.snapshot, second, year)?;
         within("metadata.timestamp", self.metadata.timestamp, second, year)?;
-        if self.rollout.canaries == 0 {
-            return Err("rollout.canaries must be at least 1: somebody has to go first".into());
-        }
         for (key, value) in [
             ("limits.connections", self.limits.connections),
             ("limits.requests", self.limits.requests),

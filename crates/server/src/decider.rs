@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use lockstep_model::{Rollout, RolloutState, WaveState};
+use lockstep_model::{HostName, Rollout, RolloutState};
 use lockstep_plan::rollout;
 use lockstep_store::Lease;
 use tokio::sync::Mutex;
@@ -19,7 +19,7 @@ use tokio::sync::Mutex;
 use crate::Error;
 use crate::app::App;
 use crate::freshness;
-use crate::services::{alerts, rollouts, silent_hosts};
+use crate::services::{alerts, rollout_facts, rollouts, silent_hosts};
 
 /// The lease's name in the store.
 const LEASE: &str = "decider";
@@ -215,34 +215,42 @@ async fn step(
     lease: &Lease,
     now: Timestamp,
 ) -> Result<(), lockstep_store::Error> {
-    let facts = rollouts::facts(app, rollout, now).await?;
-    let Some(step) = rollout::tick(rollout, &facts, now) else {
+    let facts = rollout_facts::facts(app, rollout, now).await?;
+    let orders = app.standing.read(app).await?;
+    let suspect = orders
+        .suspect(&rollout.package, &rollout.version)
+        .filter(|suspect| suspect.rollout != rollout.id);
+    let suspect = suspect.map(|suspect| suspect.why.as_str());
+    let Some(step) = rollout::tick(rollout, &facts, suspect, now) else {
         return Ok(());
     };
     app.store
-        .save_rollout(rollout, &step.rollout, &step.decisions, Some(lease), now)
+        .save_rollout(rollout, rollouts::decided(&step), Some(lease), now)
         .await?;
     for decision in &step.decisions {
-        tracing::info!(rollout = %rollout.id, version = %rollout.version, decision, "decided");
+        tracing::info!(
+            rollout = %rollout.id, package = %rollout.package, version = %rollout.version, decision,
+            "decided"
+        );
     }
     app.standing.forget();
     app.hints.report(concerned(rollout, &step.rollout));
     Ok(())
 }
 
-/// The hosts whose orders may have changed between two states of a rollout.
-pub(crate) fn concerned(before: &Rollout, after: &Rollout) -> HashSet<lockstep_model::HostName> {
+/// The hosts whose orders may have changed between two states of a rollout: those that were let go, and all that were
+/// let go before if the rollout has turned.
+pub(crate) fn concerned(before: &Rollout, after: &Rollout) -> HashSet<HostName> {
     let turned_back = |state| matches!(state, RolloutState::Halted | RolloutState::RollingBack);
     let all = before.state != after.state && (turned_back(after.state) || after.state.is_over());
-    after
-        .waves
-        .iter()
-        .enumerate()
-        .filter(|(index, wave)| {
-            let was = before.waves.get(*index).map(|wave| wave.state);
-            let opened = wave.state == WaveState::Open && was != Some(WaveState::Open);
-            opened || (all && wave.state != WaveState::Waiting)
-        })
-        .flat_map(|(_, wave)| wave.hosts.iter().cloned())
-        .collect()
+    let let_go = |rollout: &Rollout| -> HashSet<HostName> {
+        let waves = rollout.waves.iter();
+        waves.flat_map(|wave| wave.split().0.to_vec()).collect()
+    };
+    let mut concerned = let_go(after);
+    if !all {
+        let known = let_go(before);
+        concerned.retain(|host| !known.contains(host));
+    }
+    concerned
 }

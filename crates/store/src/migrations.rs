@@ -13,7 +13,7 @@ use crate::Error;
 use crate::error::hint;
 
 /// Number, name and text of every step.
-const STEPS: [(i64, &str, &str); 3] = [
+const STEPS: [(i64, &str, &str); 4] = [
     (1, "start", include_str!("../migrations/0001_start.sql")),
     (
         2,
@@ -24,6 +24,11 @@ const STEPS: [(i64, &str, &str); 3] = [
         3,
         "runs_and_locks",
         include_str!("../migrations/0003_runs_and_locks.sql"),
+    ),
+    (
+        4,
+        "rollouts",
+        include_str!("../migrations/0004_rollouts.sql"),
     ),
 ];
 

@@ -6,14 +6,17 @@
 use jiff::Timestamp;
 use lockstep_model::api::operator::DecisionView;
 use lockstep_model::{
-    ChannelName, PackageName, Rollout, RolloutId, RolloutState, Strategy, Version, Wave,
+    Baseline, ChannelName, PackageName, Rollout, RolloutId, RolloutState, Strategy, Suspect,
+    Version, Wave,
 };
 use sqlx::{FromRow, query, query_as, query_scalar};
 
 use crate::db::Kind;
 use crate::leases::HOLD;
-use crate::records::{Place, limit, milliseconds, rows, sentence, stored_number, to_json};
-use crate::{Error, Lease, Store};
+use crate::records::{
+    MAX_DOCUMENT, Place, limit, milliseconds, rows, sentence, stored_number, to_json,
+};
+use crate::{Error, Lease, Store, evidence};
 
 /// What an operator orders.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,12 +29,29 @@ pub struct NewRollout {
     pub channel: ChannelName,
     /// How it shall go.
     pub strategy: Strategy,
+    /// True if it cannot wait.
+    pub urgent: bool,
+    /// True if it does not matter that the version was found wanting: the mark is taken away.
+    pub clears_suspect: bool,
     /// The state that it begins in.
     pub state: RolloutState,
     /// Why it begins in that state, in words.
     pub why: String,
     /// When it was ordered.
     pub at: Timestamp,
+}
+
+/// What became of a rollout.
+#[derive(Debug, Clone, Copy)]
+pub struct Decided<'a> {
+    /// The rollout as it shall be.
+    pub after: &'a Rollout,
+    /// What was decided, in words.
+    pub decisions: &'a [String],
+    /// How hosts stood, to be kept with it.
+    pub baselines: &'a [Baseline],
+    /// What was found wanting in its version.
+    pub suspect: Option<&'a str>,
 }
 
 /// What a channel points at.
@@ -146,6 +166,7 @@ impl Store {
                 from,
                 channel: order.channel.clone(),
                 strategy: order.strategy.clone(),
+                urgent: order.urgent,
                 state: order.state,
                 why: order.why.clone(),
                 paused_by: None,
@@ -164,6 +185,9 @@ impl Store {
             .bind(to_json("a rollout", &rollout, MAX_ROLLOUT)?)
             .execute(&mut *tx)
             .await?;
+            if order.clears_suspect {
+                query(evidence::CLEAR).bind(package).bind(&version).execute(&mut *tx).await?;
+            }
             query(
                 "INSERT INTO channels (channel, package, version, rollout) VALUES ($1, $2, $3, $4) \
                  ON CONFLICT (channel, package) DO UPDATE SET version = excluded.version, \
@@ -188,13 +212,23 @@ impl Store {
     pub async fn save_rollout(
         &self,
         before: &Rollout,
-        after: &Rollout,
-        decisions: &[String],
+        decided: Decided<'_>,
         lease: Option<&Lease>,
         at: Timestamp,
     ) -> Result<(), Error> {
         let id = before.id;
+        let Decided {
+            after, decisions, ..
+        } = decided;
+        let suspect = decided.suspect.map(|why| Suspect {
+            package: after.package.clone(),
+            version: after.version.clone(),
+            rollout: id,
+            why: sentence(why, MAX_WORDS).into(),
+            since: at,
+        });
         let (number, at) = (stored_number("a rollout's number", id.0)?, milliseconds(at));
+        let baselines = evidence::write(decided.baselines)?;
         if (after.id, &after.package, &after.channel, &after.version)
             != (id, &before.package, &before.channel, &before.version)
         {
@@ -239,6 +273,17 @@ impl Store {
                     .bind(number)
                     .bind(at)
                     .bind(sentence(words, MAX_WORDS))
+                    .execute(&mut *tx)
+                    .await?;
+            }
+            for baseline in &baselines {
+                query(evidence::KEEP).bind(number).bind(baseline).execute(&mut *tx).await?;
+            }
+            if let Some(suspect) = &suspect {
+                query(evidence::MARK)
+                    .bind(suspect.package.as_str())
+                    .bind(suspect.version.to_string())
+                    .bind(to_json("a suspect version", suspect, MAX_DOCUMENT)?)
                     .execute(&mut *tx)
                     .await?;
             }
@@ -304,6 +349,30 @@ impl Store {
                 "SELECT CAST(r.id AS TEXT) AS id, r.document FROM rollouts r \
                  JOIN channels c ON c.rollout = r.id ORDER BY r.id DESC",
             )
+            .fetch_all(pool)
+            .await?;
+            Ok(rows("rollouts", &found)?)
+        })?;
+        found.into_iter().map(Record::read).collect()
+    }
+
+    /// The rollouts that say what hosts should run, newest first: those that channels point at, and of each channel those
+    /// cut short one after the other before it.
+    ///
+    /// # Errors
+    /// [`Error::Database`] and [`Error::Damaged`].
+    pub async fn standing_rollouts(&self) -> Result<Vec<Rollout>, Error> {
+        let found: Vec<Record> = on!(self.db(), "list the rollouts in force", pool => {
+            let found = query(
+                "SELECT CAST(r.id AS TEXT) AS id, r.document FROM rollouts r \
+                 JOIN channels c ON c.package = r.package AND c.channel = r.channel \
+                 WHERE r.id = c.rollout OR (r.id < c.rollout AND r.state = 'cancelled' \
+                 AND r.id > COALESCE((SELECT MAX(o.id) FROM rollouts o \
+                 WHERE o.package = r.package AND o.channel = r.channel \
+                 AND o.id < c.rollout AND o.state <> 'cancelled'), 0)) \
+                 ORDER BY r.id DESC LIMIT $1",
+            )
+            .bind(limit(MAX_LIST, MAX_LIST))
             .fetch_all(pool)
             .await?;
             Ok(rows("rollouts", &found)?)

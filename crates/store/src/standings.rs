@@ -1,7 +1,7 @@
 //! How the fleet stands towards one package: what a rollout needs to know of every host, and no more.
 
 use jiff::Timestamp;
-use lockstep_model::api::{Facts, Report};
+use lockstep_model::api::{Facts, Kept, Report};
 use lockstep_model::{HostName, PackageName, Phase, Platform, Version};
 use serde::{Deserialize, Serialize};
 use sqlx::{FromRow, query};
@@ -26,6 +26,13 @@ pub struct Standing {
     pub proven: bool,
     /// True if a run that changes the package is in progress.
     pub running: bool,
+    /// True if the host keeps the package as it is by its own word: updates are switched off there, or a version is held
+    /// by hand.
+    pub kept: bool,
+    /// `PRETTY_NAME` of its `os-release`.
+    pub os: String,
+    /// `uname -r`.
+    pub kernel: String,
     /// True if any run is changing the host: one that only waits for its turn, in a phase before [`Phase::Pre`], leaves
     /// it as it is.
     pub in_run: bool,
@@ -57,6 +64,13 @@ pub(crate) struct Brief {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     phase: Option<Phase>,
     platform: Option<Platform>,
+    /// Packages that the host keeps as they are by its own word.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    kept: Vec<PackageName>,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    os: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    kernel: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -78,8 +92,23 @@ impl Brief {
             run: report.run.as_ref().map(|run| run.package.clone()),
             phase: report.run.as_ref().map(|run| run.phase),
             platform: report.facts.platform.clone(),
+            kept: kept(report),
+            os: report.facts.os.clone(),
+            kernel: report.facts.kernel.clone(),
         }
     }
+}
+
+/// Packages that a person on the host keeps as they are.
+fn kept(report: &Report) -> Vec<PackageName> {
+    let by_hand = report.kept.iter().filter(|it| it.is_by_hand());
+    let mut kept: Vec<PackageName> = by_hand.map(|it: &Kept| it.package.clone()).collect();
+    if !report.updates_enabled {
+        kept.extend(report.installed.iter().map(|it| it.package.clone()));
+    }
+    kept.sort();
+    kept.dedup();
+    kept
 }
 
 impl Record {
@@ -109,6 +138,17 @@ impl Record {
                 .map(|at| reported.time("received_at", at))
                 .transpose()?,
             platform: brief.platform.or(facts.platform),
+            kept: brief.kept.contains(package),
+            os: if brief.os.is_empty() {
+                facts.os
+            } else {
+                brief.os
+            },
+            kernel: if brief.kernel.is_empty() {
+                facts.kernel
+            } else {
+                brief.kernel
+            },
             proven: installed.as_ref().is_some_and(|it| it.proven),
             version: installed.map(|it| it.version),
             running: brief.run.as_ref() == Some(package),

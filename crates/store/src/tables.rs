@@ -23,7 +23,7 @@ pub(crate) enum Column {
 use Column::{Number, Text};
 
 /// Every table, those that others refer to first.
-pub(crate) const TABLES: [Table; 32] = [
+pub(crate) const TABLES: [Table; 34] = [
     Table {
         name: "hosts",
         columns: &[
@@ -151,6 +151,16 @@ pub(crate) const TABLES: [Table; 32] = [
             Text("words"),
         ],
         key: "rollout, number",
+    },
+    Table {
+        name: "baselines",
+        columns: &[Number("rollout"), Number("number"), Text("document")],
+        key: "rollout, number",
+    },
+    Table {
+        name: "suspects",
+        columns: &[Text("package"), Text("version"), Text("document")],
+        key: "package, version",
     },
     Table {
         name: "leases",

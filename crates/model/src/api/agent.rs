@@ -134,6 +134,15 @@ impl Kept {
     pub const LONGEST_CODE: usize = 64;
     /// Longest words, in bytes.
     pub const LONGEST_WORDS: usize = 500;
+
+    /// True if somebody on the host wants it so: it stays so until they say otherwise.
+    #[must_use]
+    pub fn is_by_hand(&self) -> bool {
+        matches!(
+            self.code.as_str(),
+            "off-here" | "held-by-hand" | "not-permitted"
+        )
+    }
 }
 
 impl Report {

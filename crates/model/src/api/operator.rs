@@ -172,6 +172,12 @@ pub struct Promote {
     pub version: Version,
     /// The channel that shall point at it.
     pub channel: ChannelName,
+    /// True if it cannot wait: no windows, no spread, and the shorter bake time.
+    #[serde(default)]
+    pub urgent: bool,
+    /// True if it does not matter that a rollout has found the version wanting.
+    #[serde(default)]
+    pub even_if_suspect: bool,
 }
 
 /// One rollout in `GET /api/v1/rollouts`.

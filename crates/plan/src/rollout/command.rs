@@ -3,7 +3,7 @@
 use lockstep_model::{Rollout, RolloutId, RolloutState, WaveState};
 
 use super::tick::Step;
-use super::why::{Decision, Why};
+use super::why::{Decision, Place, Why};
 
 /// Why a rollout does not do what a person asks of it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -27,9 +27,23 @@ pub enum Refused {
         /// Who did it.
         by: String,
     },
+    /// A person paused it: that is ended first.
+    #[error("rollout {id} is paused by {by}; resume it first")]
+    Paused {
+        /// Which.
+        id: RolloutId,
+        /// Who did it.
+        by: String,
+    },
+    /// The newest wave was skipped already, and the next one has not been opened yet.
+    #[error("the newest wave of rollout {id} is let pass already; the next one opens as soon as a window is open")]
+    SkippedAlready {
+        /// Which.
+        id: RolloutId,
+    },
     /// Its gate holds it, not a person.
     #[error(
-        "rollout {id} was not paused by a person and goes on by itself when its gate agrees; {why}"
+        "rollout {id} was not paused by a person and goes on by itself when its gate agrees, or with skip-wave; {why}"
     )]
     HeldByGate {
         /// Which.
@@ -97,6 +111,49 @@ pub fn resume(rollout: &Rollout, by: &str) -> Result<Step, Refused> {
     let mut next = rollout.clone();
     next.paused_by = None;
     let why = Why::Resumed { by: by.into() };
+    Ok(Step::to(
+        next,
+        RolloutState::Running,
+        &why,
+        Decision::Ordered(why.clone()),
+    ))
+}
+
+/// Lets the next wave go without waiting for the gate of the newest one, which does not count any more: neither hosts
+/// of that wave that are silent, worse or not done, nor its bake time. Of the last wave nothing is waited for any more:
+/// the rollout is done. Not while a person has paused it.
+pub fn skip_wave(rollout: &Rollout, by: &str) -> Result<Step, Refused> {
+    if let Some(earlier) = &rollout.paused_by {
+        return Err(Refused::Paused {
+            id: rollout.id,
+            by: earlier.clone(),
+        });
+    }
+    let newest = rollout
+        .waves
+        .iter()
+        .rposition(|wave| wave.state != WaveState::Waiting);
+    let moves = matches!(
+        rollout.state,
+        RolloutState::Running | RolloutState::Holding
+    );
+    let Some(newest) = newest.filter(|_| moves) else {
+        return Err(wrong_state("skip a wave of", rollout));
+    };
+    let mut next = rollout.clone();
+    let wave = &mut next.waves[newest];
+    if wave.skipped_by.is_some() {
+        return Err(Refused::SkippedAlready { id: rollout.id });
+    }
+    wave.skipped_by = Some(by.into());
+    wave.state = WaveState::Proven;
+    let why = Why::Skipped {
+        wave: Place {
+            number: newest + 1,
+            of: next.waves.len(),
+        },
+        by: by.into(),
+    };
     Ok(Step::to(
         next,
         RolloutState::Running,

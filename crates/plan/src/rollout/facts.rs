@@ -1,12 +1,17 @@
 //! What is known of a host, as far as one rollout is concerned.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use lockstep_model::{HostName, Rollout, Version, Wave, WaveState};
+use lockstep_model::{Health, HostName, Rollout, Version, Wave, WaveState};
 
 /// A host is silent when it has missed this many reports.
 pub const SILENT_AFTER_REPORTS: u32 = 3;
+
+/// Labels of a host: those that the fleet file gives it, and those that it says of itself.
+pub type Labels = BTreeMap<String, String>;
 
 /// How a host stands towards one rollout. A host without facts has left the fleet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,10 +25,19 @@ pub struct HostFacts {
     /// True if the host tried the rollout's version by this very order, and the release was to blame that it failed.
     /// An older order of the same version, or the way back to another one, says nothing about this rollout.
     pub failed: bool,
-    /// True if nothing has been heard of it for too long.
-    pub silent: bool,
     /// True if a run that changes the package is in progress on it.
     pub running: bool,
+    /// True if the host keeps itself out of it: updates are switched off there, or a person holds a version there.
+    pub kept: bool,
+    /// How well it is now.
+    pub health: Health,
+    /// How well it was when it was let go; for a host that was not, when the newest wave was opened. None where
+    /// nothing was written down.
+    pub before: Option<Health>,
+    /// Its labels.
+    pub labels: Arc<Labels>,
+    /// What it would fetch, in bytes.
+    pub bytes: u64,
 }
 
 /// Whether a host that reports every `interval` is silent. A server that was away itself since before
@@ -46,13 +60,13 @@ impl HostFacts {
         self.proven && self.version.as_ref() == Some(version)
     }
 
-    /// Where a host that was let go stands. What speaks against the release goes first: a host that failed and then
-    /// fell silent has failed, and one that proved the release before it fell silent is silent.
+    /// Where a host stands. What speaks against the release goes first: a host that failed and then fell silent has
+    /// failed, and one that proved the release before it fell silent is silent.
     pub(super) fn standing(&self, version: &Version) -> Standing {
         if self.failed {
             return Standing::Failed;
         }
-        if self.silent {
+        if self.health.silent {
             return Standing::Silent;
         }
         let on_probation = self.version.as_ref() == Some(version) && !self.proven;
@@ -61,36 +75,58 @@ impl HostFacts {
         }
         if self.has_proven(version) {
             Standing::Proven
+        } else if self.kept {
+            Standing::Kept
         } else {
             Standing::Ordered
         }
     }
+
+    /// True if a host that was let go may still be on its way, there or back.
+    pub(super) fn is_in_flight(&self, version: &Version) -> bool {
+        match self.standing(version) {
+            Standing::Ordered | Standing::Running => true,
+            Standing::Silent => !self.has_proven(version),
+            Standing::Failed => self.running || self.version.as_ref() == Some(version),
+            Standing::Proven | Standing::Kept => false,
+        }
+    }
+
+    /// True if it is worse than it was before, as far as that was written down.
+    pub(super) fn is_worse(&self) -> bool {
+        self.before
+            .as_ref()
+            .is_some_and(|before| self.health.is_worse_than(before))
+    }
 }
 
-/// Where a host that was let go stands.
+/// Where a host stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Standing {
-    /// It has been told, and has not begun.
+    /// It has been told, if it was let go, and has not begun.
     Ordered,
     /// A run is in progress, or the version is on probation.
     Running,
     Proven,
     Failed,
     Silent,
+    /// It keeps itself out of it.
+    Kept,
 }
 
 /// The state of a host of a wave, in the words of the operator API: `waiting`, `ordered`, `running`, `proven`,
-/// `failed` or `silent`.
+/// `failed`, `silent` or `kept`.
 #[must_use]
-pub fn host_state(rollout: &Rollout, wave: &Wave, host: &HostFacts) -> &'static str {
+pub fn host_state(rollout: &Rollout, wave: &Wave, let_go: bool, host: &HostFacts) -> &'static str {
     let standing = host.standing(&rollout.version);
-    if wave.state == WaveState::Waiting && standing != Standing::Proven {
-        return "waiting";
-    }
+    let waits = wave.state == WaveState::Waiting || !let_go;
     match standing {
+        Standing::Proven => "proven",
+        Standing::Kept => "kept",
+        Standing::Silent if !waits => "silent",
+        _ if waits => "waiting",
         Standing::Ordered => "ordered",
         Standing::Running => "running",
-        Standing::Proven => "proven",
         Standing::Failed => "failed",
         Standing::Silent => "silent",
     }

@@ -1,15 +1,20 @@
 //! One look at a rollout: how does it go on, and why?
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
-use lockstep_model::{HostName, Rollout, RolloutState, WaveState};
+use lockstep_model::{
+    Baseline, Health, HostName, Late, Rollout, RolloutState, Then, Wave, WaveState,
+};
 
+use super::admit::admit;
+use super::cluster::{Cluster, Tried, cluster};
 use super::command::stop_open_waves;
-use super::desired::is_let_go;
-use super::draw::{Replace, replace, start};
-use super::facts::{HostFacts, Standing};
-use super::why::{Decision, Names, Place, Why};
+use super::course::{Course, Lane, Turn, newest_open, next};
+use super::draw::{Replace, replace, sort_by_turns, start};
+use super::facts::HostFacts;
+use super::look::Look;
+use super::why::{Decision, Names, Place, Short, Why};
 
 /// How a rollout goes on.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,6 +25,10 @@ pub struct Step {
     pub decisions: Vec<String>,
     /// The same for programs.
     pub reasons: Vec<Decision>,
+    /// How hosts stood, to be kept with the rollout, in their order.
+    pub baselines: Vec<Baseline>,
+    /// What a gate has found wanting in the version, if it stopped the rollout for that.
+    pub suspect: Option<String>,
 }
 
 impl Step {
@@ -39,6 +48,8 @@ impl Step {
             rollout,
             decisions: reasons.iter().map(ToString::to_string).collect(),
             reasons,
+            baselines: Vec::new(),
+            suspect: None,
         }
     }
 }
@@ -46,260 +57,313 @@ impl Step {
 /// Looks at a rollout and at the hosts that follow its channel, and says how it goes on; none when nothing changes.
 ///
 /// `hosts` must hold the facts of every host of the fleet that follows the channel: who is missing counts as gone.
-/// A rollout without waves gets them here, drawn from these hosts.
+/// A rollout without waves gets them here, drawn from these hosts. `suspect` is what another rollout found wanting in
+/// the version.
 #[must_use]
-pub fn tick(rollout: &Rollout, hosts: &[HostFacts], now: Timestamp) -> Option<Step> {
+pub fn tick(
+    rollout: &Rollout,
+    hosts: &[HostFacts],
+    suspect: Option<&str>,
+    now: Timestamp,
+) -> Option<Step> {
     if rollout.state.is_over() || rollout.state == RolloutState::Halted {
         return None;
     }
-    let facts: HashMap<&HostName, &HostFacts> =
-        hosts.iter().map(|host| (&host.name, host)).collect();
-    let mut course = Course {
+    let mut tick = Tick {
         rollout: rollout.clone(),
-        facts,
+        facts: hosts.iter().map(|host| (&host.name, host)).collect(),
+        suspect,
         now,
         reasons: Vec::new(),
+        baselines: Vec::new(),
+        found_wanting: None,
     };
-    // It ends: a turn that goes on has drawn, replaced, proven or opened a wave, and each of that happens once.
-    let (state, why) = loop {
-        if let Some(stand) = course.turn() {
-            break stand;
+    tick.take_in_newcomers();
+    // Whoever is let go may have the version already, and so a wave may be proven, and the next one open at once.
+    let (mut why, short) = loop {
+        let why = tick.go();
+        if let Err(short) = tick.let_go() {
+            break (why, short);
         }
     };
-    course.rollout.state = state;
-    course.rollout.why = why.to_string();
-    (course.rollout != *rollout).then(|| Step::of(course.rollout, course.reasons))
+    if let Why::Waits { short: told, .. } = &mut why {
+        *told = short;
+    }
+    tick.rollout.why = why.to_string();
+    (tick.rollout != *rollout).then(|| Step {
+        baselines: tick.baselines,
+        suspect: tick.found_wanting,
+        ..Step::of(tick.rollout, tick.reasons)
+    })
 }
 
 /// A rollout on its way from one tick to the next.
-struct Course<'a> {
+struct Tick<'a> {
     rollout: Rollout,
     facts: HashMap<&'a HostName, &'a HostFacts>,
+    suspect: Option<&'a str>,
     now: Timestamp,
     reasons: Vec<Decision>,
+    baselines: Vec<Baseline>,
+    found_wanting: Option<String>,
 }
 
-/// The hosts of one or more waves that are in the fleet, by how they stand.
-#[derive(Default)]
-struct Tally<'a> {
-    hosts: usize,
-    proven: usize,
-    failed: Vec<&'a HostName>,
-    silent: Vec<&'a HostName>,
-    /// Neither proven nor failed nor silent.
-    unsettled: Vec<&'a HostName>,
-}
-
-impl<'a> Tally<'a> {
-    fn of(hosts: impl Iterator<Item = &'a HostFacts>, rollout: &Rollout) -> Self {
-        let mut tally = Self::default();
-        for host in hosts {
-            tally.hosts += 1;
-            match host.standing(&rollout.version) {
-                Standing::Proven => tally.proven += 1,
-                Standing::Failed => tally.failed.push(&host.name),
-                Standing::Silent => tally.silent.push(&host.name),
-                Standing::Ordered | Standing::Running => tally.unsettled.push(&host.name),
+impl Tick<'_> {
+    /// Does what is next, until there is nothing more to do now.
+    fn go(&mut self) -> Why {
+        loop {
+            let lanes: Vec<Lane> = self.rollout.waves.iter().map(lane).collect();
+            let course = Course {
+                strategy: &self.rollout.strategy,
+                version: &self.rollout.version,
+                state: self.rollout.state,
+                paused_by: self.rollout.paused_by.as_deref(),
+                waves: &lanes,
+            };
+            let look = Look::of(&self.rollout, &self.facts, self.suspect);
+            let turn = next(&course, &look, self.now);
+            self.note_agreement(&turn, &lanes);
+            match turn {
+                Turn::Draw => {
+                    if !self.draw() {
+                        return self.finish_empty();
+                    }
+                }
+                Turn::Replace(wave) => self.begin_anew(wave),
+                Turn::Open(wave) => self.open(wave),
+                Turn::Prove(wave) => self.prove(wave, &look),
+                Turn::Looked { wave, looks, said } => {
+                    self.rollout.waves[wave].looks = looks;
+                    if let Some(verdict) = said {
+                        let wave = self.place(wave);
+                        self.reasons.push(Decision::Compared { wave, verdict });
+                    }
+                }
+                Turn::End { then, why } => return self.end(then, why),
+                Turn::Stand {
+                    state,
+                    why,
+                    decision,
+                } => {
+                    let why = self.with_cluster(why);
+                    if let Some(decision) = decision {
+                        self.reasons.push(match decision {
+                            Decision::Held(_) => Decision::Held(why.clone()),
+                            other => other,
+                        });
+                    }
+                    self.rollout.state = state;
+                    return why;
+                }
             }
         }
-        tally
     }
-}
 
-impl<'a> Course<'a> {
-    /// Makes one move, or says where the rollout stands when there is none to make.
-    fn turn(&mut self) -> Option<(RolloutState, Why)> {
-        if self.rollout.state == RolloutState::RollingBack {
-            return Some(self.take_back());
-        }
-        if self.rollout.waves.is_empty() {
-            return self.begin();
-        }
-        let all: usize = self.rollout.waves.iter().map(|wave| wave.hosts.len()).sum();
-        if self.present(0..self.rollout.waves.len()).next().is_none() {
-            return Some(self.hold(Why::NobodyLeft { hosts: all }));
-        }
-        let Some(current) = self.rollout.waves.iter().rposition(is_let_go) else {
-            return self.open(0);
+    /// Ends a hold of the gate's own, once the gate agrees again.
+    fn note_agreement(&mut self, turn: &Turn, lanes: &[Lane]) {
+        let agrees = match turn {
+            Turn::Stand { state, .. } => {
+                matches!(state, RolloutState::Running | RolloutState::Done)
+            }
+            Turn::Open(_) | Turn::Prove(_) | Turn::Looked { .. } => true,
+            Turn::Draw | Turn::Replace(_) | Turn::End { .. } => false,
         };
-        if self.present(current..current + 1).next().is_none()
-            && self.rollout.waves[current].state == WaveState::Open
-            && self.replace(current, Replace::Gone)
-        {
-            self.rollout.waves[current].opened_at = Some(self.now);
-            return None;
+        let holds = self.rollout.state == RolloutState::Holding && self.rollout.paused_by.is_none();
+        if !holds || !agrees {
+            return;
         }
-        let let_go = Tally::of(self.present(0..current + 1), &self.rollout);
-        let strategy = &self.rollout.strategy;
-        let wave = self.place(current);
-        if exceeds(let_go.failed.len(), strategy.max_failed) {
-            let (failed, limit) = (Names::of(let_go.failed), strategy.max_failed);
-            return Some(self.stop(Why::TooManyFailed {
-                wave,
-                failed,
-                hosts: let_go.hosts,
-                limit,
-            }));
-        }
-        if exceeds(let_go.silent.len(), strategy.max_silent) {
-            let (silent, limit) = (Names::of(let_go.silent), strategy.max_silent);
-            return Some(self.hold(Why::TooManySilent {
-                wave,
-                silent,
-                hosts: let_go.hosts,
-                limit,
-            }));
-        }
-        self.gate_agrees(wave);
-        if !let_go.unsettled.is_empty() {
-            let waiting_for = Names::of(let_go.unsettled);
-            let Tally { proven, hosts, .. } =
-                Tally::of(self.present(current..current + 1), &self.rollout);
-            return Some(self.go_on(Why::Waits {
-                wave,
-                proven,
-                hosts,
-                waiting_for,
-            }));
-        }
-        if self.rollout.waves[current].state != WaveState::Proven {
-            return self.prove(current);
-        }
-        self.go_beyond(current)
+        self.rollout.state = RolloutState::Running;
+        let wave = self.place(newest_open(lanes).unwrap_or(0));
+        self.reasons.push(Decision::WentOn { wave });
     }
 
-    /// Draws the waves.
-    fn begin(&mut self) -> Option<(RolloutState, Why)> {
-        if let Some(by) = self.rollout.paused_by.clone() {
-            return Some((RolloutState::Holding, Why::Paused { by }));
-        }
-        let candidates: Vec<HostName> = self.facts.keys().map(|&host| host.clone()).collect();
+    /// Draws the waves. False if there is nobody.
+    fn draw(&mut self) -> bool {
+        let domain = self.rollout.strategy.domain.as_ref();
+        let candidates: Vec<(HostName, &str)> = self
+            .facts
+            .values()
+            .map(|host| {
+                let domain = domain.and_then(|label| host.labels.get(label));
+                (host.name.clone(), domain.map_or("", String::as_str))
+            })
+            .collect();
         self.rollout.waves = start(&self.rollout.strategy, &candidates, self.rollout.id);
-        if self.rollout.waves.is_empty() {
-            return Some(self.finish());
-        }
-        None
+        !self.rollout.waves.is_empty()
     }
 
-    /// The newest wave has proven the release; what comes next?
-    fn go_beyond(&mut self, current: usize) -> Option<(RolloutState, Why)> {
-        if let Some(by) = self.rollout.paused_by.clone() {
-            return Some((RolloutState::Holding, Why::Paused { by }));
-        }
-        let next = current + 1;
-        if next == self.rollout.waves.len() {
-            return Some(self.finish());
-        }
-        let proven_at = self.rollout.waves[current].proven_at.unwrap_or(self.now);
-        let bake = self.rollout.strategy.bake.duration();
-        let until = proven_at.checked_add(bake).unwrap_or(Timestamp::MAX);
-        if self.now < until {
-            let wave = self.place(current);
-            return Some(self.go_on(Why::Bakes { wave, until }));
-        }
-        self.open(next)
+    fn finish_empty(&mut self) -> Why {
+        let why = Why::Done {
+            version: self.rollout.version.clone(),
+            proven: 0,
+            hosts: 0,
+            failed: 0,
+            silent: 0,
+            kept: 0,
+        };
+        self.rollout.state = RolloutState::Done;
+        self.reasons.push(Decision::Ended(why.clone()));
+        why
     }
 
-    /// Lets a wave go.
-    fn open(&mut self, index: usize) -> Option<(RolloutState, Why)> {
-        if let Some(by) = self.rollout.paused_by.clone() {
-            return Some((RolloutState::Holding, Why::Paused { by }));
+    /// Lets hosts that joined the group into a wave, if the strategy says so. A wave that nobody has proven yet takes
+    /// in nobody.
+    fn take_in_newcomers(&mut self) {
+        let waves = &self.rollout.waves;
+        let moves = matches!(
+            self.rollout.state,
+            RolloutState::Running | RolloutState::Holding
+        );
+        if !moves || waves.is_empty() || self.rollout.strategy.late == Late::After {
+            return;
         }
+        let last = waves.len() - 1;
+        let one_is_proven = waves[0].state == WaveState::Proven;
+        let open = waves
+            .iter()
+            .rposition(|wave| wave.state != WaveState::Waiting);
+        let into = match (self.rollout.strategy.late, open) {
+            (Late::AtOnce, Some(open)) if one_is_proven => open,
+            _ if waves[last].state == WaveState::Waiting => last,
+            _ => return,
+        };
+        let known: HashSet<&HostName> = waves.iter().flat_map(|wave| &wave.hosts).collect();
+        let mut joined: Vec<HostName> = self
+            .facts
+            .keys()
+            .filter(|host| !known.contains(*host))
+            .map(|&host| host.clone())
+            .collect();
+        if joined.is_empty() {
+            return;
+        }
+        let names = Names::of(&joined);
+        let wave = &mut self.rollout.waves[into];
+        // Those that were let go keep their places at the front.
+        let mut waiting = wave.hosts.split_off(wave.split().0.len());
+        waiting.append(&mut joined);
+        sort_by_turns(&mut waiting, self.rollout.id);
+        wave.let_go = wave.hosts.len();
+        wave.hosts.append(&mut waiting);
+        if wave.state == WaveState::Proven {
+            // It has hosts again that must prove themselves.
+            wave.state = WaveState::Open;
+            wave.proven_at = None;
+        }
+        let wave = self.place(into);
+        self.reasons.push(Decision::Joined { wave, hosts: names });
+    }
+
+    /// Opens a wave: from now on its hosts may be let go.
+    fn open(&mut self, index: usize) {
         if index == 0 {
             let waves = self.rollout.waves.len();
             let hosts = self.rollout.waves.iter().map(|wave| wave.hosts.len()).sum();
             self.reasons.push(Decision::Begun { hosts, waves });
         }
-        self.replace(index, Replace::SilentOrGone);
+        self.replace(index, Replace::Unable);
         let wave = &mut self.rollout.waves[index];
         wave.state = WaveState::Open;
         wave.opened_at = Some(self.now);
+        wave.let_go = 0;
         let hosts = Names::of(&wave.hosts);
         let wave = self.place(index);
         self.reasons.push(Decision::Opened { wave, hosts });
-        None
+        self.write_down_those_who_wait();
+    }
+
+    /// Nobody of an open wave is left: others go in their place, or, where there is nobody, it is proven.
+    fn begin_anew(&mut self, index: usize) {
+        if self.replace(index, Replace::Gone) {
+            self.rollout.waves[index].opened_at = Some(self.now);
+            self.write_down_those_who_wait();
+        } else {
+            let wave = &mut self.rollout.waves[index];
+            wave.state = WaveState::Proven;
+            wave.proven_at = Some(self.now);
+        }
     }
 
     /// Every host of the wave has come to a good end, or to one that the limits allow.
-    fn prove(&mut self, index: usize) -> Option<(RolloutState, Why)> {
-        let Tally { proven, hosts, .. } = Tally::of(self.present(index..index + 1), &self.rollout);
+    fn prove(&mut self, index: usize, look: &Look) {
         let wave = &mut self.rollout.waves[index];
         wave.state = WaveState::Proven;
         wave.proven_at = Some(self.now);
         let wave = self.place(index);
+        let tally = &look.waves[index];
         self.reasons.push(Decision::Proven {
             wave,
-            proven,
-            hosts,
-        });
-        None
-    }
-
-    fn finish(&mut self) -> (RolloutState, Why) {
-        let tally = Tally::of(self.present(0..self.rollout.waves.len()), &self.rollout);
-        let why = Why::Done {
-            version: self.rollout.version.clone(),
             proven: tally.proven,
             hosts: tally.hosts,
-            failed: tally.failed.len(),
-            silent: tally.silent.len(),
-        };
-        self.reasons.push(Decision::Ended(why.clone()));
-        (RolloutState::Done, why)
+        });
     }
 
-    /// Ends a hold of the gate's own.
-    fn gate_agrees(&mut self, wave: Place) {
-        if self.rollout.state == RolloutState::Holding && self.rollout.paused_by.is_none() {
-            self.rollout.state = RolloutState::Running;
-            self.reasons.push(Decision::WentOn { wave });
+    /// A gate says no for good.
+    fn end(&mut self, then: Then, why: Why) -> Why {
+        let why = self.with_cluster(why);
+        self.found_wanting = Some(format!("rollout {}: {why}", self.rollout.id));
+        let back = self.rollout.from.clone().filter(|_| then == Then::RollBack);
+        if then == Then::RollBackWave
+            && let Some(newest) = self
+                .rollout
+                .waves
+                .iter_mut()
+                .rfind(|wave| wave.state != WaveState::Waiting)
+        {
+            newest.state = WaveState::TakenBack;
         }
-    }
-
-    /// It takes its time. A person's word stands above that.
-    fn go_on(&self, why: Why) -> (RolloutState, Why) {
-        match self.rollout.paused_by.clone() {
-            Some(by) => (RolloutState::Holding, Why::Paused { by }),
-            None => (RolloutState::Running, why),
-        }
-    }
-
-    /// The gate says wait.
-    fn hold(&mut self, why: Why) -> (RolloutState, Why) {
-        if let Some(by) = self.rollout.paused_by.clone() {
-            return (RolloutState::Holding, Why::Paused { by });
-        }
-        if self.rollout.state != RolloutState::Holding {
-            self.reasons.push(Decision::Held(why.clone()));
-        }
-        (RolloutState::Holding, why)
-    }
-
-    fn stop(&mut self, why: Why) -> (RolloutState, Why) {
         stop_open_waves(&mut self.rollout);
+        if let Some(to) = back {
+            for wave in &mut self.rollout.waves {
+                if wave.state != WaveState::Waiting {
+                    wave.state = WaveState::Stopped;
+                }
+            }
+            self.rollout.state = RolloutState::RollingBack;
+            let why = Why::GateOrderedBack {
+                why: Box::new(why),
+                to,
+            };
+            self.reasons.push(Decision::Halted(why.clone()));
+            return why;
+        }
+        self.rollout.state = RolloutState::Halted;
         self.reasons.push(Decision::Halted(why.clone()));
-        (RolloutState::Halted, why)
+        why
     }
 
-    /// Waits until nobody runs the version any more. A host that never got it need not go anywhere.
-    fn take_back(&mut self) -> (RolloutState, Why) {
-        let from = self.rollout.version.clone();
-        let hosts: Vec<&HostFacts> = self.present(0..self.rollout.waves.len()).collect();
-        let still = |host: &&&HostFacts| host.running || host.version.as_ref() == Some(&from);
-        let still = Names::of(hosts.iter().filter(still).map(|host| &host.name));
-        if still.count > 0 {
-            return (
-                RolloutState::RollingBack,
-                Why::TakesBack {
-                    from,
-                    still,
-                    hosts: hosts.len(),
-                },
-            );
+    /// Lets hosts of open waves go, if the rollout runs. Returns why nobody else was let go.
+    fn let_go(&mut self) -> Result<(), Option<Short>> {
+        if self.rollout.state != RolloutState::Running {
+            return Err(None);
         }
-        let why = Why::TakenBack { from };
-        self.reasons.push(Decision::Ended(why.clone()));
-        (RolloutState::Cancelled, why)
+        let admitted = admit(&mut self.rollout, &self.facts, self.now);
+        if admitted.hosts.is_empty() {
+            return Err(admitted.short);
+        }
+        let health = |name: &HostName| {
+            let health = self.facts.get(name).map(|host| host.health.clone());
+            (name.clone(), health.unwrap_or_default())
+        };
+        self.baselines.push(Baseline {
+            opening: false,
+            hosts: admitted.hosts.iter().map(health).collect(),
+        });
+        Ok(())
+    }
+
+    /// Writes down how those stand who are not let go: what updated hosts will be compared with.
+    fn write_down_those_who_wait(&mut self) {
+        let ill = |health: &Health| *health != Health::default();
+        let waiting = self.rollout.waves.iter().flat_map(|wave| wave.split().1);
+        let hosts = waiting
+            .filter_map(|name| self.facts.get(name))
+            .filter(|host| ill(&host.health))
+            .map(|host| (host.name.clone(), host.health.clone()));
+        self.baselines.push(Baseline {
+            opening: true,
+            hosts: hosts.collect(),
+        });
     }
 
     /// Puts other hosts in the place of those in wave `index` that can show nothing. True if there were any.
@@ -323,12 +387,28 @@ impl<'a> Course<'a> {
         true
     }
 
-    /// The hosts of some waves that are in the fleet.
-    fn present(&self, waves: std::ops::Range<usize>) -> impl Iterator<Item = &'a HostFacts> {
-        self.rollout.waves[waves]
-            .iter()
-            .flat_map(|wave| &wave.hosts)
-            .filter_map(|host| self.facts.get(host).copied())
+    /// Looks what the hosts that speak against the release have in common.
+    fn with_cluster(&self, mut why: Why) -> Why {
+        match &mut why {
+            Why::TooManyFailed { cluster, .. } => *cluster = self.common(|host| host.failed),
+            Why::TooManyWorse { cluster, .. } | Why::WorseThanOthers { cluster, .. } => {
+                *cluster = self.common(HostFacts::is_worse);
+            }
+            _ => {}
+        }
+        why
+    }
+
+    fn common(&self, is_bad: impl Fn(&HostFacts) -> bool) -> Option<Cluster> {
+        let let_go = self.rollout.waves.iter().flat_map(|wave| wave.split().0);
+        let tried: Vec<Tried<'_>> = let_go
+            .filter_map(|name| self.facts.get(name))
+            .map(|host| Tried {
+                labels: &host.labels,
+                bad: is_bad(host),
+            })
+            .collect();
+        cluster(&tried)
     }
 
     fn place(&self, index: usize) -> Place {
@@ -339,6 +419,36 @@ impl<'a> Course<'a> {
     }
 }
 
-fn exceeds(count: usize, limit: u32) -> bool {
-    u32::try_from(count).map_or(true, |count| count > limit)
+pub(super) fn lane(wave: &Wave) -> Lane {
+    Lane {
+        state: wave.state,
+        opened_at: wave.opened_at,
+        proven_at: wave.proven_at,
+        looks: wave.looks,
+        skipped: wave.skipped_by.is_some(),
+    }
+}
+
+/// What is known of each host from before, from what was kept with a rollout, in its order.
+#[must_use]
+pub fn before(baselines: &[Baseline], rollout: &Rollout) -> HashMap<HostName, Health> {
+    let mut known: HashMap<HostName, Health> = HashMap::new();
+    let mut was_let_go: HashSet<&HostName> = HashSet::new();
+    for baseline in baselines {
+        if baseline.opening {
+            known.retain(|host, _| was_let_go.contains(host));
+            for host in rollout.waves.iter().flat_map(|wave| &wave.hosts) {
+                if !was_let_go.contains(host) {
+                    known.insert(host.clone(), Health::default());
+                }
+            }
+        }
+        for (host, health) in &baseline.hosts {
+            known.insert(host.clone(), health.clone());
+            if !baseline.opening {
+                was_let_go.insert(host);
+            }
+        }
+    }
+    known
 }

@@ -6,8 +6,11 @@ use std::fmt;
 use jiff::Timestamp;
 use lockstep_model::{HostName, Version};
 
+use super::cluster::Cluster;
+use super::look::Sample;
+
 /// Why a rollout stands where it stands, with the figures.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Why {
     /// Hosts that were let go have not come to an end yet.
@@ -20,6 +23,17 @@ pub enum Why {
         hosts: usize,
         /// Who is waited for, in all waves.
         waiting_for: Names,
+        /// Hosts that are still to be let go, in all waves that are open.
+        pending: usize,
+        /// Why no more of them are let go now.
+        short: Option<Short>,
+    },
+    /// The next wave opens when a window does.
+    Shut {
+        /// That wave.
+        wave: Place,
+        /// When; none if no window opens within a year.
+        opens: Option<Timestamp>,
     },
     /// A proven wave is being watched.
     Bakes {
@@ -37,7 +51,36 @@ pub enum Why {
         /// Hosts that were let go.
         hosts: usize,
         /// How many may fail.
-        limit: u32,
+        limit: usize,
+        /// What those that failed have in common.
+        cluster: Option<Cluster>,
+    },
+    /// Too many of the hosts that were let go are worse than they were.
+    TooManyWorse {
+        /// The newest wave that was let go.
+        wave: Place,
+        /// Who is worse.
+        worse: Names,
+        /// Hosts that were let go.
+        hosts: usize,
+        /// How many may be worse.
+        limit: usize,
+        /// What they have in common.
+        cluster: Option<Cluster>,
+    },
+    /// Updated hosts are worse off than others.
+    WorseThanOthers {
+        /// The newest wave that was let go.
+        wave: Place,
+        /// By how much.
+        verdict: Verdict,
+        /// What those that are worse have in common.
+        cluster: Option<Cluster>,
+    },
+    /// Another rollout has found something wanting in the version.
+    Suspect {
+        /// What.
+        why: String,
     },
     /// Too many of the hosts that were let go are silent.
     TooManySilent {
@@ -45,16 +88,13 @@ pub enum Why {
         wave: Place,
         /// Who is silent, in all waves.
         silent: Names,
-        /// Hosts that were let go.
+        /// Hosts of the waves that are open.
         hosts: usize,
         /// How many may be silent.
-        limit: u32,
+        limit: usize,
     },
     /// All hosts of the rollout have left the fleet. It is not done, for nobody has shown anything.
-    NobodyLeft {
-        /// How many there were.
-        hosts: usize,
-    },
+    NobodyLeft,
     /// A person said wait.
     Paused {
         /// Who.
@@ -62,6 +102,13 @@ pub enum Why {
     },
     /// A person said go on.
     Resumed {
+        /// Who.
+        by: String,
+    },
+    /// A person let the next wave go without waiting for the gate.
+    Skipped {
+        /// The wave whose gate does not count any more.
+        wave: Place,
         /// Who.
         by: String,
     },
@@ -74,6 +121,13 @@ pub enum Why {
     OrderedBack {
         /// Who.
         by: String,
+        /// To which version.
+        to: Version,
+    },
+    /// A gate ordered all hosts back.
+    GateOrderedBack {
+        /// What it says.
+        why: Box<Why>,
         /// To which version.
         to: Version,
     },
@@ -103,11 +157,82 @@ pub enum Why {
         failed: usize,
         /// Hosts that are silent, no more than allowed.
         silent: usize,
+        /// Hosts that keep themselves out of it.
+        kept: usize,
+    },
+}
+
+/// Why no more hosts of an open wave are let go now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Short {
+    /// The strategy's hours are over, or it is a blackout date.
+    Shut {
+        /// When a window opens; none if none does within a year.
+        opens: Option<Timestamp>,
+    },
+    /// The moment of the next host has not come.
+    Moment {
+        /// When it comes.
+        at: Timestamp,
+    },
+    /// As many as may be in flight are.
+    InFlight {
+        /// So many may.
+        limit: usize,
+    },
+    /// No fit host can be spared.
+    Fit {
+        /// So many must stay fit and at rest.
+        demanded: usize,
+        /// Of so many.
+        hosts: usize,
+    },
+    /// As many bytes as may be under way to their sites are.
+    Sites {
+        /// So many may, to one site.
+        bytes: u64,
+    },
+}
+
+/// What a comparison of updated hosts with others says.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Verdict {
+    /// No outcome with so few hosts could show anything.
+    NotEnoughData {
+        /// Updated hosts.
+        treated: Sample,
+        /// The others.
+        control: Sample,
+        /// Below this chance it would stop.
+        threshold: f64,
+    },
+    /// Nothing speaks against the release.
+    NoWorse {
+        /// Updated hosts.
+        treated: Sample,
+        /// The others.
+        control: Sample,
+        /// How likely so many worse ones among the updated are, if the release does no harm.
+        p: f64,
+        /// Below this chance it would stop.
+        threshold: f64,
+    },
+    /// Updated hosts are worse off than the others.
+    Worse {
+        /// Updated hosts.
+        treated: Sample,
+        /// The others.
+        control: Sample,
+        /// How likely so many worse ones among the updated are, if the release does no harm.
+        p: f64,
+        /// Below this chance it stops.
+        threshold: f64,
     },
 }
 
 /// One thing that was decided.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Decision {
     /// The rollout began.
@@ -144,6 +269,20 @@ pub enum Decision {
     },
     /// A gate or a person says wait.
     Held(Why),
+    /// Updated hosts were compared with others, and nothing speaks against the release.
+    Compared {
+        /// The wave.
+        wave: Place,
+        /// What was found.
+        verdict: Verdict,
+    },
+    /// Hosts joined the group and were taken in.
+    Joined {
+        /// Into which wave.
+        wave: Place,
+        /// Who.
+        hosts: Names,
+    },
     /// The gate agrees again.
     WentOn {
         /// The newest wave that was let go.
@@ -151,7 +290,7 @@ pub enum Decision {
     },
     /// It was stopped.
     Halted(Why),
-    /// A person said go on, or sent all hosts back.
+    /// A person said go on, let the next wave go, or sent all hosts back.
     Ordered(Why),
     /// It is over.
     Ended(Why),
@@ -167,7 +306,7 @@ pub struct Place {
 }
 
 /// Names of hosts for a sentence: the first few, and how many there are.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Names {
     /// The first few in the order of their names.
     pub first: Vec<HostName>,
@@ -192,6 +331,23 @@ impl Names {
             count: all.len(),
         }
     }
+
+    /// So many hosts, whose names do not matter.
+    #[must_use]
+    pub fn unnamed(count: usize) -> Self {
+        Self {
+            first: Vec::new(),
+            count,
+        }
+    }
+
+    /// Adds others.
+    pub(super) fn add(&mut self, other: &Self) {
+        self.count += other.count;
+        self.first.extend_from_slice(&other.first);
+        self.first.sort();
+        self.first.truncate(Self::MOST);
+    }
 }
 
 impl fmt::Display for Place {
@@ -202,6 +358,9 @@ impl fmt::Display for Place {
 
 impl fmt::Display for Names {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.first.is_empty() {
+            return write!(f, "{} hosts", self.count);
+        }
         for (index, name) in self.first.iter().enumerate() {
             let comma = if index == 0 { "" } else { ", " };
             write!(f, "{comma}{name}")?;
@@ -221,11 +380,27 @@ impl fmt::Display for Why {
                 proven,
                 hosts,
                 waiting_for,
+                pending,
+                short,
             } => {
-                write!(
-                    f,
-                    "{wave}: {proven} of {hosts} hosts have proven it, waits for {waiting_for}"
-                )
+                write!(f, "{wave}: {proven} of {hosts} hosts have proven it")?;
+                if waiting_for.count > 0 {
+                    write!(f, ", waits for {waiting_for}")?;
+                }
+                match (pending, short) {
+                    (0, _) => Ok(()),
+                    (pending, None) => write!(f, "; {pending} are still to be let go"),
+                    (pending, Some(short)) => {
+                        write!(f, "; {pending} are still to be let go: {short}")
+                    }
+                }
+            }
+            Self::Shut {
+                wave,
+                opens: Some(opens),
+            } => write!(f, "{wave} opens with the window at {opens:.0}"),
+            Self::Shut { wave, opens: None } => {
+                write!(f, "{wave} cannot open: no window opens within a year")
             }
             Self::Bakes { wave, until } => {
                 write!(
@@ -238,13 +413,38 @@ impl fmt::Display for Why {
                 failed,
                 hosts,
                 limit,
+                cluster,
             } => {
                 let count = failed.count;
                 write!(
                     f,
-                    "{wave} halted: {count} of {hosts} hosts failed (limit {limit}): {failed}"
-                )
+                    "{wave}: {count} of {hosts} hosts failed (limit {limit}): {failed}"
+                )?;
+                common(f, cluster.as_ref())
             }
+            Self::TooManyWorse {
+                wave,
+                worse,
+                hosts,
+                limit,
+                cluster,
+            } => {
+                let count = worse.count;
+                write!(
+                    f,
+                    "{wave}: {count} of {hosts} hosts are worse than before (limit {limit}): {worse}"
+                )?;
+                common(f, cluster.as_ref())
+            }
+            Self::WorseThanOthers {
+                wave,
+                verdict,
+                cluster,
+            } => {
+                write!(f, "{wave}: {verdict}")?;
+                common(f, cluster.as_ref())
+            }
+            Self::Suspect { why } => write!(f, "holds: the version is suspect: {why}"),
             Self::TooManySilent {
                 wave,
                 silent,
@@ -257,16 +457,17 @@ impl fmt::Display for Why {
                     "{wave} holds: {count} of {hosts} hosts silent (limit {limit}): {silent}"
                 )
             }
-            Self::NobodyLeft { hosts } => {
-                write!(
-                    f,
-                    "holds: none of its {hosts} hosts is left in the fleet; promote again to begin anew"
-                )
-            }
+            Self::NobodyLeft => f.write_str(
+                "holds: none of its hosts is left in the fleet; promote again to begin anew",
+            ),
             Self::Paused { by } => write!(f, "paused by {by}"),
             Self::Resumed { by } => write!(f, "resumed by {by}"),
+            Self::Skipped { wave, by } => {
+                write!(f, "{wave}: {by} lets the next one go without waiting for it")
+            }
             Self::HaltedBy { by } => write!(f, "halted by {by}"),
             Self::OrderedBack { by, to } => write!(f, "{by} ordered all hosts back to {to}"),
+            Self::GateOrderedBack { why, to } => write!(f, "{why}; all hosts go back to {to}"),
             Self::TakesBack { from, still, hosts } => {
                 write!(
                     f,
@@ -289,6 +490,7 @@ impl fmt::Display for Why {
                 hosts,
                 failed,
                 silent,
+                kept,
             } => {
                 write!(f, "done: {proven} of {hosts} hosts have proven {version}")?;
                 if *failed > 0 {
@@ -297,9 +499,100 @@ impl fmt::Display for Why {
                 if *silent > 0 {
                     write!(f, ", {silent} silent")?;
                 }
+                if *kept > 0 {
+                    write!(f, ", {kept} kept as they are on the host")?;
+                }
                 Ok(())
             }
         }
+    }
+}
+
+fn common(f: &mut fmt::Formatter<'_>, cluster: Option<&Cluster>) -> fmt::Result {
+    match cluster {
+        Some(cluster) => write!(f, "; {cluster}"),
+        None => Ok(()),
+    }
+}
+
+impl fmt::Display for Short {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Shut { opens: Some(opens) } => write!(f, "the window opens at {opens:.0}"),
+            Self::Shut { opens: None } => f.write_str("no window opens within a year"),
+            Self::Moment { at } => write!(f, "the next one's moment is {at:.0}"),
+            Self::InFlight { limit } => write!(f, "at most {limit} are in flight at once"),
+            Self::Fit { demanded, hosts } => {
+                write!(f, "{demanded} of {hosts} hosts must stay fit and at rest")
+            }
+            Self::Sites { bytes } => {
+                write!(f, "at most {bytes} bytes are under way to one site")
+            }
+        }
+    }
+}
+
+impl fmt::Display for Sample {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {}", self.worse, self.hosts)
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotEnoughData {
+                treated,
+                control,
+                threshold,
+            } => write!(
+                f,
+                "not enough data to compare: {} updated hosts and {} others can show nothing at a chance of {}",
+                treated.hosts,
+                control.hosts,
+                chance(*threshold)
+            ),
+            Self::NoWorse {
+                treated,
+                control,
+                p,
+                threshold,
+            } => write!(
+                f,
+                "{treated} updated hosts are worse than before, {control} others (chance {}, stops below {})",
+                chance(*p),
+                chance(*threshold)
+            ),
+            Self::Worse {
+                treated,
+                control,
+                p,
+                threshold,
+            } => write!(
+                f,
+                "updated hosts are worse off: {treated} of them, {control} others became worse in the same time (chance {}, limit {})",
+                chance(*p),
+                chance(*threshold)
+            ),
+        }
+    }
+}
+
+/// A chance as people read it: two digits that count.
+fn chance(p: f64) -> String {
+    if p >= 0.1 {
+        format!("{:.0} %", p * 100.0)
+    } else if p >= 1e-5 {
+        let digits = (-(p * 100.0).log10().floor() + 1.0).clamp(0.0, 6.0);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "between 0 and 6"
+        )]
+        let digits = digits as usize;
+        format!("{:.digits$} %", p * 100.0)
+    } else {
+        format!("{p:.1e}")
     }
 }
 
@@ -310,7 +603,7 @@ impl fmt::Display for Decision {
             Self::Replaced { wave, left, came } => {
                 write!(
                     f,
-                    "{wave}: {came} in place of {left}, silent or gone from the fleet"
+                    "{wave}: {came} in place of {left}, silent, kept or gone from the fleet"
                 )
             }
             Self::Opened { wave, hosts } => write!(f, "{wave} opened: {hosts}"),
@@ -321,6 +614,8 @@ impl fmt::Display for Decision {
             } => {
                 write!(f, "{wave} proven: {proven} of {hosts} hosts")
             }
+            Self::Compared { wave, verdict } => write!(f, "{wave} compared: {verdict}"),
+            Self::Joined { wave, hosts } => write!(f, "{wave}: {hosts} joined it"),
             Self::WentOn { wave } => write!(f, "{wave} goes on: the gate agrees again"),
             Self::Held(why) | Self::Halted(why) | Self::Ordered(why) | Self::Ended(why) => {
                 fmt::Display::fmt(why, f)

@@ -5,7 +5,7 @@ use lockstep_model::api::operator::HostView;
 use lockstep_model::{HostName, Level, PackageName};
 use lockstep_store::{HostRow, WatchedRow};
 
-use super::orders::Orders;
+use super::orders::{Asking, Orders};
 use super::reports::agent_in;
 use super::{audit, locks};
 use crate::app::App;
@@ -42,7 +42,7 @@ pub(crate) async fn list(app: &App) -> Result<Vec<HostView>, Refusal> {
     let now = app.now();
     let mut views = Vec::new();
     for row in app.store.hosts().await? {
-        let mut view = view(&orders, row);
+        let mut view = view(&orders, row, now);
         view.items.clear();
         // What a silent host said last is no word on how it is.
         if app.is_silent(&view.name, view.last_seen, view.enrolled_at, now) {
@@ -67,7 +67,7 @@ pub(crate) async fn list(app: &App) -> Result<Vec<HostView>, Refusal> {
 pub(crate) async fn one(app: &App, name: &HostName) -> Result<HostView, Refusal> {
     let orders = app.standing.read(app).await?;
     if let Some(row) = app.store.host(name).await? {
-        return Ok(view(&orders, row));
+        return Ok(view(&orders, row, app.now()));
     }
     let watched = app.store.watched_host(name).await?;
     watched.map(view_of_watched).ok_or_else(|| unknown(name))
@@ -98,14 +98,25 @@ fn unknown(name: &HostName) -> Refusal {
     Refusal::not_found(format!("no host named {name} is enrolled"))
 }
 
-fn view(orders: &Orders, row: HostRow) -> HostView {
+fn view(orders: &Orders, row: HostRow, now: Timestamp) -> HostView {
     let report = row.report;
     let installed = report.as_ref().and_then(agent_in);
     let version = installed.map(|it| it.version.clone());
     let proven = installed.is_some_and(|it| it.proven);
-    let facts = orders.facts(&row.name, version.clone(), proven);
-    let desired = orders.target_of(&facts).map(|target| target.version);
     let machine = report.as_ref().map_or(&row.facts, |report| &report.facts);
+    let asking = Asking {
+        host: &row.name,
+        installed: report.as_ref().map_or(&[], |it| it.installed.as_slice()),
+        run: report.as_ref().and_then(|it| it.run.as_ref()),
+        facts: machine,
+    };
+    let own = PackageName::lockstep();
+    let desired = orders
+        .wishes(&asking, now)
+        .into_iter()
+        .find(|wish| wish.follow.package == own)
+        .and_then(|wish| wish.target)
+        .map(|target| target.version);
     let os = machine.os.clone();
     let (items, boot_id, work_refused) = report.map_or_else(Default::default, |it| {
         (it.items, it.boot_id, it.work_refused)

@@ -7,20 +7,19 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use lockstep_model::api::{Desired, Updates};
+use jiff::Timestamp;
+use lockstep_model::api::{Desired, Facts, Installed, RunStatus, Updates};
 use lockstep_model::{
-    ChannelName, HostName, PackageName, Platform, Release, Rollout, RolloutState, RunCommand,
-    Version,
+    ChannelName, Follow, HostName, PackageName, Platform, Release, RolloutState, RunCommand,
+    Suspect, Version,
 };
-use lockstep_plan::rollout::{self, HostFacts};
+use lockstep_plan::rollout::{self, Asker, NoWay, Offer, Ordered, Target};
 use lockstep_trust::consistent_target_path;
 
+use super::fleet::Accepted;
 use super::fresh::Fresh;
-use super::settings;
+use super::{follows, settings};
 use crate::app::App;
-
-/// Rollouts that are looked at; those before them are all over.
-const NEWEST: u32 = 10;
 
 /// The orders as they stood when they were read.
 #[derive(Debug)]
@@ -29,14 +28,46 @@ pub(crate) struct Orders {
     pub(crate) updates: Updates,
     /// Everything that is listed.
     pub(crate) releases: Vec<Release>,
-    /// The newest rollouts of the agent's own package on the channel that all hosts follow, newest first.
-    rollouts: Vec<Rollout>,
-    /// Hosts that failed the newest of these rollouts.
-    failed: HashSet<HostName>,
+    /// Releases of each package, by their places in the list.
+    by_package: HashMap<PackageName, Vec<usize>>,
+    /// What each channel says of a package.
+    channels: HashMap<(PackageName, ChannelName), Channel>,
+    /// Versions that were found wanting.
+    pub(crate) suspects: Vec<Suspect>,
+    /// The fleet file in force.
+    accepted: Option<Arc<Accepted>>,
     /// Releases by the path under which their bundles are fetched.
     targets: HashMap<String, usize>,
     /// What people say of runs that have stopped, and the host has not done yet.
     commands: HashMap<HostName, Vec<RunCommand>>,
+}
+
+/// What a channel says of a package.
+#[derive(Debug, Default)]
+pub(crate) struct Channel {
+    /// Its rollouts, newest first, as far as they say what hosts shall run.
+    pub(crate) rollouts: Vec<Ordered>,
+    /// Hosts that failed the newest of them.
+    pub(crate) failed: HashSet<HostName>,
+}
+
+/// A host that asks what it shall run.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asking<'a> {
+    pub(crate) host: &'a HostName,
+    pub(crate) installed: &'a [Installed],
+    pub(crate) run: Option<&'a RunStatus>,
+    pub(crate) facts: &'a Facts,
+}
+
+/// What is wanted of a host for one package.
+#[derive(Debug, Clone)]
+pub(crate) struct Wish {
+    pub(crate) follow: Follow,
+    /// Where it shall come to in the end; none where nothing was ever promoted.
+    pub(crate) target: Option<Target>,
+    /// The next version on the way there.
+    pub(crate) hop: Option<Result<Version, NoWay>>,
 }
 
 /// The orders, read when they are needed.
@@ -57,19 +88,28 @@ impl Standing {
 
 impl Orders {
     async fn load(app: &App) -> Result<Self, lockstep_store::Error> {
-        let (package, channel) = (PackageName::lockstep(), ChannelName::stable());
         let releases = app.store.releases().await?;
-        let mut rollouts = app.store.rollouts(NEWEST).await?;
-        rollouts.retain(|rollout| rollout.package == package && rollout.channel == channel);
-        let failed = match rollouts.first() {
-            Some(newest) => super::rollouts::failed(app, newest).await?,
-            None => HashSet::new(),
-        };
+        let suspects = app.store.suspects().await?;
+        let mut channels: HashMap<(PackageName, ChannelName), Channel> = HashMap::new();
+        for rollout in app.store.standing_rollouts().await? {
+            let suspect = is_suspect(&suspects, &rollout.package, &rollout.version);
+            let key = (rollout.package.clone(), rollout.channel.clone());
+            let channel = channels.entry(key).or_default();
+            if channel.rollouts.is_empty() {
+                channel.failed = super::rollout_facts::failed(app, &rollout).await?;
+            }
+            channel.rollouts.push(Ordered::new(rollout, suspect));
+        }
         let targets = releases
             .iter()
             .enumerate()
             .map(|(index, release)| (consistent_target_path(release), index))
             .collect();
+        let mut by_package: HashMap<PackageName, Vec<usize>> = HashMap::new();
+        for (index, release) in releases.iter().enumerate() {
+            let of_package = by_package.entry(release.details.package.clone());
+            of_package.or_default().push(index);
+        }
         let mut commands: HashMap<HostName, Vec<RunCommand>> = HashMap::new();
         for (host, command) in app.store.run_commands().await? {
             commands.entry(host).or_default().push(command);
@@ -77,9 +117,11 @@ impl Orders {
         Ok(Self {
             commands,
             updates: settings::updates(app).await?,
+            accepted: app.fleet.accepted(),
             releases,
-            rollouts,
-            failed,
+            by_package,
+            channels,
+            suspects,
             targets,
         })
     }
@@ -94,19 +136,17 @@ impl Orders {
         self.commands.get(host).map_or(&[], Vec::as_slice)
     }
 
-    /// The listed release of a package for a platform.
-    fn release(
-        &self,
+    /// The listed releases of a package that a platform can run.
+    pub(crate) fn offered<'a>(
+        &'a self,
         package: &PackageName,
-        version: &Version,
-        platform: &Platform,
-    ) -> Option<&Release> {
-        self.releases.iter().find(|release| {
-            let details = &release.details;
-            details.package == *package
-                && details.version == *version
-                && details.platform.runs_on(platform)
-        })
+        platform: &'a Platform,
+    ) -> impl Iterator<Item = &'a Release> {
+        let listed = self.by_package.get(package).map_or(&[][..], Vec::as_slice);
+        listed
+            .iter()
+            .filter_map(|&index| self.releases.get(index))
+            .filter(|release| release.details.platform.runs_on(platform))
     }
 
     /// The platforms for which a version is listed.
@@ -118,39 +158,103 @@ impl Orders {
             .collect()
     }
 
-    /// The version of the agent that a host shall run.
-    pub(crate) fn target_of(&self, host: &HostFacts) -> Option<rollout::Target> {
-        rollout::desired_version(host, &self.rollouts)
+    /// What a channel says of a package.
+    pub(crate) fn channel(&self, package: &PackageName, channel: &ChannelName) -> Option<&Channel> {
+        self.channels.get(&(package.clone(), channel.clone()))
     }
 
-    /// What matters to orders of a host that runs this version of the agent.
-    pub(crate) fn facts(
-        &self,
-        host: &HostName,
-        version: Option<Version>,
-        proven: bool,
-    ) -> HostFacts {
-        let newest = self.rollouts.first().map(|rollout| &rollout.version);
-        let has_proven = proven && version.is_some() && version.as_ref() == newest;
-        HostFacts {
-            name: host.clone(),
-            failed: self.failed.contains(host) && !has_proven,
-            version,
-            proven,
-            silent: false,
-            running: false,
+    /// What was found wanting in a version.
+    pub(crate) fn suspect(&self, package: &PackageName, version: &Version) -> Option<&Suspect> {
+        self.suspects
+            .iter()
+            .find(|it| it.package == *package && it.version == *version)
+    }
+
+    /// What is wanted of a host, for each package that it follows.
+    pub(crate) fn wishes(&self, asking: &Asking<'_>, now: Timestamp) -> Vec<Wish> {
+        let said = follows::said_in(asking.facts);
+        follows::follows(self.accepted.as_deref(), asking.host, &said)
+            .into_iter()
+            .map(|follow| self.wish(asking, follow, now))
+            .collect()
+    }
+
+    fn wish(&self, asking: &Asking<'_>, follow: Follow, now: Timestamp) -> Wish {
+        let target = match &follow.pin {
+            Some(version) => Some(Target {
+                version: version.clone(),
+                generation: self.newest_generation(&follow.package),
+                not_before: Timestamp::UNIX_EPOCH,
+            }),
+            None => self.target_of(asking, &follow, now),
+        };
+        let hop = target.as_ref().zip(asking.facts.platform.as_ref());
+        let hop = hop.map(|(target, platform)| {
+            let offers: Vec<Offer<'_>> = self
+                .offered(&follow.package, platform)
+                .map(|release| Offer {
+                    version: &release.details.version,
+                    from: release.details.requires.from.as_ref(),
+                })
+                .collect();
+            let current = installed_of(asking.installed, &follow.package);
+            rollout::next_hop(current.map(|it| &it.version), &target.version, &offers)
+        });
+        Wish {
+            follow,
+            target,
+            hop,
         }
     }
 
-    /// What a host shall run. None where nothing was ever promoted, nothing listed runs on the host, or the release
-    /// was withdrawn: then it stays as it is.
-    pub(crate) fn desired(&self, host: &HostFacts, platform: Option<&Platform>) -> Option<Desired> {
-        let target = self.target_of(host)?;
-        let package = PackageName::lockstep();
-        let release = self.release(&package, &target.version, platform?)?;
+    fn target_of(&self, asking: &Asking<'_>, follow: &Follow, now: Timestamp) -> Option<Target> {
+        let channel = self.channel(&follow.package, &follow.channel)?;
+        let installed = installed_of(asking.installed, &follow.package);
+        let newest = channel.rollouts.first()?;
+        let proven = installed.is_some_and(|it| it.proven);
+        // Whoever runs the version, proven, has made up for a failure.
+        let has_proven = proven && installed.is_some_and(|it| it.version == newest.rollout.version);
+        let asker = Asker {
+            name: asking.host,
+            version: installed.map(|it| &it.version),
+            proven,
+            failed: channel.failed.contains(asking.host) && !has_proven,
+            running: asking.run.is_some_and(|run| run.package == follow.package),
+        };
+        rollout::desired_version(&asker, &channel.rollouts, now)
+    }
+
+    /// The newest order for a package, whichever channel gave it: a host that is held at a version must not refuse that
+    /// as an older one.
+    fn newest_generation(&self, package: &PackageName) -> u64 {
+        let of_package = self
+            .channels
+            .iter()
+            .filter(|((name, _), _)| name == package);
+        of_package
+            .filter_map(|(_, channel)| channel.rollouts.first())
+            .map(|newest| newest.rollout.id.0)
+            .max()
+            .unwrap_or_default()
+    }
+
+    /// What a host shall run. A package of which nothing was ever promoted, that has no listed release for the host, or
+    /// whose release was withdrawn, is left out: then it stays as it is.
+    pub(crate) fn desired(&self, asking: &Asking<'_>, now: Timestamp) -> Vec<Desired> {
+        let wishes = self.wishes(asking, now).into_iter();
+        wishes.filter_map(|wish| self.order(asking, wish)).collect()
+    }
+
+    fn order(&self, asking: &Asking<'_>, wish: Wish) -> Option<Desired> {
+        let target = wish.target?;
+        let version = wish.hop?.ok()?;
+        let platform = asking.facts.platform.as_ref()?;
+        let release = self
+            .offered(&wish.follow.package, platform)
+            .find(|release| release.details.version == version)?;
         Some(Desired {
-            package,
-            version: target.version,
+            package: wish.follow.package,
+            version,
             target: release.target.clone(),
             hash: release.hash,
             length: release.length,
@@ -161,8 +265,24 @@ impl Orders {
 
     /// True while a rollout may move, so that news of hosts matter to the decider.
     pub(crate) fn anything_moves(&self) -> bool {
-        self.rollouts
-            .iter()
-            .any(|rollout| !rollout.state.is_over() && rollout.state != RolloutState::Halted)
+        self.channels
+            .values()
+            .flat_map(|channel| &channel.rollouts)
+            .map(|ordered| ordered.rollout.state)
+            .any(|state| !state.is_over() && state != RolloutState::Halted)
     }
+}
+
+/// One package among what is installed.
+pub(crate) fn installed_of<'a>(
+    installed: &'a [Installed],
+    package: &PackageName,
+) -> Option<&'a Installed> {
+    installed.iter().find(|it| it.package == *package)
+}
+
+fn is_suspect(suspects: &[Suspect], package: &PackageName, version: &Version) -> bool {
+    suspects
+        .iter()
+        .any(|it| it.package == *package && it.version == *version)
 }

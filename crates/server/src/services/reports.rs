@@ -17,6 +17,7 @@ use lockstep_model::{
 use lockstep_plan::schedule;
 
 use super::events;
+use super::orders::{Asking, installed_of};
 use crate::app::App;
 use crate::operator_api::add;
 use crate::web::Refusal;
@@ -47,20 +48,18 @@ pub(crate) async fn receive(
         };
         app.store.record_change(host, &change).await?;
     }
-    let installed = agent_in(report);
-    let facts = orders.facts(
+    let asking = Asking {
         host,
-        installed.map(|it| it.version.clone()),
-        installed.is_some_and(|it| it.proven),
-    );
-    let desired = orders.desired(&facts, report.facts.platform.as_ref());
+        installed: &report.installed,
+        run: report.run.as_ref(),
+        facts: &report.facts,
+    };
+    let desired = orders.desired(&asking, now);
     if let Err(refusal) = app.config.agents.check(version, &app.version) {
         // Only a version that would be talked to is worth updating to.
-        let wanted = desired.filter(|desired| {
-            app.config
-                .agents
-                .check(&desired.version, &app.version)
-                .is_ok()
+        let wanted = desired.into_iter().find(|desired| {
+            let talks = |version| app.config.agents.check(version, &app.version).is_ok();
+            desired.package == PackageName::lockstep() && talks(&desired.version)
         });
         let detail = match &wanted {
             Some(_) => refusal.to_string(),
@@ -70,7 +69,7 @@ pub(crate) async fn receive(
         return Err(Refusal::new(ProblemKind::UpgradeRequired, detail).with_wanted(wanted));
     }
     Ok(ReportAnswer {
-        desired: desired.into_iter().collect(),
+        desired,
         next_report: next_report(app, host, now),
         updates: orders.updates,
         server_time: now,
@@ -224,8 +223,7 @@ fn check_lengths(record: &RunRecord) -> Result<(), Refusal> {
 
 /// The agent itself among what is installed.
 pub(crate) fn agent_in(report: &Report) -> Option<&Installed> {
-    let lockstep = PackageName::lockstep();
-    report.installed.iter().find(|it| it.package == lockstep)
+    installed_of(&report.installed, &PackageName::lockstep())
 }
 
 /// Reports are spread by host and by time, and never come together for long.
@@ -236,7 +234,7 @@ fn next_report(app: &App, host: &HostName, now: Timestamp) -> Interval {
     Interval::from_millis(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1))
 }
 
-/// What each host said last of its agent: a report that says the same again is no news to a rollout.
+/// What each host said last of its packages: a report that says the same again is no news to a rollout.
 #[derive(Debug, Default)]
 pub(crate) struct Novelty {
     said: Mutex<HashMap<HostName, Said>>,
@@ -245,8 +243,11 @@ pub(crate) struct Novelty {
 
 #[derive(Debug, PartialEq, Eq)]
 struct Said {
-    version: Option<(Version, bool)>,
-    phase: Option<Phase>,
+    installed: Vec<(PackageName, Version, bool)>,
+    run: Option<(PackageName, Phase)>,
+    updates_enabled: bool,
+    /// Packages that it keeps as they are, and why.
+    kept: Vec<(PackageName, String)>,
 }
 
 /// Hosts remembered; beyond it the memory starts anew, and every report is news once.
@@ -254,9 +255,21 @@ const REMEMBERED: usize = 200_000;
 
 impl Novelty {
     fn is_news(&self, host: &HostName, report: &Report) -> bool {
+        let installed = report.installed.iter();
         let says = Said {
-            version: agent_in(report).map(|it| (it.version.clone(), it.proven)),
-            phase: report.run.as_ref().map(|run| run.phase),
+            installed: installed
+                .map(|it| (it.package.clone(), it.version.clone(), it.proven))
+                .collect(),
+            run: report
+                .run
+                .as_ref()
+                .map(|run| (run.package.clone(), run.phase)),
+            updates_enabled: report.updates_enabled,
+            kept: report
+                .kept
+                .iter()
+                .map(|it| (it.package.clone(), it.code.clone()))
+                .collect(),
         };
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         if said.get(host) == Some(&says) {

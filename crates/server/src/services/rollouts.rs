@@ -1,17 +1,16 @@
 //! Rollouts: ordering them, looking at them, and what a person may say to them. How they go on is decided by
 //! `plan`, and stored by the `decider`.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use jiff::Timestamp;
 use lockstep_model::api::operator::{DecisionView, Promote, RolloutView, WaveHost, WaveView};
-use lockstep_model::{
-    ChannelName, HostName, PackageName, Release, Rollout, RolloutId, RolloutState,
-};
+use lockstep_model::{HostName, PackageName, Release, Rollout, RolloutId, RolloutState, Strategy};
 use lockstep_plan::rollout::{self, HostFacts, Refused, Step};
-use lockstep_store::{NewRollout, Standing};
+use lockstep_store::{Decided, NewRollout};
 
 use super::audit;
+use super::rollout_facts::facts;
 use crate::app::App;
 use crate::decider::concerned;
 use crate::web::Refusal;
@@ -23,6 +22,8 @@ pub(crate) enum Command {
     Pause,
     /// Ends a pause.
     Resume,
+    /// Lets the next wave go without waiting for the newest one's gate.
+    SkipWave,
     /// Stops it for good.
     Halt,
     /// Takes its hosts back.
@@ -35,6 +36,7 @@ impl Command {
         match text {
             "pause" => Some(Self::Pause),
             "resume" => Some(Self::Resume),
+            "skip-wave" => Some(Self::SkipWave),
             "halt" => Some(Self::Halt),
             "rollback" => Some(Self::Rollback),
             _ => None,
@@ -45,6 +47,7 @@ impl Command {
         match self {
             Self::Pause => rollout::pause(rollout, by),
             Self::Resume => rollout::resume(rollout, by),
+            Self::SkipWave => rollout::skip_wave(rollout, by),
             Self::Halt => rollout::halt(rollout, by),
             Self::Rollback => rollout::rollback(rollout, by),
         }
@@ -54,6 +57,7 @@ impl Command {
         match self {
             Self::Pause => "paused",
             Self::Resume => "resumed",
+            Self::SkipWave => "skipped a wave of",
             Self::Halt => "halted",
             Self::Rollback => "rolled back",
         }
@@ -75,9 +79,13 @@ pub(crate) async fn promote(
         package,
         version,
         channel,
+        ..
     } = order;
     let releases = app.store.releases().await?;
     can_run(app, order, &releases)?;
+    if !order.even_if_suspect {
+        is_not_suspect(app, order).await?;
+    }
     let current = app.store.current_rollouts().await?;
     is_new(order, &current)?;
     // The waves are drawn by the decider's first look, from the fleet as it is then.
@@ -85,7 +93,9 @@ pub(crate) async fn promote(
         package: package.clone(),
         version: version.clone(),
         channel: channel.clone(),
-        strategy: app.config.rollout.clone(),
+        strategy: strategy(app, order),
+        urgent: order.urgent,
+        clears_suspect: order.even_if_suspect,
         state: RolloutState::Planned,
         why: "waits for the decider to draw its waves".into(),
         at: now,
@@ -100,6 +110,35 @@ pub(crate) async fn promote(
     app.standing.forget();
     app.wake.notify_one();
     Ok(view(&rollout, &[], Vec::new()))
+}
+
+/// How the rollout shall go: as the fleet file says of its channel, or by this server's configuration.
+fn strategy(app: &App, order: &Promote) -> Strategy {
+    let accepted = app.fleet.accepted();
+    let of_channel = accepted
+        .as_ref()
+        .and_then(|it| it.fleet.strategy(&order.package, &order.channel));
+    let strategy = of_channel.unwrap_or(&app.config.rollout).clone();
+    if order.urgent {
+        strategy.urgent()
+    } else {
+        strategy
+    }
+}
+
+/// A version that a rollout has found wanting is not rolled out again without a word.
+async fn is_not_suspect(app: &App, order: &Promote) -> Result<(), Refusal> {
+    let suspects = app.store.suspects().await?;
+    let known = suspects
+        .into_iter()
+        .find(|it| it.package == order.package && it.version == order.version);
+    match known {
+        Some(known) => Err(Refusal::conflict(format!(
+            "{} {} is suspect since {:.0}: {}; promote it with --even-if-suspect if that was mended elsewhere",
+            known.package, known.version, known.since, known.why
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// The release is listed, and its hosts and this server would still talk to each other.
@@ -169,7 +208,7 @@ pub(crate) async fn command(
             .map_err(|refused| Refusal::conflict(refused.to_string()))?;
         let saved = app
             .store
-            .save_rollout(&rollout, &step.rollout, &step.decisions, None, now)
+            .save_rollout(&rollout, decided(&step), None, now)
             .await;
         match saved {
             Ok(()) => {}
@@ -197,10 +236,9 @@ pub(crate) async fn list(
     limit: u32,
     now: Timestamp,
 ) -> Result<Vec<RolloutView>, Refusal> {
-    let fleet = app.store.standings(&PackageName::lockstep()).await?;
     let mut views = Vec::new();
     for rollout in app.store.rollouts(limit).await? {
-        let facts = facts_of(app, &rollout, &fleet, now).await?;
+        let facts = facts(app, &rollout, now).await?;
         views.push(view(&rollout, &facts, Vec::new()));
     }
     Ok(views)
@@ -232,87 +270,36 @@ pub(crate) async fn moving(app: &App) -> Result<Vec<Rollout>, lockstep_store::Er
     app.store.moving_rollouts().await
 }
 
-/// What is known of the hosts that a rollout is about.
-pub(crate) async fn facts(
-    app: &App,
-    rollout: &Rollout,
-    now: Timestamp,
-) -> Result<Vec<HostFacts>, lockstep_store::Error> {
-    let fleet = app.store.standings(&rollout.package).await?;
-    facts_of(app, rollout, &fleet, now).await
-}
-
-/// Picks from the fleet the hosts that follow the rollout's channel: for now all hosts follow `stable`, and take no
-/// package but the agent itself. A host for whose platform there is no such release is left alone.
-async fn facts_of(
-    app: &App,
-    rollout: &Rollout,
-    fleet: &[Standing],
-    now: Timestamp,
-) -> Result<Vec<HostFacts>, lockstep_store::Error> {
-    if rollout.package != PackageName::lockstep() || rollout.channel != ChannelName::stable() {
-        return Ok(Vec::new());
+/// What a step says, for the store.
+pub(crate) fn decided(step: &Step) -> Decided<'_> {
+    Decided {
+        after: &step.rollout,
+        decisions: &step.decisions,
+        baselines: &step.baselines,
+        suspect: step.suspect.as_deref(),
     }
-    let orders = app.standing.read(app).await?;
-    let failed = failed(app, rollout).await?;
-    let platforms = orders.platforms(&rollout.package, &rollout.version);
-    // A release that was withdrawn meanwhile does not make its hosts leave the rollout.
-    let members: HashSet<&HostName> = rollout.waves.iter().flat_map(|wave| &wave.hosts).collect();
-    let is_concerned = |host: &&Standing| {
-        let platform = host.platform.as_ref();
-        let runs_it = platform.is_some_and(|host| platforms.iter().any(|it| it.runs_on(host)));
-        runs_it || members.contains(&host.host)
-    };
-    let facts = fleet.iter().filter(is_concerned).map(|host| {
-        // Whoever runs the version, proven, has made up for a failure.
-        let has_proven = host.proven && host.version.as_ref() == Some(&rollout.version);
-        HostFacts {
-            name: host.host.clone(),
-            failed: failed.contains(&host.host) && !has_proven,
-            version: host.version.clone(),
-            proven: host.proven,
-            silent: app.is_silent(&host.host, host.last_seen, host.enrolled_at, now),
-            running: host.running,
-        }
-    });
-    Ok(facts.collect())
-}
-
-/// Hosts that tried the rollout's version by this order and failed.
-pub(crate) async fn failed(
-    app: &App,
-    rollout: &Rollout,
-) -> Result<HashSet<HostName>, lockstep_store::Error> {
-    let blamed = app.store.blamed_runs(Some(rollout.id)).await?;
-    // The way back to another version has the same order's number, and says nothing about this one.
-    let of_this = blamed
-        .into_iter()
-        .filter(|run| run.record.package == rollout.package)
-        .filter(|run| {
-            run.record
-                .to
-                .as_ref()
-                .is_some_and(|to| *to == rollout.version)
-        });
-    Ok(of_this.map(|run| run.host).collect())
 }
 
 fn view(rollout: &Rollout, facts: &[HostFacts], decisions: Vec<DecisionView>) -> RolloutView {
     let facts: HashMap<&HostName, &HostFacts> =
         facts.iter().map(|facts| (&facts.name, facts)).collect();
-    let waves = rollout.waves.iter().map(|wave| WaveView {
-        state: wave.state,
-        hosts: wave
-            .hosts
-            .iter()
-            .map(|name| WaveHost {
+    let waves = rollout.waves.iter().map(|wave| {
+        let let_go = wave.split().0.len();
+        let mut hosts: Vec<WaveHost> = (0..)
+            .zip(&wave.hosts)
+            .map(|(place, name)| WaveHost {
                 name: name.clone(),
                 state: match facts.get(name) {
-                    Some(facts) => rollout::host_state(rollout, wave, facts).into(),
+                    Some(facts) => rollout::host_state(rollout, wave, place < let_go, facts).into(),
                     None => "gone".into(),
                 },
             })
-            .collect(),
+            .collect();
+        hosts.sort_by(|a, b| a.name.cmp(&b.name));
+        WaveView {
+            state: wave.state,
+            hosts,
+        }
     });
     RolloutView {
         id: rollout.id,

@@ -190,7 +190,7 @@ async fn a_lost_authority_is_never_made_anew_under_a_fleet() {
 async fn a_configuration_without_sense_does_not_start() {
     let dir = tempfile::tempdir().unwrap();
     let mut config = world::config(&dir.path().join("data"));
-    config.rollout.canaries = 0;
+    config.limits.requests = 0;
     let error = Server::start(config, Clock::system()).await.unwrap_err();
     assert!(matches!(&error, Error::Config { .. }), "{error}");
 }

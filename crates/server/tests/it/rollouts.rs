@@ -165,7 +165,12 @@ async fn a_bad_release_stops_at_the_canary() {
         refused(command(&world, 2, "resume").await),
         (409, "conflict".into())
     );
-    let again = world.promote("1.1.0").await.unwrap();
+    // The version is suspect now: it is not rolled out again by a slip.
+    assert_eq!(
+        refused(world.promote("1.1.0").await),
+        (409, "conflict".into())
+    );
+    let again = world.promote_suspect("1.1.0", true).await.unwrap();
     assert_eq!(again.id.0, 3);
     assert_eq!(world.rollout(2).await.state, RolloutState::Cancelled);
 }

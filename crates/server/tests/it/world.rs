@@ -15,7 +15,7 @@ use lockstep_model::api::{
 };
 use lockstep_model::{
     BundleManifest, ChannelName, HostName, Interval, Outcome, PackageName, Phase, Platform, RunId,
-    RunKind, RunReason, RunRecord, Strategy, Version,
+    RunKind, RunReason, RunRecord, Strategy, Version, WaveSize,
 };
 use lockstep_net::client::{CallError, ClientSettings, HttpClient, Identity, Roots};
 use lockstep_net::{Clock, ClockDriver};
@@ -56,6 +56,7 @@ pub(crate) fn config(data: &Path) -> ServerConfig {
         names: vec!["127.0.0.1".into()],
         decide: Interval::from_secs(60),
         rollout: Strategy {
+            waves: vec![WaveSize::Count(1), WaveSize::ALL],
             bake: Interval::from_secs(60),
             ..Strategy::default()
         },
@@ -175,10 +176,21 @@ impl World {
     }
 
     pub(crate) async fn promote(&self, to: &str) -> Result<RolloutView, CallError> {
+        self.promote_suspect(to, false).await
+    }
+
+    /// Promotes a version, perhaps although it was found wanting.
+    pub(crate) async fn promote_suspect(
+        &self,
+        to: &str,
+        even_if_suspect: bool,
+    ) -> Result<RolloutView, CallError> {
         let order = Promote {
             package: PackageName::lockstep(),
             version: version(to),
             channel: ChannelName::stable(),
+            urgent: false,
+            even_if_suspect,
         };
         self.operator.post_json("/api/v1/promote", &order).await
     }

@@ -1,0 +1,58 @@
+//! Which host follows what, by the fleet file and by what the host says of itself.
+
+use lockstep_model::api::Facts;
+use lockstep_model::{ChannelName, Follow, HostName, PackageName, Platform};
+use lockstep_plan::rollout::Labels;
+
+use super::fleet::Accepted;
+
+/// What a host says of itself, as labels.
+pub(crate) fn said(os: &str, kernel: &str, platform: Option<&Platform>) -> Labels {
+    let platform = platform.map(ToString::to_string).unwrap_or_default();
+    [("os", os), ("kernel", kernel), ("platform", &platform)]
+        .into_iter()
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .collect()
+}
+
+/// What a host says of itself in its facts.
+pub(crate) fn said_in(facts: &Facts) -> Labels {
+    said(&facts.os, &facts.kernel, facts.platform.as_ref())
+}
+
+/// All labels of a host: what the fleet file says counts more than what the host says.
+pub(crate) fn labels(accepted: Option<&Accepted>, host: &HostName, mut said: Labels) -> Labels {
+    if let Some(accepted) = accepted {
+        let file = accepted.fleet.labels_of(host).iter();
+        said.extend(file.map(|(key, value)| (key.clone(), value.clone())));
+    }
+    said
+}
+
+/// What a host follows, one for each package.
+pub(crate) fn follows(accepted: Option<&Accepted>, host: &HostName, said: &Labels) -> Vec<Follow> {
+    match accepted {
+        Some(accepted) if accepted.fleet.has_follow_rules() => accepted.fleet.follows(host, said),
+        _ => vec![Follow::agent()],
+    }
+}
+
+/// True if a host follows this channel for the package, and is not held at a version.
+pub(crate) fn does_follow(
+    accepted: Option<&Accepted>,
+    host: &HostName,
+    said: &Labels,
+    package: &PackageName,
+    channel: &ChannelName,
+) -> bool {
+    let agent = Follow::agent();
+    match accepted {
+        Some(accepted) if accepted.fleet.has_follow_rules() => accepted
+            .fleet
+            .follows(host, said)
+            .iter()
+            .any(|it| it.package == *package && it.channel == *channel && it.pin.is_none()),
+        _ => *package == agent.package && *channel == agent.channel,
+    }
+}

@@ -1,0 +1,121 @@
+//! What is known of the hosts that a rollout is about.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use lockstep_model::{Health, HostName, ItemName, Level, Rollout};
+use lockstep_plan::rollout::{HostFacts, before};
+use lockstep_store::Standing;
+
+use super::{events, follows};
+use crate::app::App;
+
+/// Items at `sick` or worse of each host, by name.
+type Ailing = HashMap<HostName, Vec<(ItemName, Level)>>;
+
+/// What is known of them now.
+pub(crate) async fn facts(
+    app: &App,
+    rollout: &Rollout,
+    now: Timestamp,
+) -> Result<Vec<HostFacts>, lockstep_store::Error> {
+    let fleet = app.store.standings(&rollout.package).await?;
+    facts_of(app, rollout, fleet, now).await
+}
+
+/// Picks from the fleet the hosts that follow the rollout's channel and are not held at a version. A host for whose
+/// platform there is no such release is left alone.
+pub(crate) async fn facts_of(
+    app: &App,
+    rollout: &Rollout,
+    fleet: Vec<Standing>,
+    now: Timestamp,
+) -> Result<Vec<HostFacts>, lockstep_store::Error> {
+    let orders = app.standing.read(app).await?;
+    let failed = failed(app, rollout).await?;
+    let mut ailing = ailing(app, rollout).await?;
+    let baselines = app.store.baselines(rollout.id).await?;
+    let mut before = before(&baselines, rollout);
+    let accepted = app.fleet.accepted();
+    let platforms = orders.platforms(&rollout.package, &rollout.version);
+    // A release that was withdrawn meanwhile does not make its hosts leave the rollout.
+    let members: HashSet<&HostName> = rollout.waves.iter().flat_map(|wave| &wave.hosts).collect();
+    let mut facts = Vec::with_capacity(fleet.len());
+    for host in fleet {
+        let platform = host.platform.as_ref();
+        let runs_it = platform.is_some_and(|host| platforms.iter().any(|it| it.runs_on(host)));
+        if !runs_it && !members.contains(&host.host) {
+            continue;
+        }
+        let said = follows::said(&host.os, &host.kernel, platform);
+        let (package, channel) = (&rollout.package, &rollout.channel);
+        if !follows::does_follow(accepted.as_deref(), &host.host, &said, package, channel) {
+            continue;
+        }
+        // Whoever runs the version, proven, has made up for a failure.
+        let has_proven = host.proven && host.version.as_ref() == Some(&rollout.version);
+        let silent = app.is_silent(&host.host, host.last_seen, host.enrolled_at, now);
+        let release = platform.and_then(|platform| {
+            let mut offered = orders.offered(package, platform);
+            offered.find(|release| release.details.version == rollout.version)
+        });
+        facts.push(HostFacts {
+            failed: failed.contains(&host.host) && !has_proven,
+            version: host.version,
+            proven: host.proven,
+            running: host.running,
+            kept: host.kept,
+            health: Health {
+                silent,
+                ailing: ailing.remove(&host.host).unwrap_or_default(),
+            },
+            before: before.remove(&host.host),
+            labels: Arc::new(follows::labels(accepted.as_deref(), &host.host, said)),
+            bytes: release.map_or(0, |release| release.length),
+            name: host.host,
+        });
+    }
+    Ok(facts)
+}
+
+/// The items of all hosts that are at `sick` or worse and that the strategy gates.
+async fn ailing(app: &App, rollout: &Rollout) -> Result<Ailing, lockstep_store::Error> {
+    let gated = &rollout.strategy.items;
+    let is_gated = |item: &ItemName| {
+        !events::is_of_the_server(item)
+            && (gated.is_empty() || gated.iter().any(|glob| glob.matches(item.as_str())))
+    };
+    let mut ailing = Ailing::new();
+    for trouble in app.store.troubles().await? {
+        if trouble.level >= Level::SICK && is_gated(&trouble.item) {
+            let items = ailing.entry(trouble.host).or_default();
+            items.push((trouble.item, trouble.level));
+        }
+    }
+    for items in ailing.values_mut() {
+        items.sort_by(|(a, one), (b, other)| other.cmp(one).then_with(|| a.cmp(b)));
+        items.truncate(Health::MOST);
+        items.sort();
+    }
+    Ok(ailing)
+}
+
+/// Hosts that tried the rollout's version by this order and failed.
+pub(crate) async fn failed(
+    app: &App,
+    rollout: &Rollout,
+) -> Result<HashSet<HostName>, lockstep_store::Error> {
+    let blamed = app.store.blamed_runs(Some(rollout.id)).await?;
+    // The way back to another version has the same order's number, and says nothing about this one.
+    let of_this = blamed
+        .into_iter()
+        .filter(|run| run.record.package == rollout.package)
+        .filter(|run| {
+            run.record
+                .to
+                .as_ref()
+                .is_some_and(|to| *to == rollout.version)
+        });
+    Ok(of_this.map(|run| run.host).collect())
+}
