@@ -159,7 +159,9 @@ fn way<'a>(
 ) -> Option<(Version, Way<'a>)> {
     let newest = rollouts.first()?;
     let rollout = &newest.rollout;
-    let wave = newest.seat(&host.name).and_then(|it| rollout.waves.get(it.wave));
+    let wave = newest
+        .seat(&host.name)
+        .and_then(|it| rollout.waves.get(it.wave));
     let taken_back = wave.is_some_and(|wave| wave.state == WaveState::TakenBack);
     let back = match rollout.state {
         RolloutState::RollingBack | RolloutState::Cancelled => true,
@@ -191,7 +193,11 @@ impl Asked<'_> {
         if self.runs(wanted) {
             return Some(Gate::None { version });
         }
-        let mut listed = self.listed.iter().filter(|it| it.version == wanted).peekable();
+        let mut listed = self
+            .listed
+            .iter()
+            .filter(|it| it.version == wanted)
+            .peekable();
         if listed.peek().is_none() {
             return Some(Gate::Withdrawn { version });
         }
@@ -267,14 +273,16 @@ impl Asked<'_> {
 
     fn suspect(&self) -> Gate {
         Gate::Suspect {
-            why: self.suspect.unwrap_or("an earlier rollout found it wanting").into(),
+            why: self
+                .suspect
+                .unwrap_or("an earlier rollout found it wanting")
+                .into(),
         }
     }
 
     /// A host that was let go goes, unless the hours are over before it has begun.
     fn let_go(&self, rollout: &Rollout) -> Option<Gate> {
-        let has_begun =
-            self.host.running || self.host.version.as_ref() == Some(&rollout.version);
+        let has_begun = self.host.running || self.host.version.as_ref() == Some(&rollout.version);
         match self.shut_until(rollout) {
             Some(opens) if !has_begun => Some(Gate::Shut { opens }),
             _ => None,

@@ -321,7 +321,10 @@ impl fmt::Display for Gate {
             }
             Self::Wave { wave, after } => write!(f, "it is in {wave}, {after}"),
             Self::InWave { wave, short } => {
-                write!(f, "it is in {wave}, which is open, and has not been let go: ")?;
+                write!(
+                    f,
+                    "it is in {wave}, which is open, and has not been let go: "
+                )?;
                 match short {
                     Some(Short::Moment { at }) => write!(f, "its moment is {at:.0}"),
                     Some(short) => fmt::Display::fmt(short, f),
@@ -350,7 +353,10 @@ impl fmt::Display for Gate {
                 }
             }
             Self::Hop { through, to } => {
-                write!(f, "it must pass through {through} before {to}, and is told so")
+                write!(
+                    f,
+                    "it must pass through {through} before {to}, and is told so"
+                )
             }
             Self::Told { version, by } => {
                 write!(f, "it is let go and told {version} with its next report")?;

@@ -6,8 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 use lockstep_model::api::{Kept, Updates};
 use lockstep_model::{
     ChannelName, Follow, Health, HostName, Hours, Interval, ItemName, Late, Level, Limit,
-    PackageName, Percent, Phase, Platform, Rollout, RolloutId, RolloutState, Spread, Strategy as Plan,
-    Version, WaveSize, WaveState, Windows,
+    PackageName, Percent, Phase, Platform, Rollout, RolloutId, RolloutState, Spread,
+    Strategy as Plan, Version, WaveSize, WaveState, Windows,
 };
 use proptest::prelude::*;
 
@@ -143,7 +143,10 @@ impl World {
     #[track_caller]
     fn says(&self, host: &str, code: &str, words: &str) {
         let said = self.ask(&name(host));
-        assert_eq!((said.gate.code(), said.gate.to_string().as_str()), (code, words));
+        assert_eq!(
+            (said.gate.code(), said.gate.to_string().as_str()),
+            (code, words)
+        );
     }
 }
 
@@ -167,7 +170,11 @@ fn what_the_fleet_file_and_the_list_say_goes_first() {
         "it is let go and told 2.0.0 with its next report, by 1970-01-01T00:05:05Z",
     );
     world.updates = Updates::Off;
-    world.says(first, "updates-off", "updates are switched off on the server");
+    world.says(
+        first,
+        "updates-off",
+        "updates are switched off on the server",
+    );
     world.listed[1].1 = false;
     world.says(first, "no-release", "there is no 2.0.0 for linux-x86_64");
     world.listed.truncate(1);
@@ -178,7 +185,11 @@ fn what_the_fleet_file_and_the_list_say_goes_first() {
     world.rollouts.clear();
     world.says(first, "nothing-promoted", "nothing is promoted to stable");
     world.follow = None;
-    world.says(first, "not-followed", "it follows no channel of the package");
+    world.says(
+        first,
+        "not-followed",
+        "it follows no channel of the package",
+    );
 }
 
 #[test]
@@ -188,8 +199,15 @@ fn a_host_that_is_held_elsewhere_goes_there_and_stays() {
     let last = hosts[3].as_str();
     world.follow.as_mut().unwrap().pin = Some(version("2.0.0"));
     let said = world.ask(&name(last));
-    assert_eq!((said.wanted, said.gate.code()), (Some(version("2.0.0")), "told"));
-    world.fleet = world.fleet.iter().map(|it| proven(it.name.as_str())).collect();
+    assert_eq!(
+        (said.wanted, said.gate.code()),
+        (Some(version("2.0.0")), "told")
+    );
+    world.fleet = world
+        .fleet
+        .iter()
+        .map(|it| proven(it.name.as_str()))
+        .collect();
     world.says(last, "none", "it runs 2.0.0, proven");
 }
 
@@ -200,7 +218,8 @@ fn waves_come_one_after_the_other() {
         panic!("four hosts");
     };
     let world = World::new(rollout.clone(), fleet.clone(), 10);
-    let waits = "it is in wave 2 of 3, and wave 1 of 3 comes first: 0 of its 1 hosts have proven it";
+    let waits =
+        "it is in wave 2 of 3, and wave 1 of 3 comes first: 0 of its 1 hosts have proven it";
     world.says(second, "wave", waits);
 
     let mut fleet = fleet;
@@ -221,7 +240,8 @@ fn waves_come_one_after_the_other() {
     let world = World::new(rollout.clone(), fleet.clone(), 90);
     let next = "it is in wave 2 of 3, which opens at the server's next look";
     world.says(second, "wave", next);
-    let waits = "it is in wave 3 of 3, and wave 2 of 3 comes first: 0 of its 2 hosts have proven it";
+    let waits =
+        "it is in wave 3 of 3, and wave 2 of 3 comes first: 0 of its 2 hosts have proven it";
     world.says(last, "wave", waits);
 
     let mut held = rollout.clone();
@@ -230,7 +250,8 @@ fn waves_come_one_after_the_other() {
         ..Windows::default()
     };
     let world = World::new(held, fleet, 90);
-    let shut = "it is in wave 2 of 3, which waits for its hours: the window opens at 1970-01-01T02:00:00Z";
+    let shut =
+        "it is in wave 2 of 3, which waits for its hours: the window opens at 1970-01-01T02:00:00Z";
     world.says(second, "wave", shut);
 }
 
@@ -257,7 +278,10 @@ fn within_a_wave_hosts_wait_for_their_moment_and_for_limits() {
     let world = World::new(rollout, fleet, 10);
     let said = world.ask(&waits);
     assert_eq!(said.gate.code(), "moment");
-    assert!(said.opens.is_some_and(|opens| opens > at(10) && opens < at(3_700)));
+    assert!(
+        said.opens
+            .is_some_and(|opens| opens > at(10) && opens < at(3_700))
+    );
 
     let fit = Plan {
         fit: Some(WaveSize::Count(3)),
@@ -278,7 +302,11 @@ fn what_people_and_gates_say_holds_those_that_wait() {
     let paused = pause(&rollout, "ann").unwrap().rollout;
     let mut world = World::new(paused, fleet, 10);
     world.says(last, "paused", "rollout 7 is paused by ann");
-    assert_eq!(world.ask(&name(first)).gate.code(), "told", "it was let go before");
+    assert_eq!(
+        world.ask(&name(first)).gate.code(),
+        "told",
+        "it was let go before"
+    );
 
     let halted = halt(&rollout, "ann").unwrap().rollout;
     world.rollouts = vec![Ordered::new(halted, false)];
@@ -302,7 +330,11 @@ fn what_the_host_says_is_told_in_its_words() {
     let (rollout, fleet, hosts) = begun(plan());
     let first = hosts[0].as_str();
     let mut world = World::new(rollout, fleet, 10);
-    let place = world.fleet.iter().position(|it| it.name == name(first)).unwrap();
+    let place = world
+        .fleet
+        .iter()
+        .position(|it| it.name == name(first))
+        .unwrap();
 
     world.kept = Some(Kept {
         package: PackageName::lockstep(),
@@ -314,7 +346,11 @@ fn what_the_host_says_is_told_in_its_words() {
     let words = "the host keeps it as it is: the server has no place for a download; it looks again at 1970-01-01T00:01:00Z";
     world.says(first, "kept", words);
     world.kept.as_mut().unwrap().version = version("1.5.0");
-    assert_eq!(world.ask(&name(first)).gate.code(), "told", "it spoke of another order");
+    assert_eq!(
+        world.ask(&name(first)).gate.code(),
+        "told",
+        "it spoke of another order"
+    );
 
     world.fleet[place].kept = true;
     let words = "the host keeps it as it is: updates are switched off there";
@@ -360,7 +396,12 @@ fn those_who_came_later_are_told_the_rule() {
 /// What a host does, anew in each round.
 fn facts(index: usize) -> impl Strategy<Value = HostFacts> {
     let state = 0u8..10;
-    (state, proptest::bool::weighted(0.1), proptest::bool::weighted(0.1), proptest::bool::weighted(0.1))
+    (
+        state,
+        proptest::bool::weighted(0.1),
+        proptest::bool::weighted(0.1),
+        proptest::bool::weighted(0.1),
+    )
         .prop_map(move |(state, silent, kept, ill)| {
             let mut facts = host(&format!("host{index}"));
             match state {
@@ -397,26 +438,34 @@ fn strategies() -> impl Strategy<Value = Plan> {
         proptest::option::of(1u64..600),
         0u32..3,
     )
-        .prop_map(|(canaries, bake, late, hours, in_flight, fit, spread, failed)| Plan {
-            waves: vec![WaveSize::Count(canaries), WaveSize::share(50), WaveSize::ALL],
-            bake: Interval::from_secs(bake),
-            late,
-            windows: Windows {
-                hours: hours.map(|hours| Hours::parse(hours, "UTC").unwrap()),
-                ..Windows::default()
-            },
-            in_flight: in_flight.map(Limit::count),
-            fit: fit.map(WaveSize::Count),
-            spread: spread.map_or(Spread::None, |secs| Spread::Points(vec![(Interval::from_secs(secs), 100)])),
-            failed: lockstep_model::Gate {
-                limit: Limit {
-                    count: failed,
-                    percent: Percent::new(50),
+        .prop_map(
+            |(canaries, bake, late, hours, in_flight, fit, spread, failed)| Plan {
+                waves: vec![
+                    WaveSize::Count(canaries),
+                    WaveSize::share(50),
+                    WaveSize::ALL,
+                ],
+                bake: Interval::from_secs(bake),
+                late,
+                windows: Windows {
+                    hours: hours.map(|hours| Hours::parse(hours, "UTC").unwrap()),
+                    ..Windows::default()
                 },
-                ..Plan::default().failed
+                in_flight: in_flight.map(Limit::count),
+                fit: fit.map(WaveSize::Count),
+                spread: spread.map_or(Spread::None, |secs| {
+                    Spread::Points(vec![(Interval::from_secs(secs), 100)])
+                }),
+                failed: lockstep_model::Gate {
+                    limit: Limit {
+                        count: failed,
+                        percent: Percent::new(50),
+                    },
+                    ..Plan::default().failed
+                },
+                ..Plan::default()
             },
-            ..Plan::default()
-        })
+        )
 }
 
 /// Commands of people, mostly none.
@@ -477,18 +526,33 @@ fn check(world: &World, host: &HostFacts) -> Result<(), TestCaseError> {
     let said = world.ask(&host.name);
     let words = said.gate.to_string();
     let context = format!("{}: {words} ({:?})", host.name, said.gate);
-    prop_assert!(!words.trim().is_empty() && !said.gate.code().is_empty(), "{}", context);
+    prop_assert!(
+        !words.trim().is_empty() && !said.gate.code().is_empty(),
+        "{}",
+        context
+    );
     let runs_it = said.wanted.as_ref().is_some_and(|it| host.has_proven(it));
     prop_assert_eq!(said.gate.is_none(), runs_it, "{}", &context);
     let code = said.gate.code();
     if matches!(code, "wave" | "moment" | "window" | "planned") {
-        prop_assert!(said.opens.is_none_or(|opens| opens > world.now), "{}", context);
+        prop_assert!(
+            said.opens.is_none_or(|opens| opens > world.now),
+            "{}",
+            context
+        );
     }
-    let pinned = world.follow.as_ref().is_some_and(|follow| follow.pin.is_some());
+    let pinned = world
+        .follow
+        .as_ref()
+        .is_some_and(|follow| follow.pin.is_some());
     if pinned {
         return Ok(());
     }
-    prop_assert!(code != "next-look", "the server has just looked: {}", context);
+    prop_assert!(
+        code != "next-look",
+        "the server has just looked: {}",
+        context
+    );
     let asker = Asker {
         name: &host.name,
         version: host.version.as_ref(),
@@ -509,8 +573,15 @@ fn check(world: &World, host: &HostFacts) -> Result<(), TestCaseError> {
     }
     let waits = world.rollouts[0].rollout.waves.iter();
     let waits = waits.filter(|wave| wave.state == WaveState::Waiting);
-    if waits.flat_map(|wave| &wave.hosts).any(|it| *it == host.name) {
-        prop_assert!(!matches!(code, "told" | "in-flight" | "fit" | "moment"), "{}", context);
+    if waits
+        .flat_map(|wave| &wave.hosts)
+        .any(|it| *it == host.name)
+    {
+        prop_assert!(
+            !matches!(code, "told" | "in-flight" | "fit" | "moment"),
+            "{}",
+            context
+        );
     }
     Ok(())
 }
