@@ -1,11 +1,14 @@
-//! What the fleet says of locks and packages: how hosts are changed, and not all at once.
+//! What the fleet says of locks, packages and rollouts: how hosts are changed, and not all at once.
 
 use std::collections::BTreeSet;
 
-use lockstep_model::{Glob, HostName, LockName, LockRule, PackageName, PackageRule};
+use lockstep_model::{
+    ChannelName, HostName, LockName, LockRule, PackageName, PackageRule, Strategy,
+};
 
 use crate::declared::Package;
 use crate::fleet::Fleet;
+use crate::pattern::is_any;
 
 impl Fleet {
     /// What holds for a lock. One that the file does not name has one place, and nothing else counts.
@@ -43,6 +46,21 @@ impl Fleet {
         packages.map(|package| &package.rule.name).collect()
     }
 
+    /// How rollouts of a channel go; none where the file says nothing about it. A channel has one strategy for all of
+    /// its packages.
+    #[must_use]
+    pub fn strategy(&self, _package: &PackageName, channel: &ChannelName) -> Option<&Strategy> {
+        let channel = self.declared.channels.get(channel)?;
+        let named = self.declared.strategies.get(&channel.strategy)?;
+        Some(&named.strategy)
+    }
+
+    /// The strategies that the file names.
+    pub fn strategies(&self) -> impl Iterator<Item = (&str, &Strategy)> {
+        let named = self.declared.strategies.iter();
+        named.map(|(name, it)| (name.as_str(), &it.strategy))
+    }
+
     /// What is kept current on a host, by name.
     pub(crate) fn packages_of(&self, host: &HostName) -> Vec<PackageRule> {
         sorted(
@@ -55,7 +73,6 @@ impl Fleet {
 
     /// The same for hosts that neither the file nor a group's pattern names.
     pub(crate) fn packages_of_others(&self) -> Vec<PackageRule> {
-        let is_any = |glob: &Glob| glob.as_str().chars().all(|c| c == '*');
         let packages = self.declared.packages.values();
         sorted(packages.filter(|package| package.members.globs.iter().any(is_any)))
     }

@@ -2,6 +2,7 @@
 
 mod ambiguity;
 mod circles;
+mod follows;
 mod hosts;
 mod locks;
 mod packages;
@@ -17,4 +18,5 @@ pub(crate) fn fleet(fleet: &Fleet, sources: &Sources, faults: &Faults) {
     ambiguity::check(fleet, sources, faults);
     locks::check(fleet, faults);
     packages::check(fleet, sources, faults);
+    follows::check(fleet, sources, faults);
 }

@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use lockstep_model::{
-    Fitness, Glob, HostName, Interval, LevelNames, LockName, LockRule, PackageRule, Setting,
-    SnmpVersion,
+    ChannelName, Fitness, Follow, Glob, HostName, Interval, LevelNames, LockName, LockRule,
+    PackageRule, Setting, SnmpVersion, Strategy,
 };
 
+use crate::pattern::is_any;
 use crate::read::Set;
 use crate::source::At;
 
@@ -124,6 +125,38 @@ pub(crate) struct Package {
     pub(crate) rule: PackageRule,
 }
 
+/// `[strategy.NAME]`.
+#[derive(Debug, Clone)]
+pub(crate) struct NamedStrategy {
+    /// Where its name stands.
+    pub(crate) at: At,
+    pub(crate) strategy: Strategy,
+    /// Where it names labels, and the keys that do.
+    pub(crate) labels: Vec<(&'static str, Set<String>)>,
+}
+
+/// `[channel.NAME]`.
+#[derive(Debug, Clone)]
+pub(crate) struct Channel {
+    /// Where its name stands.
+    pub(crate) at: At,
+    /// The name of its strategy, which may be one that is not known.
+    pub(crate) strategy: String,
+}
+
+/// `[follow.NAME]`.
+#[derive(Debug, Clone)]
+pub(crate) struct FollowRule {
+    /// Where its name stands.
+    pub(crate) at: At,
+    pub(crate) members: Members,
+    /// The hosts that it names, and where.
+    pub(crate) names: Vec<Set<HostName>>,
+    pub(crate) groups: Vec<String>,
+    pub(crate) priority: i64,
+    pub(crate) follow: Follow,
+}
+
 /// Everything about hosts.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Declared {
@@ -136,6 +169,10 @@ pub(crate) struct Declared {
     pub(crate) locks: BTreeMap<LockName, Lock>,
     /// By the names of their tables.
     pub(crate) packages: BTreeMap<String, Package>,
+    pub(crate) strategies: BTreeMap<String, NamedStrategy>,
+    pub(crate) channels: BTreeMap<ChannelName, Channel>,
+    /// By the names of their tables.
+    pub(crate) follows: BTreeMap<String, FollowRule>,
 }
 
 impl Members {
@@ -144,6 +181,19 @@ impl Members {
         self.names.contains(name)
             || self.globs.iter().any(|glob| glob.matches(name.as_str()))
             || self.labels.iter().any(|test| test.value.holds(labels))
+    }
+}
+
+impl FollowRule {
+    /// True if it speaks of all hosts: it names none, or has a pattern of stars alone.
+    pub(crate) fn is_for_all(&self) -> bool {
+        let Members {
+            names,
+            globs,
+            labels,
+        } = &self.members;
+        let nobody = names.is_empty() && globs.is_empty() && labels.is_empty();
+        (nobody && self.groups.is_empty()) || globs.iter().any(is_any)
     }
 }
 

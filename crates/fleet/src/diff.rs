@@ -1,5 +1,7 @@
 //! What another fleet file would change, and for whom.
 
+mod rollouts;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -7,6 +9,7 @@ use lockstep_model::alert::AlertRules;
 use lockstep_model::{HostName, LevelNames, Work, WorkItem};
 use serde::Serialize;
 
+use self::rollouts::followed;
 use crate::explain::shown;
 use crate::fleet::Fleet;
 use crate::words::{lock_in_words, package_in_words};
@@ -21,6 +24,8 @@ pub struct Diff {
     pub others: HostDiff,
     /// What changes in locks.
     pub locks: Vec<Changed>,
+    /// What changes in strategies, in channels, and in the rules about who follows what.
+    pub rollouts: Vec<Changed>,
     /// What changes in who is told of what, and in silences.
     pub alerts: Vec<Changed>,
 }
@@ -64,12 +69,18 @@ impl Fleet {
             (!diff.is_empty()).then(|| (host.clone(), diff))
         });
         let hosts = hosts.collect();
+        let mut others = between(&self.work_for_others(), &other.work_for_others());
+        others.changed.extend(changes(
+            &followed(&self.follows_of_others()),
+            &followed(&other.follows_of_others()),
+        ));
         let mut alerts = changes(&told(self.alert_rules()), &told(other.alert_rules()));
         alerts.extend(changes(&self.silence_facts(), &other.silence_facts()));
         Diff {
             hosts,
-            others: between(&self.work_for_others(), &other.work_for_others()),
+            others,
             locks: changes(&self.lock_facts(), &other.lock_facts()),
+            rollouts: changes(&self.rollout_facts(), &other.rollout_facts()),
             alerts,
         }
     }
@@ -91,8 +102,10 @@ impl Fleet {
         let parents: Vec<&str> = parents.into_iter().map(HostName::as_str).collect();
         let facts = [("groups", self.groups_of(host)), ("depends on", parents)];
         let facts = facts.into_iter().filter(|(_, names)| !names.is_empty());
+        let facts = facts.map(|(key, names)| (key.to_owned(), names.join(", ")));
+        // What the host says of itself is not known here; rules that ask for it are compared as rules.
         facts
-            .map(|(key, names)| (key.to_owned(), names.join(", ")))
+            .chain(followed(&self.follows(host, &BTreeMap::new())))
             .collect()
     }
 
@@ -247,6 +260,7 @@ impl Diff {
         self.hosts.is_empty()
             && self.others.is_empty()
             && self.locks.is_empty()
+            && self.rollouts.is_empty()
             && self.alerts.is_empty()
     }
 }
@@ -316,7 +330,12 @@ impl fmt::Display for Diff {
                 self.others
             ));
         }
-        for (what, changed) in [("locks", &self.locks), ("alerts", &self.alerts)] {
+        let shared = [
+            ("locks", &self.locks),
+            ("rollouts", &self.rollouts),
+            ("alerts", &self.alerts),
+        ];
+        for (what, changed) in shared {
             if !changed.is_empty() {
                 let lines: Vec<String> = changed.iter().map(|it| format!("  ~ {it}")).collect();
                 texts.push(format!("{what}:\n{}", lines.join("\n")));

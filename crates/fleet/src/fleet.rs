@@ -9,6 +9,7 @@ use lockstep_model::{ContentHash, HostName, LevelNames, Retention};
 use crate::check;
 use crate::declared::{Declared, Group, Host};
 use crate::fault::{Errors, Faults};
+use crate::follow::Rules;
 use crate::keys::KeyFiles;
 use crate::parse::{self, Everything};
 use crate::silence::RecurringSilence;
@@ -24,6 +25,7 @@ pub struct Fleet {
     pub(crate) history: Retention,
     alerts: AlertRules,
     silences: Vec<RecurringSilence>,
+    pub(crate) follows: Rules,
     /// Hosts that the file names, in `[host.NAME]` or in a group.
     known: BTreeSet<HostName>,
     /// Hosts without an agent by the one that watches them.
@@ -92,6 +94,7 @@ impl Fleet {
         let mut fleet = Self {
             known: known(&declared),
             watched: watched(&declared),
+            follows: Rules::of(&declared),
             sources: Sources::default(),
             keys: BTreeMap::new(),
             declared,

@@ -8,6 +8,7 @@
 //!   `[fitness.PROBE]`, `[item.X]`, the host's groups and the host itself, each of which beats those before it;
 //! * [`Fleet::alert_rules`] and [`Fleet::silences`]: who is told of what, and when nobody is;
 //! * [`Fleet::lock_rule`]: what holds for a lock; which packages are kept current is part of the work document;
+//! * [`Fleet::follows`]: which channels a host follows; [`Fleet::strategy`]: how rollouts of a channel go;
 //! * [`Fleet::explain`]: which line of which file made an item what it is on a host;
 //! * [`Fleet::diff`]: what another fleet file would change for whom.
 //!
@@ -23,6 +24,7 @@ mod distance;
 mod explain;
 mod fault;
 mod fleet;
+mod follow;
 mod keys;
 mod load;
 mod parse;
@@ -38,9 +40,10 @@ pub use diff::{Changed, Diff, HostDiff};
 pub use explain::{Explained, Explanation};
 pub use fault::{Errors, Fault};
 pub use fleet::Fleet;
+pub use follow::Followed;
 pub use silence::RecurringSilence;
 pub use source::Place;
-pub use words::{lock_in_words, package_in_words};
+pub use words::{follow_in_words, lock_in_words, package_in_words, strategy_in_words};
 
 #[cfg(test)]
 mod tests;

@@ -4,13 +4,16 @@
 //! texts are read twice: once for the names and the levels, once for everything else.
 
 mod alert;
+mod channel;
 mod fitness;
+pub(crate) mod follow;
 mod group;
 mod item;
 mod lock;
 mod package;
 mod receiver;
 mod silence;
+pub(crate) mod strategy;
 
 use std::collections::BTreeMap;
 
@@ -41,8 +44,9 @@ pub(crate) struct Everything {
 }
 
 /// The kinds of tables that have names: `[group.web]`.
-const NAMED: [&str; 10] = [
-    "alert", "fitness", "group", "host", "item", "lock", "package", "receiver", "silence", "user",
+const NAMED: [&str; 13] = [
+    "alert", "channel", "fitness", "follow", "group", "host", "item", "lock", "package",
+    "receiver", "silence", "strategy", "user",
 ];
 
 /// What all definitions are read with.
@@ -136,6 +140,9 @@ pub(crate) fn everything<'a>(
     fitness::check_used(&context, &declared);
     declared.locks = lock::all(&context, &declared.groups);
     declared.packages = package::all(&context, &declared.groups, &declared.locks);
+    declared.strategies = strategy::all(&context);
+    declared.channels = channel::all(&context, &declared.strategies);
+    declared.follows = follow::all(&context, &declared);
     let receivers = receiver::all(&context);
     let pace = alert::pace(top.singles.remove("alerts"));
     let (receivers, routes) = alert::routes(&context, receivers, &declared.groups);

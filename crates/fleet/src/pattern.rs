@@ -1,5 +1,7 @@
 //! How patterns for names relate to one another.
 
+use std::fmt;
+
 use lockstep_model::Glob;
 
 /// True if everything that `narrow` matches is matched by `wide`. (It may say no where two stars in a row hide a
@@ -71,6 +73,11 @@ pub(crate) fn overlap(one: &Glob, other: &Glob) -> bool {
     reached[other.len()]
 }
 
+/// True if it is made of stars alone, which match everything.
+pub(crate) fn is_any(pattern: &Glob) -> bool {
+    pattern.as_str().chars().all(|c| c == '*')
+}
+
 /// The probe's part of an item's pattern: what stands before the first colon.
 pub(crate) fn probe(pattern: &Glob) -> &str {
     pattern.as_str().split(':').next().unwrap_or_default()
@@ -79,6 +86,69 @@ pub(crate) fn probe(pattern: &Glob) -> &str {
 /// What stands behind the first colon.
 pub(crate) fn object(pattern: &Glob) -> Option<&str> {
     pattern.as_str().split_once(':').map(|(_, object)| object)
+}
+
+/// A pattern that is asked often. With one star, as most have, it needs no more than a look at both ends of a name.
+#[derive(Debug, Clone)]
+pub(crate) struct Quick {
+    glob: Glob,
+    weight: usize,
+    kind: Kind,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Plain,
+    /// At which byte its only star stands.
+    OneStar(usize),
+    Any,
+}
+
+impl Quick {
+    pub(crate) fn new(glob: Glob) -> Self {
+        let text = glob.as_str();
+        let mut wild = text.match_indices(['*', '?']);
+        let kind = match (wild.next(), wild.next()) {
+            (None, _) => Kind::Plain,
+            (Some((at, "*")), None) => Kind::OneStar(at),
+            _ => Kind::Any,
+        };
+        Self {
+            weight: glob.weight(),
+            glob,
+            kind,
+        }
+    }
+
+    pub(crate) fn glob(&self) -> &Glob {
+        &self.glob
+    }
+
+    /// As [`Glob::weight`].
+    pub(crate) fn weight(&self) -> usize {
+        self.weight
+    }
+
+    /// As [`Glob::matches`].
+    pub(crate) fn matches(&self, name: &str) -> bool {
+        let text = self.glob.as_str();
+        match self.kind {
+            Kind::Plain => text == name,
+            Kind::OneStar(at) => {
+                let (begin, end) = (&text[..at], &text[at + 1..]);
+                name.len() >= begin.len() + end.len()
+                    && name.starts_with(begin)
+                    && name.ends_with(end)
+            }
+            Kind::Any => self.glob.matches(name),
+        }
+    }
+}
+
+impl fmt::Display for Quick {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.glob.fmt(f)
+    }
 }
 
 #[cfg(test)]
@@ -120,6 +190,14 @@ mod tests {
             if covers(&wide, &narrow) && narrow.matches(&name) {
                 prop_assert!(wide.matches(&name));
             }
+        }
+
+        #[test]
+        fn a_quick_pattern_matches_what_it_stands_for(pattern in "[abé*?]{1,6}", name in "[abé]{0,6}") {
+            let glob = glob(&pattern);
+            let quick = Quick::new(glob.clone());
+            prop_assert_eq!(quick.matches(&name), glob.matches(&name), "{} {}", pattern, name);
+            prop_assert_eq!(quick.weight(), glob.weight());
         }
 
         #[test]

@@ -1,8 +1,9 @@
-//! Locks and packages in words, each key by itself.
+//! Locks, packages and rollouts in words, each key by itself.
 
 use std::collections::BTreeMap;
 
-use lockstep_model::{ContentHash, LevelNames, LockRule, Need, PackageRule};
+use lockstep_model::{ContentHash, Follow, LevelNames, LockRule, Need, PackageRule, Strategy};
+use serde_json::Value;
 
 /// What is said of a lock, by key. Levels are called as the fleet calls them.
 #[must_use]
@@ -72,6 +73,36 @@ pub fn package_in_words(rule: &PackageRule) -> BTreeMap<&'static str, String> {
         );
     }
     words
+}
+
+/// What is said of a strategy, by key, as it would be written. What is left out of a strategy is left out here.
+#[must_use]
+pub fn strategy_in_words(strategy: &Strategy) -> BTreeMap<String, String> {
+    let Ok(Value::Object(keys)) = serde_json::to_value(strategy) else {
+        return BTreeMap::new();
+    };
+    let in_words = |value: Value| match value {
+        Value::String(text) => text,
+        Value::Array(list) => {
+            let texts = list.iter().map(|entry| match entry {
+                Value::String(text) => text.clone(),
+                other => other.to_string(),
+            });
+            texts.collect::<Vec<_>>().join(", ")
+        }
+        other => other.to_string(),
+    };
+    let words = keys.into_iter().map(|(key, value)| (key, in_words(value)));
+    words.filter(|(_, text)| !text.is_empty()).collect()
+}
+
+/// What a host does for a package that it follows: `channel beta`, or `channel beta, held at 1.4.2`.
+#[must_use]
+pub fn follow_in_words(follow: &Follow) -> String {
+    match &follow.pin {
+        Some(version) => format!("channel {}, held at {version}", follow.channel),
+        None => format!("channel {}", follow.channel),
+    }
 }
 
 /// As a host permits it in its `agent.toml`: the hash of the armoured key without blank lines around it.

@@ -29,7 +29,7 @@ use lockstep_model::{Glob, HostName, SnmpVersion};
 use super::{Context, REPORT, SAMPLE, host_pattern, item, item_pattern, items, name};
 use crate::declared::{Declared, Dumb, Group, Host, LabelTest, Members, Scope, SnmpAccess};
 use crate::distance::question;
-use crate::fault::quoted;
+use crate::fault::{list, quoted};
 use crate::read::{Field, Section, Set};
 
 /// Most groups, and most patterns and labels that one of them has: beyond that, lists of names are meant.
@@ -103,7 +103,7 @@ pub(super) fn groups(context: &Context<'_>, declared: &mut Declared) {
             section.fault("a group needs hosts: names, patterns such as \"web*\", or labels such as \"role=web\"");
         }
         let members = hosts.map(|field| members(&field)).unwrap_or_default();
-        check_labels(context, declared, &members);
+        check_labels(context, declared, members.labels.iter(), &[]);
         let scope = scope(context, declared, &mut section);
         section.finish();
         let group = Group {
@@ -175,7 +175,7 @@ fn members(field: &Field<'_>) -> Members {
     members
 }
 
-fn label_test(key: &str, value: &str) -> Result<LabelTest, String> {
+pub(super) fn label_test(key: &str, value: &str) -> Result<LabelTest, String> {
     let (key, value) = (key.trim(), value.trim());
     if key.is_empty() || value.is_empty() {
         return Err("a label is written as in \"role=web\"".into());
@@ -186,9 +186,15 @@ fn label_test(key: &str, value: &str) -> Result<LabelTest, String> {
     })
 }
 
-/// Labels stand in this file only, so one that no host has is a mistake.
-fn check_labels(context: &Context<'_>, declared: &Declared, members: &Members) {
-    for test in &members.labels {
+/// Labels stand in this file only, so one that no host has is a mistake. `others` are the keys of those that hosts have
+/// without the file.
+pub(super) fn check_labels<'a>(
+    context: &Context<'_>,
+    declared: &Declared,
+    tests: impl Iterator<Item = &'a Set<LabelTest>>,
+    others: &[&str],
+) {
+    for test in tests {
         let mut hosts = declared.hosts.values();
         let known = hosts.any(|host| test.value.holds(&host.labels));
         if known || !context.faults.may_be_shown() {
@@ -203,8 +209,14 @@ fn check_labels(context: &Context<'_>, declared: &Declared, members: &Members) {
         all.dedup();
         let question = question(&wanted, all.iter().map(String::as_str));
         let message = format!("no host has the label {}{question}", quoted(&wanted));
-        let note = "labels are given by [host.NAME] labels = { role = \"web\" }";
-        context.faults.unknown(test.at, message, Some(note.into()));
+        let mut note = "labels are given by [host.NAME] labels = { role = \"web\" }".to_owned();
+        if !others.is_empty() {
+            note = format!(
+                "{note}; hosts themselves say {}",
+                list(others.iter().copied())
+            );
+        }
+        context.faults.unknown(test.at, message, Some(note));
     }
 }
 

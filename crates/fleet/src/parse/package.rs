@@ -80,7 +80,9 @@ fn package(
             list.fault("no host is named here");
         }
     }
-    let (members, names) = hosts.map(|field| members(&field)).unwrap_or_default();
+    let (members, names) = hosts
+        .map(|field| members(&field, "a package"))
+        .unwrap_or_default();
     let named = named.map(|field| field.one_or_more(|text| Ok::<_, String>(text.to_owned())));
     let named = named.unwrap_or_default();
     check_known(context, &named, "group", groups.keys().map(String::as_str));
@@ -139,7 +141,7 @@ fn package(
 }
 
 /// Names and patterns, and the names by themselves with their places.
-fn members(field: &Field<'_>) -> (Members, Vec<Set<HostName>>) {
+pub(super) fn members(field: &Field<'_>, what: &str) -> (Members, Vec<Set<HostName>>) {
     let mut members = Members::default();
     let mut names = Vec::new();
     for Set { value, at } in field.one_or_more(host_pattern) {
@@ -151,7 +153,7 @@ fn members(field: &Field<'_>) -> (Members, Vec<Set<HostName>>) {
         }
     }
     if members.globs.len() > MOST_PATTERNS {
-        field.fault(format!("a package has at most {MOST_PATTERNS} patterns"));
+        field.fault(format!("{what} has at most {MOST_PATTERNS} patterns"));
         members.globs.clear();
     }
     (members, names)
