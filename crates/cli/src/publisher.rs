@@ -12,7 +12,9 @@ use lockstep_host::fs::{self, Mode};
 use lockstep_model::api::operator::SignedMetadata;
 use lockstep_net::client::CallError;
 use lockstep_trust::author::{RootPlan, TargetsEdit, next_targets};
-use lockstep_trust::{PublicKey, Role, SigningKey, check_next_roots, check_targets, stated};
+use lockstep_trust::{
+    PublicKey, Role, SigningKey, TargetsContent, check_next_roots, check_targets, stated,
+};
 use serde_json::Value;
 
 use crate::operator::Operator;
@@ -128,6 +130,33 @@ impl Publisher {
         &self.dirs[0]
     }
 
+    /// What is listed now, by the publisher's own signature.
+    pub(crate) async fn listed(
+        &self,
+        operator: &Operator,
+        now: Timestamp,
+    ) -> anyhow::Result<TargetsContent> {
+        let root = self.newest_root(operator, now).await?;
+        Ok(self.newest_list(operator, &root, now).await?.1)
+    }
+
+    /// The list that the server hands out, checked against the publisher's own root.
+    async fn newest_list(
+        &self,
+        operator: &Operator,
+        root: &[u8],
+        now: Timestamp,
+    ) -> anyhow::Result<(Vec<u8>, TargetsContent)> {
+        let list = operator
+            .client()
+            .get_capped("/api/v1/repo/metadata/targets.json", MAX_ANSWER)
+            .await?;
+        let content = check_targets(root, &list, now)
+            .context("the server's list of releases does not verify")?;
+        self.check_not_older(&list)?;
+        Ok((list, content))
+    }
+
     /// Changes the list of releases, signs it, and has the server publish it.
     ///
     /// What the server hands out is checked against the publisher's own root first: a server that was taken must
@@ -149,12 +178,7 @@ impl Publisher {
             plan.targets_threshold,
             shown(&self.dirs)
         );
-        let old = operator
-            .client()
-            .get_capped("/api/v1/repo/metadata/targets.json", MAX_ANSWER)
-            .await?;
-        check_targets(&root, &old, now).context("the server's list of releases does not verify")?;
-        self.check_not_older(&old)?;
+        let (old, _) = self.newest_list(operator, &root, now).await?;
         let new = next_targets(&old, edit, expires, &signers)?;
         let targets = String::from_utf8(new).context("metadata is text")?;
         let metadata = SignedMetadata {

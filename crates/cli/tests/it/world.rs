@@ -164,7 +164,14 @@ impl World {
             "-o",
             &bundle,
         ]);
-        self.must(&["release", "publish", &bundle, "--keys", "keys"]);
+        self.must(&[
+            "release",
+            "publish",
+            &bundle,
+            "--keys",
+            "keys",
+            "--no-deltas",
+        ]);
     }
 
     /// Points the channel at a version.

@@ -161,8 +161,15 @@ impl Stage {
     /// Signs and uploads a bundle.
     pub(crate) async fn publish(&mut self, bundle: &Path) -> anyhow::Result<()> {
         let (bundle, keys) = (text(bundle), text(&self.path("keys")));
-        self.command(&["release", "publish", &bundle, "--keys", &keys])
-            .await?;
+        self.command(&[
+            "release",
+            "publish",
+            &bundle,
+            "--keys",
+            &keys,
+            "--no-deltas",
+        ])
+        .await?;
         Ok(())
     }
 

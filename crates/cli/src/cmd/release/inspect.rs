@@ -33,6 +33,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
             "hash": inspected.hash,
             "unpacked_bytes": inspected.unpacked_bytes,
             "entries": inspected.entries,
+            "content": inspected.content,
         }))?;
         return Ok(Exit::Done);
     }
@@ -44,6 +45,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
     out::line(format_args!(
         "holds    {} bytes in {} entries",
         inspected.unpacked_bytes, inspected.entries
+    ));
+    out::line(format_args!(
+        "archive  {} bytes, sha256 {}",
+        inspected.content.length, inspected.content.hash
     ));
     Ok(Exit::Done)
 }

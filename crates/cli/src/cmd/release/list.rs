@@ -2,6 +2,7 @@
 
 use lockstep_model::api::operator::ReleaseView;
 
+use super::publish::deltas::share;
 use crate::exit::Exit;
 use crate::operator::{Operator, OperatorArgs};
 use crate::out;
@@ -44,16 +45,30 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
             view.hosts.to_string(),
             view.failed.to_string(),
             release.length.to_string(),
+            deltas(view),
             release.hash.short(),
         ]
     });
     let empty = "no releases; \"lockstep release publish FILE --keys DIR\" publishes one";
     out::table(
         &[
-            "package", "version", "platform", "channels", "hosts", "failed", "bytes", "hash",
+            "package", "version", "platform", "channels", "hosts", "failed", "bytes", "deltas",
+            "hash",
         ],
         rows.collect(),
         empty,
     );
     Ok(Exit::Done)
+}
+
+/// What leads to it: from which version, with how many bytes, and which share of the bundle that is.
+fn deltas(view: &ReleaseView) -> String {
+    if view.deltas.is_empty() {
+        return "-".into();
+    }
+    let deltas = view.deltas.iter().map(|delta| {
+        let (from, length) = (&delta.details.from.version, delta.length);
+        format!("{from}: {length} ({})", share(length, view.release.length))
+    });
+    deltas.collect::<Vec<_>>().join(", ")
 }

@@ -1,5 +1,7 @@
 //! `lockstep release publish`.
 
+pub(super) mod deltas;
+
 use std::fs::File;
 use std::path::PathBuf;
 
@@ -21,7 +23,8 @@ use crate::publisher::Publisher;
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example: lockstep release publish lockstep-1.4.0.tar.zst --keys ~/lockstep-keys\n\
-    The server gets the bundle and a signed list that names it. Nothing moves before \"release promote\"."
+    The server gets the bundle, deltas that lead to it from the versions that hosts run most and from the one before\n\
+    it, and a signed list that names them. Nothing moves before \"release promote\"."
 )]
 pub(crate) struct Args {
     /// The bundle
@@ -32,6 +35,12 @@ pub(crate) struct Args {
     /// Also forbid every version of the package below this one, for every host
     #[arg(long, value_name = "VERSION")]
     floor: Option<Version>,
+    /// From how many of the versions that hosts run to make deltas, beside the newest version before
+    #[arg(long, value_name = "N", default_value = "4", value_parser = clap::value_parser!(u8).range(0..=32))]
+    deltas: u8,
+    /// Make no deltas: hosts fetch the whole bundle
+    #[arg(long, conflicts_with = "deltas")]
+    no_deltas: bool,
     /// How long the new list of releases is valid
     #[arg(long, default_value = "180d")]
     valid: Interval,
@@ -49,7 +58,7 @@ fn upload_bar(length: u64) -> ProgressBar {
     bar
 }
 
-/// Uploads the bundle, then publishes a list that names it. A command that was cut off may be repeated.
+/// Uploads the bundle and deltas to it, then publishes a list that names them. A command that was cut off may be repeated.
 pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     let operator = Operator::open(&args.operator)?;
     let publisher = Publisher::open(&args.keys, &args.passphrase.of_keys()?)?;
@@ -73,6 +82,13 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
         edit = edit.set_floor(release.details.package.clone(), floor);
     }
     let now = Clock::system().now();
+    if !args.no_deltas {
+        let listed = publisher.listed(&operator, now).await?;
+        let most = usize::from(args.deltas);
+        for delta in deltas::make_all(&operator, &listed, &release, &args.file, most).await? {
+            edit = edit.add_delta(delta);
+        }
+    }
     publisher
         .edit_targets(&operator, &edit, now, now + args.valid.duration())
         .await?;
