@@ -6,13 +6,18 @@
 //! entered again: a slot that is complete is not fetched, a bundle that is complete is not downloaded, a download goes
 //! on where it broke.
 //!
-//! * [`listed`] says what the publisher signed; [`slot_of`] makes a slot of it, and uses `download`, which leads to
-//!   the bundle's bytes in a file; [`check`] runs what must succeed in the slot. [`prepare`] is all of them in turn.
+//! * [`listed`] says what the publisher signed; [`slot_of`] makes a slot of it, and uses `delta`, which leads there from
+//!   a slot that is here, or `download`, which leads to the bundle's bytes in a file; [`check`] runs what must succeed in
+//!   the slot. [`prepare`] is all of them in turn.
 
+mod delta;
 mod download;
+mod transfer;
 
+use std::path::Path;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use lockstep_host::exec::Exec;
 use lockstep_host::slots::{Slot, Slots};
 use lockstep_host::{Layout, fault};
@@ -22,8 +27,9 @@ use lockstep_model::{
 use lockstep_net::Clock;
 use lockstep_net::client::{CallError, HttpClient};
 use lockstep_plan::update::Order;
-use tracing::info;
+use tracing::{info, warn};
 
+use self::download::Names;
 use crate::repository::{self, Repository};
 use crate::words;
 
@@ -91,8 +97,8 @@ pub(crate) async fn prepare(
     Ok(slot)
 }
 
-/// From a release that was verified to its slot, complete and durable: the one that is there, or downloaded and
-/// unpacked.
+/// From a release that was verified to its slot, complete and durable: the one that is there, or brought by a delta, or
+/// downloaded and unpacked.
 pub(crate) async fn slot_of(
     release: &Release,
     place: &Place,
@@ -107,21 +113,52 @@ pub(crate) async fn slot_of(
     if let Some(slot) = complete.filter(|slot| slot.hash == Some(release.hash)) {
         return Ok(slot);
     }
+    let names = Names::of(release, &place.layout.downloads());
+    if let Some(packed) = delta::bring(release, place, client).await? {
+        steps.enter(Stage::Unpack).await?;
+        let unpacked = unpack(release, place, &packed, Slots::install_packed).await?;
+        delta::clean(&names, None);
+        match unpacked {
+            Ok(slot) => return Ok(unpacked_into(slot)),
+            Err(error) => warn!(
+                error = words(&error),
+                "what a delta led to does not become a slot, the whole bundle is fetched"
+            ),
+        }
+    }
     let bundle = download::download(release, place, client).await?;
     fault::point("downloaded");
     steps.enter(Stage::Unpack).await?;
-    let (current, now) = (place.current.clone(), place.clock.now());
-    let (unpacked, file) = (release.clone(), bundle.clone());
-    let install = move || slots.install(&file, &unpacked, current.as_ref(), now);
-    let slot = match tokio::task::spawn_blocking(install).await {
-        Ok(Ok(slot)) => slot,
-        Ok(Err(error)) => return Err(place.refused(error)),
-        Err(error) => return Err(place.again(format!("unpacking broke off: {error}"))),
-    };
-    fault::point("unpacked");
-    info!(package = %slot.package(), version = %slot.version(), slot = %slot.dir.display(), "unpacked");
+    let unpacked = unpack(release, place, &bundle, Slots::install).await?;
+    let slot = unpacked_into(unpacked.map_err(|error| place.refused(error))?);
     lockstep_host::fs::remove_durable(&bundle).map_err(|error| place.host_failed(&error))?;
     Ok(slot)
+}
+
+/// How a slot is made of a file.
+type Install =
+    fn(&Slots, &Path, &Release, Option<&Slot>, Timestamp) -> Result<Slot, lockstep_host::Error>;
+
+async fn unpack(
+    release: &Release,
+    place: &Place,
+    file: &Path,
+    install: Install,
+) -> Result<Result<Slot, lockstep_host::Error>, Unready> {
+    let (release, place_of, file) = (release.clone(), place.clone(), file.to_owned());
+    let unpack = move || {
+        let slots = Slots::new(place_of.layout);
+        let now = place_of.clock.now();
+        install(&slots, &file, &release, place_of.current.as_ref(), now)
+    };
+    let unpacked = tokio::task::spawn_blocking(unpack).await;
+    unpacked.map_err(|error| place.again(format!("unpacking broke off: {error}")))
+}
+
+fn unpacked_into(slot: Slot) -> Slot {
+    fault::point("unpacked");
+    info!(package = %slot.package(), version = %slot.version(), slot = %slot.dir.display(), "unpacked");
+    slot
 }
 
 /// The release, as the publisher signed it. The order must agree with it to the byte.

@@ -6,7 +6,7 @@ use std::io;
 use jiff::Timestamp;
 use lockstep_host::Layout;
 use lockstep_host::fs::{self, Mode};
-use lockstep_model::{PackageName, Platform, Release, Version};
+use lockstep_model::{Delta, PackageName, Platform, Release, Version};
 use lockstep_net::client::{CallError, HttpClient};
 use lockstep_trust::{Fetch, MetadataStore, TrustedRepository};
 use tracing::info;
@@ -89,6 +89,11 @@ impl Repository {
     /// The release behind a target path.
     pub(crate) fn release(&self, target: &str) -> Result<Release, Error> {
         Ok(self.trusted.release(target, self.now)?)
+    }
+
+    /// What leads to a release from others, the smallest first.
+    pub(crate) fn deltas_to(&self, release: &Release) -> Vec<Delta> {
+        self.trusted.deltas_to(release)
     }
 
     /// The agent's release of a version for this host.

@@ -12,6 +12,7 @@
 )]
 
 mod candidate;
+mod deltas;
 mod full_disk;
 mod hostile;
 mod local;
