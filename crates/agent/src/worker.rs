@@ -257,6 +257,8 @@ pub async fn run(options: Options, clock: Clock) -> Result<(), Error> {
     tokio::spawn(hints::follow(
         worker.client.subscribe(),
         worker.events.clone(),
+        worker.identity.host.clone(),
+        worker.config.report.every.duration(),
     ));
     worker.watch(incoming, requests, samples).await
 }
