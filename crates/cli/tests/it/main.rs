@@ -11,6 +11,7 @@
     reason = "a test fails by panicking, and starts processes as an operator's shell would"
 )]
 
+mod bench;
 mod candidate;
 mod deltas;
 mod full_disk;
