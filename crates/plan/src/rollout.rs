@@ -29,6 +29,7 @@ mod explain;
 mod facts;
 mod hops;
 mod look;
+mod outlook;
 mod tick;
 mod why;
 
@@ -44,6 +45,7 @@ pub use explain::{After, Asked, Explanation, Gate, Listed, Underway, explain, wa
 pub use facts::{HostFacts, Labels, SILENT_AFTER_REPORTS, host_state, is_silent};
 pub use hops::{NoWay, Offer, next_hop};
 pub use look::{Look, Sample, Tally};
+pub use outlook::{GateFigures, expected_end, gates};
 pub use tick::{Step, before, tick};
 pub use why::{Decision, Names, Place, Short, Verdict, Why};
 

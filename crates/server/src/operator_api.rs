@@ -92,6 +92,8 @@ pub(crate) fn routes(app: &Arc<App>) -> Router {
         .route("/api/v1/deliveries", get(monitoring::deliveries))
         .route("/api/v1/fleet", get(monitoring::fleet))
         .route("/api/v1/fleet/reload", post(monitoring::reload_fleet))
+        .route("/api/v1/hosts/{name}/explain", get(hosts::explain))
+        .route("/api/v1/suspects/clear", post(releases::clear_suspect))
         .route("/api/v1/hosts/{name}/work", get(monitoring::work))
         .route("/api/v1/hosts/{name}/history", get(monitoring::history))
         .route("/metrics", get(metrics::metrics))

@@ -1,5 +1,7 @@
 //! The operator API, `/api/v1`: JSON over TLS with a bearer token.
 
+mod rollouts;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +10,12 @@ use crate::alert::{Ack, Notice, Silence, Trouble};
 use crate::{
     ChainEntry, ChainLink, Change, ChannelName, ContentHash, Delta, Ghost, GhostAction, Glob,
     Holder, HostName, Interval, ItemName, ItemState, Level, Lock, LockHolder, LockRefusal,
-    PackageName, Release, RolloutId, RolloutState, RunRecord, Series, Taken, Version, WaveState,
+    Release, RunRecord, Series, Suspect, Taken, Version,
+};
+
+pub use rollouts::{
+    ClearSuspect, DecisionView, Explained, Explanation, Promote, RolloutView, WaveFigures, WaveHost,
+    WaveView,
 };
 
 /// `GET /api/v1/status`.
@@ -139,6 +146,9 @@ pub struct ReleaseView {
     pub hosts: u64,
     /// Hosts that rolled it back or failed on it.
     pub failed: u64,
+    /// What a rollout has found wanting in its version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspect: Option<Suspect>,
     /// What leads to it from other releases.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub deltas: Vec<Delta>,
@@ -161,76 +171,6 @@ pub struct SignedMetadata {
     pub roots: Vec<String>,
     /// A new `targets.json`, byte for byte.
     pub targets: Option<String>,
-}
-
-/// `POST /api/v1/promote`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Promote {
-    /// The package.
-    pub package: PackageName,
-    /// The version.
-    pub version: Version,
-    /// The channel that shall point at it.
-    pub channel: ChannelName,
-    /// True if it cannot wait: no windows, no spread, and the shorter bake time.
-    #[serde(default)]
-    pub urgent: bool,
-    /// True if it does not matter that a rollout has found the version wanting.
-    #[serde(default)]
-    pub even_if_suspect: bool,
-}
-
-/// One rollout in `GET /api/v1/rollouts`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct RolloutView {
-    /// Its number.
-    pub id: RolloutId,
-    /// The package.
-    pub package: PackageName,
-    /// The version it brings.
-    pub version: Version,
-    /// The version that the channel said before.
-    pub from: Option<Version>,
-    /// The channel.
-    pub channel: ChannelName,
-    /// Where it stands.
-    pub state: RolloutState,
-    /// Why it stands there, with the figures.
-    pub why: String,
-    /// When it was ordered.
-    pub created_at: Timestamp,
-    /// Its waves.
-    pub waves: Vec<WaveView>,
-    /// Every decision, oldest first; only in `GET /api/v1/rollouts/ID`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub decisions: Vec<DecisionView>,
-}
-
-/// One wave of a rollout.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct WaveView {
-    /// Where it stands.
-    pub state: WaveState,
-    /// Its hosts.
-    pub hosts: Vec<WaveHost>,
-}
-
-/// One host of a wave.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct WaveHost {
-    /// The host.
-    pub name: HostName,
-    /// `waiting`, `ordered`, `running`, `proven`, `failed`, `silent`, or `gone` when it left the fleet.
-    pub state: String,
-}
-
-/// A decision that was taken, with its figures in words.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct DecisionView {
-    /// When.
-    pub at: Timestamp,
-    /// What and why.
-    pub words: String,
 }
 
 /// One run in `GET /api/v1/runs`.

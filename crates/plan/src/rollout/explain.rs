@@ -10,7 +10,9 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 use lockstep_model::api::{Kept, Updates};
-use lockstep_model::{Follow, Phase, Platform, Rollout, RolloutState, Version, WaveState};
+use lockstep_model::{
+    Follow, PackageVersion, Phase, Platform, Rollout, RolloutState, Version, WaveState,
+};
 
 use super::admit::short_of;
 use super::course::{Lane, newest_open};
@@ -71,9 +73,11 @@ pub struct Listed<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Underway {
     /// To which version, if that is known.
-    pub to: Option<Version>,
+    pub to: Option<PackageVersion>,
     /// Where it is.
     pub phase: Phase,
+    /// What it waits for, in words, if it waits.
+    pub waits: Option<String>,
     /// Since when.
     pub since: Option<Timestamp>,
 }
@@ -365,13 +369,20 @@ impl Asked<'_> {
         }
         let on_probation = host.version.as_ref() == Some(wanted);
         if host.running || on_probation {
-            return Gate::OnItsWay {
-                to: match &self.run {
-                    Some(run) => run.to.clone(),
-                    None => on_probation.then(|| wanted.clone()),
+            let to = on_probation.then(|| wanted.into());
+            return match self.run.clone() {
+                Some(run) => Gate::OnItsWay {
+                    to: run.to,
+                    phase: Some(run.phase),
+                    waits: run.waits,
+                    since: run.since,
                 },
-                phase: self.run.as_ref().map(|run| run.phase),
-                since: self.run.as_ref().and_then(|run| run.since),
+                None => Gate::OnItsWay {
+                    to,
+                    phase: None,
+                    waits: None,
+                    since: None,
+                },
             };
         }
         let next = match &self.hop {

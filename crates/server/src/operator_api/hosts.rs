@@ -5,12 +5,12 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::{Extension, Json};
 use http::StatusCode;
-use lockstep_model::api::operator::{HostView, RunView};
-use lockstep_model::{HostName, RunId};
+use lockstep_model::api::operator::{Explained, HostView, RunView};
+use lockstep_model::{HostName, PackageName, RunId};
 use serde::Deserialize;
 
 use crate::app::{App, Operator};
-use crate::services::hosts;
+use crate::services::{explain, hosts};
 use crate::web::{Named, Question, Refusal};
 
 /// Runs that are sent when nothing else is asked for, and at most.
@@ -38,6 +38,22 @@ pub(crate) async fn remove(
 ) -> Result<StatusCode, Refusal> {
     hosts::remove(&app, &name, &who, app.now()).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Which package is to be explained; all that the host follows if none is named.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Of {
+    package: Option<PackageName>,
+}
+
+/// `GET /api/v1/hosts/NAME/explain?package=P`: what keeps the host from what it is wanted to run.
+pub(crate) async fn explain(
+    State(app): State<Arc<App>>,
+    Named(name): Named<HostName>,
+    Question(Of { package }): Question<Of>,
+) -> Result<Json<Explained>, Refusal> {
+    let explained = explain::explain(&app, &name, package.as_ref(), app.now()).await?;
+    Ok(Json(explained))
 }
 
 /// Which runs are wanted.

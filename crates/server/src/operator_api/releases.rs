@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::response::Response;
 use axum::{Extension, Json};
 use http::StatusCode;
-use lockstep_model::api::operator::{OnlineKeys, ReleaseView, SignedMetadata};
+use lockstep_model::api::operator::{ClearSuspect, OnlineKeys, ReleaseView, SignedMetadata};
 
 use crate::app::{App, Operator};
 use crate::repository;
@@ -19,6 +19,19 @@ const LARGEST: usize = 8 * 1024 * 1024;
 /// `GET /api/v1/releases`.
 pub(crate) async fn list(State(app): State<Arc<App>>) -> Result<Json<Vec<ReleaseView>>, Refusal> {
     Ok(Json(releases::list(&app).await?))
+}
+
+/// Largest order to clear a version, in bytes.
+const LARGEST_CLEAR: usize = 4 * 1024;
+
+/// `POST /api/v1/suspects/clear`.
+pub(crate) async fn clear_suspect(
+    State(app): State<Arc<App>>,
+    Extension(Operator(who)): Extension<Operator>,
+    JsonBody(order): JsonBody<ClearSuspect, LARGEST_CLEAR>,
+) -> Result<StatusCode, Refusal> {
+    releases::clear_suspect(&app, &order, &who, app.now()).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// `GET /api/v1/repo/online-keys`.

@@ -10,6 +10,7 @@ use lockstep_model::api::operator::{Promote, RolloutView};
 use serde::Deserialize;
 
 use crate::app::{App, Operator};
+use crate::services::rollout_views::Names;
 use crate::services::rollouts::{self, Command};
 use crate::web::{JsonBody, Question, Refusal};
 
@@ -29,37 +30,64 @@ pub(crate) async fn promote(
     Ok((StatusCode::CREATED, Json(view)))
 }
 
-/// How many rollouts are wanted.
+/// How many rollouts are wanted, and whether with their hosts.
 #[derive(Debug, Deserialize)]
 pub(crate) struct HowMany {
     limit: Option<u32>,
+    hosts: Option<Hosts>,
 }
 
-/// `GET /api/v1/rollouts?limit=N`: newest first.
+/// Whether the names of hosts are wanted.
+#[derive(Debug, Deserialize)]
+pub(crate) struct WithHosts {
+    hosts: Option<Hosts>,
+}
+
+/// Which names of hosts are wanted.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Hosts {
+    All,
+    None,
+}
+
+fn names(hosts: Option<Hosts>) -> Names {
+    match hosts {
+        None | Some(Hosts::All) => Names::Told,
+        Some(Hosts::None) => Names::LeftOut,
+    }
+}
+
+/// `GET /api/v1/rollouts?limit=N&hosts=none`: newest first.
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
-    Question(HowMany { limit }): Question<HowMany>,
+    Question(HowMany { limit, hosts }): Question<HowMany>,
 ) -> Result<Json<Vec<RolloutView>>, Refusal> {
     let limit = limit.unwrap_or(SOME).min(MOST);
-    Ok(Json(rollouts::list(&app, limit, app.now()).await?))
+    let views = rollouts::list(&app, limit, names(hosts), app.now()).await?;
+    Ok(Json(views))
 }
 
-/// `GET /api/v1/rollouts/ID`.
+/// `GET /api/v1/rollouts/ID?hosts=none`.
 pub(crate) async fn one(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
+    Question(WithHosts { hosts }): Question<WithHosts>,
 ) -> Result<Json<RolloutView>, Refusal> {
-    Ok(Json(rollouts::one(&app, number(&id)?, app.now()).await?))
+    let view = rollouts::one(&app, number(&id)?, names(hosts), app.now()).await?;
+    Ok(Json(view))
 }
 
-/// `POST /api/v1/rollouts/ID/pause`, `resume`, `halt` or `rollback`.
+/// `POST /api/v1/rollouts/ID/pause`, `resume`, `skip-wave`, `halt` or `rollback`.
 pub(crate) async fn command(
     State(app): State<Arc<App>>,
     Extension(Operator(who)): Extension<Operator>,
     Path((id, command)): Path<(String, String)>,
 ) -> Result<Json<RolloutView>, Refusal> {
     let command = Command::parse(&command).ok_or_else(|| {
-        Refusal::not_found("a rollout knows the commands pause, resume, halt and rollback")
+        Refusal::not_found(
+            "a rollout knows the commands pause, resume, skip-wave, halt and rollback",
+        )
     })?;
     let view = rollouts::command(&app, number(&id)?, command, &who, app.now()).await?;
     Ok(Json(view))

@@ -2,9 +2,11 @@
 
 use std::collections::{HashMap, HashSet};
 
-use lockstep_model::api::operator::ReleaseView;
+use jiff::Timestamp;
+use lockstep_model::api::operator::{ClearSuspect, ReleaseView};
 use lockstep_model::{Delta, HostName, PackageName, PackageVersion, Version};
 
+use super::audit;
 use crate::app::App;
 use crate::web::Refusal;
 
@@ -28,6 +30,7 @@ pub(crate) async fn list(app: &App) -> Result<Vec<ReleaseView>, Refusal> {
             .or_default()
             .insert(run.host);
     }
+    let suspects = app.store.suspects().await?;
     let deltas = app.deltas.listed(app).await?;
     let views = releases.into_iter().map(|release| {
         let details = &release.details;
@@ -49,7 +52,11 @@ pub(crate) async fn list(app: &App) -> Result<Vec<ReleaseView>, Refusal> {
                 && to.platform == details.platform
                 && to.to.version == details.version
         };
+        let suspect = suspects
+            .iter()
+            .find(|it| it.package == details.package && it.version == details.version);
         ReleaseView {
+            suspect: suspect.cloned(),
             deltas: deltas.iter().filter(leads_to_it).cloned().collect(),
             release,
             channels,
@@ -58,4 +65,35 @@ pub(crate) async fn list(app: &App) -> Result<Vec<ReleaseView>, Refusal> {
         }
     });
     Ok(views.collect())
+}
+
+/// Longest reason for the audit trail, in bytes.
+const LONGEST_WHY: usize = 500;
+
+/// Takes the mark off a version that a rollout has found wanting.
+pub(crate) async fn clear_suspect(
+    app: &App,
+    order: &ClearSuspect,
+    who: &str,
+    now: Timestamp,
+) -> Result<(), Refusal> {
+    let (package, version) = (&order.package, &order.version);
+    let why = order.why.trim();
+    if why.is_empty() || why.len() > LONGEST_WHY {
+        return Err(Refusal::bad_request(format!(
+            "say why {package} {version} is not suspect any more, in 1 to {LONGEST_WHY} bytes"
+        )));
+    }
+    if !app.store.clear_suspect(package, version).await? {
+        return Err(Refusal::not_found(format!(
+            "{package} {version} is not suspect; \"lockstep release list\" shows what is"
+        )));
+    }
+    tracing::info!(%package, %version, who, why, "not suspect any more");
+    let what = format!("cleared {package} {version}, which was suspect: {why}");
+    audit::note(app, who, &what, now).await;
+    // A rollout that holds because of it goes on at the next look.
+    app.standing.forget();
+    app.wake.notify_one();
+    Ok(())
 }

@@ -1,16 +1,15 @@
 //! Rollouts: ordering them, looking at them, and what a person may say to them. How they go on is decided by
 //! `plan`, and stored by the `decider`.
 
-use std::collections::HashMap;
-
 use jiff::Timestamp;
-use lockstep_model::api::operator::{DecisionView, Promote, RolloutView, WaveHost, WaveView};
-use lockstep_model::{HostName, PackageName, Release, Rollout, RolloutId, RolloutState, Strategy};
-use lockstep_plan::rollout::{self, HostFacts, Refused, Step};
+use lockstep_model::api::operator::{Promote, RolloutView};
+use lockstep_model::{PackageName, Release, Rollout, RolloutId, RolloutState, Strategy, Suspect};
+use lockstep_plan::rollout::{self, Refused, Step};
 use lockstep_store::{Decided, NewRollout};
 
 use super::audit;
 use super::rollout_facts::facts;
+use super::rollout_views::{Detail, Names, view};
 use crate::app::App;
 use crate::decider::concerned;
 use crate::web::Refusal;
@@ -102,14 +101,19 @@ pub(crate) async fn promote(
     };
     let rollout = app.store.promote(&new, |_| Vec::new()).await?;
     tracing::info!(rollout = %rollout.id, %package, %version, %channel, who, "promoted");
+    let urgently = if order.urgent { ", urgent" } else { "" };
+    let all_the_same = match order.even_if_suspect {
+        true => ", even if it is suspect",
+        false => "",
+    };
     let what = format!(
-        "promoted {package} {version} to {channel}: rollout {}",
+        "promoted {package} {version} to {channel}{urgently}{all_the_same}: rollout {}",
         rollout.id
     );
     audit::note(app, who, &what, now).await;
     app.standing.forget();
     app.wake.notify_one();
-    Ok(view(&rollout, &[], Vec::new()))
+    Ok(view(&rollout, &[], None, Names::LeftOut, None, now))
 }
 
 /// How the rollout shall go: as the fleet file says of its channel, or by this server's configuration.
@@ -225,7 +229,7 @@ pub(crate) async fn command(
         app.standing.forget();
         app.hints.report(concerned(&rollout, &step.rollout));
         app.wake.notify_one();
-        return one(app, id, now).await;
+        return one(app, id, Names::Told, now).await;
     }
     Err(lockstep_store::Error::RolloutChanged { id }.into())
 }
@@ -234,22 +238,40 @@ pub(crate) async fn command(
 pub(crate) async fn list(
     app: &App,
     limit: u32,
+    names: Names,
     now: Timestamp,
 ) -> Result<Vec<RolloutView>, Refusal> {
+    let suspects = app.store.suspects().await?;
     let mut views = Vec::new();
     for rollout in app.store.rollouts(limit).await? {
         let facts = facts(app, &rollout, now).await?;
-        views.push(view(&rollout, &facts, Vec::new()));
+        let suspect = suspect_of(&suspects, &rollout);
+        views.push(view(&rollout, &facts, suspect, names, None, now));
     }
     Ok(views)
 }
 
 /// One rollout with its decisions.
-pub(crate) async fn one(app: &App, id: RolloutId, now: Timestamp) -> Result<RolloutView, Refusal> {
+pub(crate) async fn one(
+    app: &App,
+    id: RolloutId,
+    names: Names,
+    now: Timestamp,
+) -> Result<RolloutView, Refusal> {
     let rollout = read(app, id).await?;
     let facts = facts(app, &rollout, now).await?;
-    let decisions = app.store.decisions(id).await?;
-    Ok(view(&rollout, &facts, decisions))
+    let suspects = app.store.suspects().await?;
+    let suspect = suspect_of(&suspects, &rollout);
+    let detail = Detail {
+        decisions: app.store.decisions(id).await?,
+    };
+    Ok(view(&rollout, &facts, suspect, names, Some(detail), now))
+}
+
+fn suspect_of<'a>(suspects: &'a [Suspect], rollout: &Rollout) -> Option<&'a Suspect> {
+    suspects
+        .iter()
+        .find(|it| it.package == rollout.package && it.version == rollout.version)
 }
 
 async fn read(app: &App, id: RolloutId) -> Result<Rollout, Refusal> {
@@ -277,40 +299,5 @@ pub(crate) fn decided(step: &Step) -> Decided<'_> {
         decisions: &step.decisions,
         baselines: &step.baselines,
         suspect: step.suspect.as_deref(),
-    }
-}
-
-fn view(rollout: &Rollout, facts: &[HostFacts], decisions: Vec<DecisionView>) -> RolloutView {
-    let facts: HashMap<&HostName, &HostFacts> =
-        facts.iter().map(|facts| (&facts.name, facts)).collect();
-    let waves = rollout.waves.iter().map(|wave| {
-        let let_go = wave.split().0.len();
-        let mut hosts: Vec<WaveHost> = (0..)
-            .zip(&wave.hosts)
-            .map(|(place, name)| WaveHost {
-                name: name.clone(),
-                state: match facts.get(name) {
-                    Some(facts) => rollout::host_state(rollout, wave, place < let_go, facts).into(),
-                    None => "gone".into(),
-                },
-            })
-            .collect();
-        hosts.sort_by(|a, b| a.name.cmp(&b.name));
-        WaveView {
-            state: wave.state,
-            hosts,
-        }
-    });
-    RolloutView {
-        id: rollout.id,
-        package: rollout.package.clone(),
-        version: rollout.version.clone(),
-        from: rollout.from.clone(),
-        channel: rollout.channel.clone(),
-        state: rollout.state,
-        why: rollout.why.clone(),
-        created_at: rollout.created_at,
-        waves: waves.collect(),
-        decisions,
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use jiff::Timestamp;
-use lockstep_model::{ChannelName, Late, Phase, RolloutId, Version};
+use lockstep_model::{ChannelName, Late, PackageVersion, Phase, RolloutId, Version};
 
 use crate::rollout::{NoWay, Place, Short};
 
@@ -137,9 +137,11 @@ pub enum Gate {
     /// A run is in progress on the host.
     OnItsWay {
         /// To which version, if that is known.
-        to: Option<Version>,
+        to: Option<PackageVersion>,
         /// Where it is, if that is known.
         phase: Option<Phase>,
+        /// What it waits for, in words, if it waits.
+        waits: Option<String>,
         /// Since when.
         since: Option<Timestamp>,
     },
@@ -339,7 +341,12 @@ impl fmt::Display for Gate {
                 Some(seen) => write!(f, "nothing has been heard of it since {seen:.0}"),
                 None => f.write_str("it has never reported"),
             },
-            Self::OnItsWay { to, phase, since } => {
+            Self::OnItsWay {
+                to,
+                phase,
+                waits,
+                since,
+            } => {
                 f.write_str("it is on its way")?;
                 if let Some(to) = to {
                     write!(f, " to {to}")?;
@@ -347,8 +354,11 @@ impl fmt::Display for Gate {
                 if let Some(phase) = phase {
                     write!(f, ": phase {phase}")?;
                 }
-                match since {
-                    Some(since) => write!(f, " since {since:.0}"),
+                if let Some(since) = since {
+                    write!(f, " since {since:.0}")?;
+                }
+                match waits {
+                    Some(waits) => write!(f, "; it waits: {waits}"),
                     None => Ok(()),
                 }
             }

@@ -359,8 +359,9 @@ fn what_the_host_says_is_told_in_its_words() {
 
     world.fleet[place].running = true;
     world.run = Some(Underway {
-        to: Some(version("2.0.0")),
+        to: Some((&version("2.0.0")).into()),
         phase: Phase::Apply,
+        waits: None,
         since: Some(at(7)),
     });
     let words = "it is on its way to 2.0.0: phase apply since 1970-01-01T00:00:07Z";

@@ -1,0 +1,199 @@
+//! Rollouts: ordering them, looking at them, and why a host does not have what it is wanted to run.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    ChannelName, HostName, PackageName, RolloutId, RolloutState, Strategy, Suspect, Version,
+    WaveState,
+};
+
+/// `POST /api/v1/promote`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Promote {
+    /// The package.
+    pub package: PackageName,
+    /// The version.
+    pub version: Version,
+    /// The channel that shall point at it.
+    pub channel: ChannelName,
+    /// True if it cannot wait: no windows, no spread, and the shorter bake time.
+    #[serde(default)]
+    pub urgent: bool,
+    /// True if it does not matter that a rollout has found the version wanting.
+    #[serde(default)]
+    pub even_if_suspect: bool,
+}
+
+/// One rollout in `GET /api/v1/rollouts`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RolloutView {
+    /// Its number.
+    pub id: RolloutId,
+    /// The package.
+    pub package: PackageName,
+    /// The version it brings.
+    pub version: Version,
+    /// The version that the channel said before.
+    pub from: Option<Version>,
+    /// The channel.
+    pub channel: ChannelName,
+    /// Where it stands.
+    pub state: RolloutState,
+    /// Why it stands there, with the figures.
+    pub why: String,
+    /// When it was ordered.
+    pub created_at: Timestamp,
+    /// When this was looked up, by the server's clock.
+    #[serde(default)]
+    pub at: Timestamp,
+    /// True if it cannot wait: no windows, no spread, and the shorter bake time.
+    #[serde(default)]
+    pub urgent: bool,
+    /// The number of its orders. Hosts refuse those that are older than one they have seen.
+    #[serde(default)]
+    pub generation: u64,
+    /// The person who paused it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused_by: Option<String>,
+    /// How it shall go; only in `GET /api/v1/rollouts/ID`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strategy: Option<Strategy>,
+    /// What its gates see now, in words, one for each; only in `GET /api/v1/rollouts/ID`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gates: Vec<String>,
+    /// What was found wanting in its version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspect: Option<Suspect>,
+    /// What the hosts that failed have in common, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<String>,
+    /// When it will be done if it goes on as so far; none where nothing can be said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_end: Option<Timestamp>,
+    /// Its waves.
+    pub waves: Vec<WaveView>,
+    /// Every decision, oldest first; only in `GET /api/v1/rollouts/ID`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub decisions: Vec<DecisionView>,
+}
+
+/// One wave of a rollout.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct WaveView {
+    /// Where it stands.
+    pub state: WaveState,
+    /// How many of its hosts stand how.
+    #[serde(default)]
+    pub figures: WaveFigures,
+    /// When its first hosts could be let go.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opened_at: Option<Timestamp>,
+    /// When all of its hosts had come to a good end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proven_at: Option<Timestamp>,
+    /// Until when it is watched before the next one opens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bakes_until: Option<Timestamp>,
+    /// The person who let the next wave go without waiting for this one's gate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skipped_by: Option<String>,
+    /// Its hosts by name; left out for `?hosts=none`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hosts: Vec<WaveHost>,
+}
+
+/// How many hosts of a wave stand how. Each host counts once in `waiting` to `gone`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct WaveFigures {
+    /// Hosts of the wave, those that have left the fleet among them.
+    pub hosts: usize,
+    /// Of them, those that have been let go.
+    pub let_go: usize,
+    /// Not let go yet.
+    pub waiting: usize,
+    /// Let go, and not begun.
+    pub ordered: usize,
+    /// At it, or on probation.
+    pub running: usize,
+    /// They run the version, proven.
+    pub proven: usize,
+    /// They tried it and failed.
+    pub failed: usize,
+    /// Nothing is heard of them.
+    pub silent: usize,
+    /// They keep themselves out of it.
+    pub kept: usize,
+    /// They have left the fleet.
+    pub gone: usize,
+    /// Let go, neither failed nor silent, and worse than before. They count above as well.
+    pub worse: usize,
+}
+
+/// One host of a wave.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct WaveHost {
+    /// The host.
+    pub name: HostName,
+    /// `waiting`, `ordered`, `running`, `proven`, `failed`, `silent`, `kept`, or `gone` when it left the fleet.
+    pub state: String,
+}
+
+/// A decision that was taken, with its figures in words.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct DecisionView {
+    /// When.
+    pub at: Timestamp,
+    /// What and why.
+    pub words: String,
+}
+
+/// `GET /api/v1/hosts/NAME/explain?package=P`: what keeps a host from what it is wanted to run, for one package or for
+/// all that it follows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Explained {
+    /// The host.
+    pub host: HostName,
+    /// One for each package.
+    pub packages: Vec<Explanation>,
+}
+
+/// What keeps a host from one version.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Explanation {
+    /// The package.
+    pub package: PackageName,
+    /// The version that the host runs, by its last report.
+    pub version: Option<Version>,
+    /// True if that version has proven itself on the host.
+    pub proven: bool,
+    /// The version that it is wanted to run in the end.
+    pub wanted: Option<Version>,
+    /// The channel that it follows.
+    pub channel: Option<ChannelName>,
+    /// The rule of the fleet file that says so; none for the default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// The one thing that keeps it from that, by a stable code; `none` if nothing does.
+    pub gate: String,
+    /// The same for people, with its figures.
+    pub words: String,
+    /// When the gate can open, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opens: Option<Timestamp>,
+    /// The newest rollout of the channel.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<RolloutId>,
+}
+
+/// `POST /api/v1/suspects/clear`: takes the mark off a version that a rollout has found wanting.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClearSuspect {
+    /// The package.
+    pub package: PackageName,
+    /// The version.
+    pub version: Version,
+    /// Why, for the audit trail; at most 500 bytes, and not empty.
+    pub why: String,
+}

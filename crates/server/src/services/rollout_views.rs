@@ -1,0 +1,147 @@
+//! Rollouts as operators see them.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use lockstep_model::api::operator::{DecisionView, RolloutView, WaveFigures, WaveHost, WaveView};
+use lockstep_model::{HostName, Rollout, Suspect, Wave, WaveState};
+use lockstep_plan::rollout::{self, HostFacts, Look, Tried};
+
+/// Whether the names of hosts are told: of ten thousand they are a megabyte.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Names {
+    /// They are.
+    Told,
+    /// Figures are enough.
+    LeftOut,
+}
+
+/// What is told beside the rollout itself, when one alone is asked for.
+#[derive(Debug, Default)]
+pub(crate) struct Detail {
+    /// Every decision, oldest first.
+    pub(crate) decisions: Vec<DecisionView>,
+}
+
+/// A rollout, with how its hosts stand. `detail` is told of one alone, not in lists.
+pub(crate) fn view(
+    rollout: &Rollout,
+    facts: &[HostFacts],
+    suspect: Option<&Suspect>,
+    names: Names,
+    detail: Option<Detail>,
+    now: Timestamp,
+) -> RolloutView {
+    let facts: HashMap<&HostName, &HostFacts> =
+        facts.iter().map(|facts| (&facts.name, facts)).collect();
+    let look = Look::of(rollout, &facts, None);
+    let waves = rollout.waves.iter().zip(&look.waves);
+    let waves = waves
+        .map(|(wave, tally)| {
+            let mut view = wave_view(rollout, wave, &facts, names);
+            view.figures.worse = tally.worse.count;
+            view
+        })
+        .collect();
+    let gates = rollout::gates(rollout, &look);
+    let (strategy, gates, decisions) = match detail {
+        Some(detail) => (
+            Some(rollout.strategy.clone()),
+            gates.iter().map(ToString::to_string).collect(),
+            detail.decisions,
+        ),
+        None => (None, Vec::new(), Vec::new()),
+    };
+    RolloutView {
+        id: rollout.id,
+        package: rollout.package.clone(),
+        version: rollout.version.clone(),
+        from: rollout.from.clone(),
+        channel: rollout.channel.clone(),
+        state: rollout.state,
+        why: rollout.why.clone(),
+        created_at: rollout.created_at,
+        at: now,
+        urgent: rollout.urgent,
+        generation: rollout.id.0,
+        paused_by: rollout.paused_by.clone(),
+        strategy,
+        gates,
+        suspect: suspect.cloned(),
+        cluster: common(rollout, &facts),
+        expected_end: rollout::expected_end(rollout, now),
+        waves,
+        decisions,
+    }
+}
+
+fn wave_view(
+    rollout: &Rollout,
+    wave: &Wave,
+    facts: &HashMap<&HostName, &HostFacts>,
+    names: Names,
+) -> WaveView {
+    let let_go = wave.split().0.len();
+    let mut figures = WaveFigures {
+        hosts: wave.hosts.len(),
+        let_go,
+        ..WaveFigures::default()
+    };
+    let mut hosts = Vec::new();
+    for (place, name) in wave.hosts.iter().enumerate() {
+        let state = match facts.get(name) {
+            Some(facts) => rollout::host_state(rollout, wave, place < let_go, facts),
+            None => "gone",
+        };
+        count(&mut figures, state);
+        if names == Names::Told {
+            hosts.push(WaveHost {
+                name: name.clone(),
+                state: state.into(),
+            });
+        }
+    }
+    hosts.sort_by(|a, b| a.name.cmp(&b.name));
+    let bake = rollout.strategy.bake.duration();
+    let is_watched = wave.state == WaveState::Proven && wave.skipped_by.is_none();
+    WaveView {
+        state: wave.state,
+        figures,
+        opened_at: wave.opened_at,
+        proven_at: wave.proven_at,
+        bakes_until: wave
+            .proven_at
+            .filter(|_| is_watched)
+            .and_then(|proven_at| proven_at.checked_add(bake).ok()),
+        skipped_by: wave.skipped_by.clone(),
+        hosts,
+    }
+}
+
+/// Counts a host by the words of [`rollout::host_state`].
+fn count(figures: &mut WaveFigures, state: &str) {
+    let figure = match state {
+        "ordered" => &mut figures.ordered,
+        "running" => &mut figures.running,
+        "proven" => &mut figures.proven,
+        "failed" => &mut figures.failed,
+        "silent" => &mut figures.silent,
+        "kept" => &mut figures.kept,
+        "gone" => &mut figures.gone,
+        _ => &mut figures.waiting,
+    };
+    *figure += 1;
+}
+
+/// What the hosts that failed have in common.
+fn common(rollout: &Rollout, facts: &HashMap<&HostName, &HostFacts>) -> Option<String> {
+    let let_go = rollout.waves.iter().flat_map(|wave| wave.split().0);
+    let tried: Vec<Tried<'_>> = let_go
+        .filter_map(|name| facts.get(name))
+        .map(|host| Tried {
+            labels: &host.labels,
+            bad: host.failed,
+        })
+        .collect();
+    rollout::cluster(&tried).map(|cluster| cluster.to_string())
+}
