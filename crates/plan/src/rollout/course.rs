@@ -1,9 +1,7 @@
 //! The one thing to do next, decided from numbers: what the decider and the simulator have in common.
 
 use jiff::Timestamp;
-use lockstep_model::{
-    Gate, RolloutState, Strategy, Then, Version, WaveState,
-};
+use lockstep_model::{Gate, RolloutState, Strategy, Then, Version, WaveState};
 
 use super::compare::{compare, due};
 use super::look::{Look, Tally};
@@ -44,8 +42,8 @@ pub struct Lane {
 pub enum Turn {
     /// Waves are to be drawn.
     Draw,
-    /// Nobody is left of this wave: others take the place of its hosts, and it begins anew. Where nobody is left to
-    /// stand in, it is proven.
+    /// Nobody is left of this wave, or whoever is keeps itself out of it: others take the place of its hosts, and it
+    /// begins anew. Where nobody is left to stand in, it is proven.
     Replace(usize),
     /// This wave is to be opened.
     Open(usize),
@@ -93,9 +91,15 @@ pub fn next(course: &Course<'_>, look: &Look, now: Timestamp) -> Turn {
         return hold(course, Why::NobodyLeft);
     }
     let Some(current) = newest_open(course.waves) else {
-        return open(course, 0, now);
+        // Moments count from the opening: opened in doubt, all of them could be over when the doubt is.
+        return match &look.suspect {
+            Some(why) => hold(course, Why::Suspect { why: why.clone() }),
+            None => open(course, 0, now),
+        };
     };
-    if look.waves[current].hosts == 0 && course.waves[current].state == WaveState::Open {
+    // With nobody but hosts that keep themselves out of it, the wave would pass without any evidence.
+    let tally = &look.waves[current];
+    if tally.hosts == tally.kept && course.waves[current].state == WaveState::Open {
         return Turn::Replace(current);
     }
     let wave = place(course, current);
@@ -197,12 +201,7 @@ fn look_closely(course: &Course<'_>, look: &Look, wave: usize, now: Timestamp) -
     if lane.skipped || is_last || lane.state == WaveState::Stopped {
         return None;
     }
-    let looks = due(
-        &look.waves[wave],
-        lane.proven_at,
-        course.strategy.bake,
-        now,
-    );
+    let looks = due(&look.waves[wave], lane.proven_at, course.strategy.bake, now);
     if looks <= lane.looks {
         return None;
     }
@@ -338,8 +337,7 @@ fn hold(course: &Course<'_>, why: Why) -> Turn {
     if let Some(by) = course.paused_by {
         return paused(by);
     }
-    let decision =
-        (course.state != RolloutState::Holding).then(|| Decision::Held(why.clone()));
+    let decision = (course.state != RolloutState::Holding).then(|| Decision::Held(why.clone()));
     Turn::Stand {
         state: RolloutState::Holding,
         why,

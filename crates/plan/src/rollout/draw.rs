@@ -55,7 +55,7 @@ pub fn turn(id: RolloutId, host: &HostName) -> u64 {
 pub(super) enum Replace {
     /// The wave is about to be opened: who is silent, keeps itself out of it or has left the fleet would only block it.
     Unable,
-    /// The wave is open and nobody of it is left, so it would pass without any evidence.
+    /// The wave is open, and everybody of it has left or keeps itself out of it, so it would pass without any evidence.
     Gone,
 }
 
@@ -78,7 +78,7 @@ pub(super) fn replace(
     let wanted: Vec<usize> = (0..wave.hosts.len())
         .filter(|&place| match facts.get(&wave.hosts[place]) {
             None => true,
-            Some(host) => which == Replace::Unable && (host.health.silent || host.kept),
+            Some(host) => host.kept || (which == Replace::Unable && host.health.silent),
         })
         .collect();
     if wanted.is_empty() {
@@ -90,7 +90,9 @@ pub(super) fn replace(
     let mut able = stand_ins.split_off(unable);
     for place in wanted {
         let gone = !facts.contains_key(&wave.hosts[place]);
-        let found = able.pop().or_else(|| if gone { stand_ins.pop() } else { None });
+        let found = able
+            .pop()
+            .or_else(|| if gone { stand_ins.pop() } else { None });
         let Some(stand_in) = found else {
             continue;
         };

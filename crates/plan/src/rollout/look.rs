@@ -82,8 +82,13 @@ impl Tally {
         rollout: &Rollout,
     ) -> Self {
         let mut tally = Self::default();
-        let [mut failed, mut silent, mut worse, mut unsettled, mut pending] =
-            [const { Vec::new() }; 5];
+        let [
+            mut failed,
+            mut silent,
+            mut worse,
+            mut unsettled,
+            mut pending,
+        ] = [const { Vec::new() }; 5];
         for (place, name) in hosts.iter().enumerate() {
             let Some(host) = facts.get(name) else {
                 continue;
@@ -194,8 +199,9 @@ fn known<'a>(
 
 fn still(rollout: &Rollout, facts: &HashMap<&HostName, &HostFacts>) -> Names {
     let hosts = rollout.waves.iter().flat_map(|wave| &wave.hosts);
-    let still = hosts
-        .filter_map(|host| facts.get(host))
-        .filter(|host| host.running || host.version.as_ref() == Some(&rollout.version));
+    let still = hosts.filter_map(|host| facts.get(host)).filter(|host| {
+        // Nobody takes a host back that keeps itself out of it.
+        host.running || (!host.kept && host.version.as_ref() == Some(&rollout.version))
+    });
     Names::of(still.map(|host| &host.name))
 }

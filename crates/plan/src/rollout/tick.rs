@@ -82,6 +82,10 @@ pub fn tick(
     // Whoever is let go may have the version already, and so a wave may be proven, and the next one open at once.
     let (mut why, short) = loop {
         let why = tick.go();
+        // A wave may have been proven just now, and with it the version for those who come.
+        if tick.take_in_newcomers() {
+            continue;
+        }
         if let Err(short) = tick.let_go() {
             break (why, short);
         }
@@ -139,7 +143,13 @@ impl Tick<'_> {
                         self.reasons.push(Decision::Compared { wave, verdict });
                     }
                 }
-                Turn::End { then, why } => return self.end(then, why),
+                // What a roll back waits for is told at once.
+                Turn::End { then, why } => {
+                    let why = self.end(then, why);
+                    if self.rollout.state != RolloutState::RollingBack {
+                        return why;
+                    }
+                }
                 Turn::Stand {
                     state,
                     why,
@@ -208,14 +218,15 @@ impl Tick<'_> {
 
     /// Lets hosts that joined the group into a wave, if the strategy says so. A wave that nobody has proven yet takes
     /// in nobody.
-    fn take_in_newcomers(&mut self) {
+    /// True if there were any.
+    fn take_in_newcomers(&mut self) -> bool {
         let waves = &self.rollout.waves;
         let moves = matches!(
             self.rollout.state,
             RolloutState::Running | RolloutState::Holding
         );
         if !moves || waves.is_empty() || self.rollout.strategy.late == Late::After {
-            return;
+            return false;
         }
         let last = waves.len() - 1;
         let one_is_proven = waves[0].state == WaveState::Proven;
@@ -224,8 +235,8 @@ impl Tick<'_> {
             .rposition(|wave| wave.state != WaveState::Waiting);
         let into = match (self.rollout.strategy.late, open) {
             (Late::AtOnce, Some(open)) if one_is_proven => open,
-            _ if waves[last].state == WaveState::Waiting => last,
-            _ => return,
+            (Late::Join, _) if waves[last].state == WaveState::Waiting => last,
+            _ => return false,
         };
         let known: HashSet<&HostName> = waves.iter().flat_map(|wave| &wave.hosts).collect();
         let mut joined: Vec<HostName> = self
@@ -235,7 +246,7 @@ impl Tick<'_> {
             .map(|&host| host.clone())
             .collect();
         if joined.is_empty() {
-            return;
+            return false;
         }
         let names = Names::of(&joined);
         let wave = &mut self.rollout.waves[into];
@@ -252,6 +263,7 @@ impl Tick<'_> {
         }
         let wave = self.place(into);
         self.reasons.push(Decision::Joined { wave, hosts: names });
+        true
     }
 
     /// Opens a wave: from now on its hosts may be let go.
@@ -303,7 +315,9 @@ impl Tick<'_> {
         let why = self.with_cluster(why);
         self.found_wanting = Some(format!("rollout {}: {why}", self.rollout.id));
         let back = self.rollout.from.clone().filter(|_| then == Then::RollBack);
+        // Without a version before there is nowhere to go back to.
         if then == Then::RollBackWave
+            && self.rollout.from.is_some()
             && let Some(newest) = self
                 .rollout
                 .waves
