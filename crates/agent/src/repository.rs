@@ -2,10 +2,12 @@
 //! verifies.
 
 use std::io;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use lockstep_host::Layout;
 use lockstep_host::fs::{self, Mode};
+use lockstep_host::pid_file::PidFile;
 use lockstep_model::{Delta, PackageName, Platform, Release, Version};
 use lockstep_net::client::{CallError, HttpClient};
 use lockstep_trust::{Fetch, MetadataStore, TrustedRepository};
@@ -41,10 +43,17 @@ pub(crate) const MAX_ROOT: u64 = 512 * 1024;
 /// Largest metadata file that is read from disk.
 const MAX_METADATA: u64 = 16 * 1024 * 1024;
 
-/// The repository, open.
+/// Another process of this host that reads or writes the metadata is waited for, so often and so long each time: it takes
+/// one answer of the server for each file.
+const TURNS: u32 = 60;
+const TURN: Duration = Duration::from_millis(500);
+
+/// The repository, open. One process of a host has it open at a time: the worker for the agent's own releases, runs of
+/// bundles for theirs. What one has verified must not be taken back by another that is slower.
 pub(crate) struct Repository {
     trusted: TrustedRepository,
     now: Timestamp,
+    _alone: PidFile,
 }
 
 impl Repository {
@@ -55,6 +64,7 @@ impl Repository {
         client: &HttpClient,
         now: Timestamp,
     ) -> Result<Self, Error> {
+        let alone = alone(layout).await?;
         let path = Files::below(layout).trusted_root;
         let root = match fs::read_capped(&path, MAX_ROOT)? {
             Some(root) => root,
@@ -75,7 +85,11 @@ impl Repository {
             layout: layout.clone(),
         };
         let trusted = TrustedRepository::open(Box::new(store), Some(&root))?;
-        Ok(Self { trusted, now })
+        Ok(Self {
+            trusted,
+            now,
+            _alone: alone,
+        })
     }
 
     /// Brings the metadata up to date, as the specification orders it.
@@ -113,6 +127,21 @@ impl Repository {
         })?;
         // Asked once more by its path, where the floor is applied.
         self.release(&target)
+    }
+}
+
+/// Waits for its turn.
+async fn alone(layout: &Layout) -> Result<PidFile, Error> {
+    let path = layout.state_dir().join("tuf.pid");
+    let mut turns = 0;
+    loop {
+        match PidFile::hold(&path) {
+            Err(lockstep_host::Error::LockHeld { .. }) if turns < TURNS => {
+                turns += 1;
+                tokio::time::sleep(TURN).await;
+            }
+            held => return Ok(held?),
+        }
     }
 }
 

@@ -308,8 +308,8 @@ fn way_back(layout: &Layout, package: &PackageName, active: Option<&Slot>) -> Re
             "the slot of {package} {before} was removed meanwhile"
         ))
     })?;
-    let failed = book.memory.skipped.iter();
-    let failed = failed.filter(|it| Some(it.hash) == slot.hash).next_back();
+    let mut failed = book.memory.skipped.iter();
+    let failed = failed.rfind(|it| Some(it.hash) == slot.hash);
     if let Some(failed) = failed {
         return Err(Error::Refused(format!(
             "the version before, {before}, was left itself: {}",
