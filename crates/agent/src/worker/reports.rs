@@ -128,14 +128,9 @@ impl Worker {
             .unwrap_or(self.config.report.every)
             .duration();
         let seed = schedule::stable_hash(&[self.identity.host.as_str()]);
-        let wait = match (self.on_trial, asked.is_some(), retry_after) {
-            (true, ..) => every.min(TRIAL_REPORT),
-            (false, _, Some(wait)) => schedule::spread_retry(wait, seed ^ self.reports),
-            (false, true, None) => schedule::next_report(every, seed, self.reports),
-            // After a failure it is tried soon, but never all hosts at one time.
-            (false, false, None) => {
-                schedule::spread_retry(every.min(Duration::from_secs(15)), seed ^ self.reports)
-            }
+        let wait = match self.on_trial {
+            true => every.min(TRIAL_REPORT),
+            false => next_wait(every, asked.is_some(), retry_after, seed ^ self.reports),
         };
         self.next_report = Instant::now() + wait;
     }
@@ -268,6 +263,35 @@ impl Worker {
             self.sending_records = true;
             self.link
                 .send_records(self.state.clone(), self.events.clone());
+        }
+    }
+}
+
+/// The wait for the next report, of a host that is not on trial. `asked` is true if the server has just said `every`:
+/// then it has spread its hosts already, and counts on this moment. Spread once more, one report in eight would come so
+/// late that its host counts as silent.
+fn next_wait(every: Duration, asked: bool, retry_after: Option<Duration>, seed: u64) -> Duration {
+    match (asked, retry_after) {
+        (_, Some(wait)) => schedule::spread_retry(wait, seed),
+        (true, None) => every,
+        // After a failure it is tried soon, but never all hosts at one time.
+        (false, None) => schedule::spread_retry(every.min(Duration::from_secs(15)), seed),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_comes_when_the_server_expects_it() {
+        let second = Duration::from_secs(1);
+        for seed in 0..100 {
+            assert_eq!(next_wait(330 * second, true, None, seed), 330 * second);
+            let again = next_wait(300 * second, false, None, seed);
+            assert!(again >= 15 * second && again < 30 * second, "{again:?}");
+            let busy = next_wait(300 * second, false, Some(7 * second), seed);
+            assert!(busy >= 7 * second && busy < 14 * second, "{busy:?}");
         }
     }
 }
