@@ -280,13 +280,18 @@ impl Agent {
         if answer.work.is_none() {
             self.work = None;
         }
-        let character = &self.common.character;
-        self.every = character.report.unwrap_or(answer.next_report.duration());
-        let seed = schedule::stable_hash(&[self.host.as_str()]);
-        let wait = match self.is_on_trial() {
-            true => self.every.min(TRIAL_REPORT),
-            false => schedule::next_report(self.every, seed, self.reports),
+        let wait = match self.common.character.report {
+            _ if self.is_on_trial() => self.every.min(TRIAL_REPORT),
+            Some(own) => {
+                let seed = schedule::stable_hash(&[self.host.as_str()]);
+                schedule::next_report(own, seed, self.reports)
+            }
+            // The server has spread its hosts, and counts on this moment.
+            None => answer.next_report.duration(),
         };
+        if self.common.character.report.is_none() {
+            self.every = answer.next_report.duration();
+        }
         self.next_report = later(now, wait);
         self.take_orders(&answer.desired, now);
         // The items move between two reports; what changed is told at once.
