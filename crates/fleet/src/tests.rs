@@ -7,6 +7,9 @@ use super::*;
 mod changes;
 mod faults;
 mod faults_of_changes;
+mod faults_of_rollouts;
+mod follows;
+mod precedence;
 mod properties;
 
 fn fleet(text: &str) -> Fleet {
@@ -573,6 +576,16 @@ fn the_examples_of_the_manual_are_fleet_files() {
         if let Err(errors) = Fleet::parse(texts.into()) {
             panic!("{block}\n{errors}");
         }
+    }
+    // Every key of a strategy and of a rule has a row.
+    let keys = crate::parse::strategy::keys().chain(crate::parse::follow::KEYS);
+    for key in keys {
+        let first = |row: &str| row.split(" | ").next().unwrap_or_default().to_owned();
+        let mut rows = text.lines().filter(|line| line.starts_with("| `"));
+        assert!(
+            rows.any(|row| first(row).contains(&format!("`{key}`"))),
+            "{key} is not documented"
+        );
     }
     // Every probe, and every option, is named there.
     for probe in crate::probes::PROBES {

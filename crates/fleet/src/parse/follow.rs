@@ -9,10 +9,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use lockstep_model::{ChannelName, Follow, PackageName, Version};
+use lockstep_model::{ChannelName, Follow, Glob, PackageName, Version};
 
 use super::group::{check_labels, label_test};
-use super::{Context, check_known, name, package};
+use super::{Context, check_known, host_pattern, name, package};
 use crate::declared::{Declared, FollowRule, LabelTest};
 use crate::fault::quoted;
 use crate::follow::SAID;
@@ -85,7 +85,7 @@ fn rule(
         }
     }
     let (mut members, names) = hosts
-        .map(|field| package::members(&field, "a rule"))
+        .map(|field| package::members(&field, "a rule", pattern))
         .unwrap_or_default();
     let groups = groups.map(|field| field.one_or_more(|text| Ok::<_, String>(text.to_owned())));
     let groups = groups.unwrap_or_default();
@@ -135,6 +135,16 @@ fn tests(context: &Context<'_>, declared: &Declared, field: &Field<'_>) -> Vec<S
         .filter(|test| !SAID.contains(&test.value.key.as_str()));
     check_labels(context, declared, of_the_file, &SAID);
     tests
+}
+
+fn pattern(text: &str) -> Result<Glob, String> {
+    if text.contains('=') {
+        return Err(format!(
+            "a label stands in labels, as in labels = [{}]",
+            quoted(text)
+        ));
+    }
+    host_pattern(text)
 }
 
 fn package_name(text: &str) -> Result<PackageName, String> {

@@ -17,7 +17,7 @@ mod source;
 use std::collections::BTreeMap;
 
 use lockstep_model::{
-    HostName, Interval, LockName, PackageName, PackageRule, PackageVersion, Sources, Spread,
+    Glob, HostName, Interval, LockName, PackageName, PackageRule, PackageVersion, Sources, Spread,
 };
 
 use super::alert::hours;
@@ -81,7 +81,7 @@ fn package(
         }
     }
     let (members, names) = hosts
-        .map(|field| members(&field, "a package"))
+        .map(|field| members(&field, "a package", host_pattern))
         .unwrap_or_default();
     let named = named.map(|field| field.one_or_more(|text| Ok::<_, String>(text.to_owned())));
     let named = named.unwrap_or_default();
@@ -141,10 +141,14 @@ fn package(
 }
 
 /// Names and patterns, and the names by themselves with their places.
-pub(super) fn members(field: &Field<'_>, what: &str) -> (Members, Vec<Set<HostName>>) {
+pub(super) fn members(
+    field: &Field<'_>,
+    what: &str,
+    pattern: fn(&str) -> Result<Glob, String>,
+) -> (Members, Vec<Set<HostName>>) {
     let mut members = Members::default();
     let mut names = Vec::new();
-    for Set { value, at } in field.one_or_more(host_pattern) {
+    for Set { value, at } in field.one_or_more(pattern) {
         if !value.is_plain() {
             members.globs.push(value);
         } else if let Ok(value) = HostName::parse(value.as_str()) {

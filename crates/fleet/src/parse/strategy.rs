@@ -6,8 +6,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::str::FromStr;
 
-use lockstep_model::{Quantity, Strategy};
+use lockstep_model::{Blackout, Quantity, Strategy, WaveSize};
 
 use super::{Context, item_pattern, name};
 use crate::declared::NamedStrategy;
@@ -22,7 +23,8 @@ const MOST_STRATEGIES: usize = 500;
 #[derive(Debug, Clone, Copy)]
 enum Kind {
     Text,
-    List,
+    /// A list; its entries are read one by one, so that the wrong one is found.
+    List(fn(&str) -> Result<(), String>),
     Number,
     /// A number of hosts, or a share of them.
     Hosts,
@@ -36,7 +38,7 @@ const THEN: &[&str] = &["hold", "halt", "roll-back-wave", "roll-back"];
 
 /// All keys.
 const KEYS: [(&str, Kind); 23] = [
-    ("waves", Kind::List),
+    ("waves", Kind::List(entry::<WaveSize>)),
     ("canaries", Kind::Number),
     ("domain", Kind::Text),
     ("bake", Kind::Text),
@@ -44,7 +46,7 @@ const KEYS: [(&str, Kind); 23] = [
     ("spread", Kind::Text),
     ("hours", Kind::Text),
     ("zone", Kind::Text),
-    ("blackouts", Kind::List),
+    ("blackouts", Kind::List(entry::<Blackout>)),
     ("in_flight", Kind::Hosts),
     ("fit", Kind::Hosts),
     ("site", Kind::Text),
@@ -136,7 +138,7 @@ fn line(text: &mut String, field: &Field<'_>) {
 fn is_good(field: &Field<'_>, kind: Kind) -> bool {
     let is_of_its_kind = match kind {
         Kind::Text => field.text().is_some(),
-        Kind::List => field.entries().is_some(),
+        Kind::List(entry) => is_list(field, entry),
         Kind::Number => field.whole(0..=i64::from(u32::MAX)).is_some(),
         Kind::Hosts => is_hosts(field),
         Kind::Bytes => is_bytes(field),
@@ -144,6 +146,25 @@ fn is_good(field: &Field<'_>, kind: Kind) -> bool {
         Kind::Word(known) => return is_word(field, known),
     };
     is_of_its_kind && is_read(field)
+}
+
+fn entry<T: FromStr<Err = String>>(text: &str) -> Result<(), String> {
+    T::from_str(text).map(drop)
+}
+
+fn is_list(field: &Field<'_>, parse: fn(&str) -> Result<(), String>) -> bool {
+    let Some(entries) = field.entries() else {
+        return false;
+    };
+    let is_good = |entry: &Field<'_>| {
+        if !entry.is_whole() {
+            return entry.parsed(parse).is_some();
+        }
+        let number = entry.reader.sources.text(entry.at);
+        parse(number).map_err(|why| entry.fault(why)).is_ok()
+    };
+    // All of them are looked at.
+    entries.iter().filter(|entry| !is_good(entry)).count() == 0
 }
 
 fn is_hosts(field: &Field<'_>) -> bool {
@@ -206,21 +227,7 @@ fn is_read(field: &Field<'_>) -> bool {
     let Err(error) = toml::from_str::<Strategy>(&text) else {
         return true;
     };
-    // The parser knows which entry of a list it is.
-    let before = field.key.len() + " = ".len();
-    let at = match error.span() {
-        Some(span) if span.start > before => {
-            let length = field.at.end - field.at.start;
-            let small = |byte: usize| u32::try_from(byte).unwrap_or(u32::MAX).min(length);
-            crate::source::At {
-                start: field.at.start + small(span.start - before),
-                end: field.at.start + small(span.end - before),
-                ..field.at
-            }
-        }
-        _ => field.at,
-    };
-    field.reader.faults.add(at, error.message());
+    field.fault(error.message());
     false
 }
 

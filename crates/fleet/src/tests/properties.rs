@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 
 /// Pieces of which files are made, right and wrong ones.
-const PIECES: [&str; 44] = [
+const PIECES: [&str; 55] = [
     "[group.web]\n",
     "[group.db]\n",
     "[host.web1]\n",
@@ -18,6 +18,17 @@ const PIECES: [&str; 44] = [
     "[lock.db]\n",
     "[package.driveclient]\n",
     "[package.other]\npackage = \"driveclient\"\n",
+    "[strategy.careful]\n",
+    "[channel.stable]\nstrategy = \"careful\"\n",
+    "[channel.beta]\n",
+    "[follow.driveclient]\n",
+    "[follow.lockstep]\nchannel = \"beta\"\n",
+    "waves = [\"1\", \"ß\", \"100%\"]\n",
+    "waves = [1, '100%']\nbake = \"1h\"\n",
+    "domain = \"role\"\n",
+    "site_bytes = \"5ü\"\n",
+    "labels = [\"os=Deb*\", \"role=web\"]\n",
+    "pin = \"1.2.3\"\n",
     "capacity = \"10%\"\n",
     "capacity = 2\n",
     "group = \"web\"\n",
@@ -64,6 +75,7 @@ proptest! {
         match Fleet::parse(vec![("f".into(), text), key]) {
             Ok(fleet) => {
                 let _ = fleet.work_for(&host("web1"));
+                prop_assert!(!fleet.follows(&host("web1"), &BTreeMap::new()).is_empty());
                 for name in fleet.lock_names() {
                     let _ = lock_in_words(&fleet.lock_rule(name), fleet.levels());
                 }
