@@ -103,10 +103,12 @@ fn the_directions_have_no_circle() {
 
 #[test]
 fn foreign_names_stay_in_one_room() {
-    let rooms: [(&str, &[&str]); 10] = [
+    let rooms: [(&str, &[&str]); 12] = [
         ("sqlx", &["store", "history"]),
         ("sigstore-tuf", &["trust"]),
         ("rcgen", &["trust"]),
+        ("qbsdiff", &["trust"]),
+        ("bzip2", &["trust"]),
         ("x509-parser", &["trust", "probe"]),
         ("reqwest", &["net"]),
         ("tokio-rustls", &["net"]),
