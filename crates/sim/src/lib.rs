@@ -7,3 +7,4 @@
 //! Whatever is drawn by lot is drawn from a seed, so that a fleet behaves the same when it is asked again.
 
 pub mod bench;
+pub mod simulate;

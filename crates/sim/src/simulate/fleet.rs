@@ -78,14 +78,20 @@ impl Fleet {
             left -= 1;
             rack_of.push(racks.len() - 1);
             let site = number / SITE;
-            if let Ok(name) = HostName::new(&format!("host-{number}")) {
+            if let Ok(name) = HostName::parse(&format!("host-{number}")) {
                 fleet.push(id, &name, site);
             }
             fleet.site_count = site as usize + 1;
         }
         let domains: Vec<&str> = rack_of
             .iter()
-            .map(|&rack| if strategy.domain.is_some() { racks[rack].as_str() } else { "" })
+            .map(|&rack| {
+                if strategy.domain.is_some() {
+                    racks[rack].as_str()
+                } else {
+                    ""
+                }
+            })
             .collect();
         fleet.draw(strategy, &domains, id);
         fleet

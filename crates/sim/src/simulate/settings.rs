@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use lockstep_model::Version;
 
 /// The mean time for which a host that falls silent stays away.
 pub const AWAY: Duration = Duration::from_secs(4 * 3600);
@@ -14,6 +15,8 @@ pub const UNWELL: Duration = Duration::from_secs(3600);
 pub struct Settings {
     /// When the release is promoted.
     pub start: Timestamp,
+    /// Its version.
+    pub version: Version,
     /// The time between two reports of a host.
     pub report: Duration,
     /// True if hosts are told that there is something to ask for, and ask within seconds.
@@ -43,12 +46,17 @@ pub struct Settings {
     pub shows_after: Duration,
     /// The least time between two decisions.
     pub step: Duration,
+    /// The simulation ends here, whatever happens.
+    pub longest: Duration,
 }
 
-impl Default for Settings {
-    fn default() -> Self {
+impl Settings {
+    /// What is assumed if nothing else is known, of a release that is promoted then.
+    #[must_use]
+    pub fn new(start: Timestamp, version: Version) -> Self {
         Self {
-            start: Timestamp::UNIX_EPOCH,
+            start,
+            version,
             report: Duration::from_secs(300),
             push: false,
             bytes: 5_000_000,
@@ -63,6 +71,7 @@ impl Default for Settings {
             breaks: 0.0,
             shows_after: Duration::from_secs(60),
             step: Duration::from_secs(1),
+            longest: Duration::from_secs(400 * 86_400),
         }
     }
 }

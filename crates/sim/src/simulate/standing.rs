@@ -23,8 +23,13 @@ impl Standing {
     /// A run is in progress.
     pub(super) const RUNNING: u8 = 32;
 
+    /// It will not pass its probation.
+    pub(super) const DOOMED: u8 = 64;
+    /// The release made it sick for good.
+    pub(super) const BROKEN: u8 = 128;
+
     /// It was written down how it stood before; the bits beside say how.
-    const KNOWN: u8 = 128;
+    const KNOWN: u8 = 1;
 
     pub(super) fn is(self, flag: u8) -> bool {
         self.now & flag != 0

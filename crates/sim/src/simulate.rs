@@ -1,0 +1,38 @@
+//! A rollout before it starts: how long it takes, what the server has to bear, and how many hosts a bad release would
+//! reach.
+//!
+//! What decides is `plan::rollout`, the code that moves a rollout on the server; hosts, network and time are simulated.
+//! A million hosts take seconds, because hosts have no names and numbers are kept as they change.
+//!
+//! [`simulate`] runs one rollout. [`Risk::of`] runs many, with releases that break some hosts and with one that does
+//! not. [`svg::draw`] draws one.
+
+mod conductor;
+mod curve;
+mod dice;
+mod downloads;
+mod fleet;
+mod outcome;
+mod ready;
+mod settings;
+mod standing;
+mod world;
+
+use lockstep_model::Strategy;
+
+pub use curve::Curve;
+pub use downloads::Load;
+pub use fleet::{Fleet, Host};
+pub use outcome::{Cause, End, Outcome, WaveOutcome};
+pub use settings::{AWAY, Settings, UNWELL};
+
+/// Simulates one rollout. Equal seeds give equal outcomes.
+#[must_use]
+pub fn simulate(fleet: &Fleet, strategy: &Strategy, settings: &Settings, seed: u64) -> Outcome {
+    world::World::new(fleet, strategy, settings, seed, world::Nobody)
+        .run()
+        .0
+}
+
+#[cfg(test)]
+mod agreement;
