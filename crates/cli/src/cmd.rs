@@ -128,7 +128,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Fleet(fleet::Command),
     #[cfg(feature = "server")]
-    /// Why an item is watched and judged on a host as it is: which line of the fleet file says so
+    /// Why a host does not run a version, or why an item is judged on it as it is
     Explain(explain::Args),
     #[cfg(feature = "server")]
     /// Tokens that let hosts enrol

@@ -1,6 +1,7 @@
 //! `lockstep release …`
 
 mod build;
+mod clear;
 mod inspect;
 mod list;
 mod promote;
@@ -29,6 +30,8 @@ pub(crate) enum Command {
     Withdraw(withdraw::Args),
     /// Point a channel at a release: starts the rollout
     Promote(promote::Args),
+    /// Say that a version which a rollout found wanting is not to blame
+    Clear(clear::Args),
 }
 
 impl Command {
@@ -41,6 +44,7 @@ impl Command {
             Self::List(args) => list::run(args).await,
             Self::Withdraw(args) => withdraw::run(args).await,
             Self::Promote(args) => promote::run(args).await,
+            Self::Clear(args) => clear::run(args).await,
         }
     }
 }

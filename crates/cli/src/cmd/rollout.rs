@@ -1,8 +1,11 @@
 //! `lockstep rollout …`
 
+mod bars;
 mod command;
 mod list;
+mod picture;
 mod show;
+mod watch;
 
 use clap::Subcommand;
 
@@ -13,12 +16,16 @@ use crate::exit::Exit;
 pub(crate) enum Command {
     /// Show all rollouts, newest first
     List(list::Args),
-    /// Show one rollout: its waves, hosts and every decision
+    /// Show one rollout: its waves, what its gates see, and the newest decisions
     Show(show::Args),
+    /// Watch a rollout until it is over: its waves as they fill
+    Watch(watch::Args),
     /// Let nobody else go until it is resumed
     Pause(command::Args),
     /// Go on with a rollout that a person paused
     Resume(command::Args),
+    /// Let the next wave go without waiting for the gate of the newest one
+    SkipWave(command::Args),
     /// Stop it for good
     Halt(command::Args),
     /// Take its hosts back to the version before
@@ -30,8 +37,10 @@ impl Command {
         match self {
             Self::List(args) => list::run(args).await,
             Self::Show(args) => show::run(args).await,
+            Self::Watch(args) => watch::run(args).await,
             Self::Pause(args) => command::run(args, "pause").await,
             Self::Resume(args) => command::run(args, "resume").await,
+            Self::SkipWave(args) => command::run(args, "skip-wave").await,
             Self::Halt(args) => command::run(args, "halt").await,
             Self::Rollback(args) => command::run(args, "rollback").await,
         }

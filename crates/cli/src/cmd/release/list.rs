@@ -44,6 +44,10 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
             },
             view.hosts.to_string(),
             view.failed.to_string(),
+            match &view.suspect {
+                Some(suspect) => format!("since {:.0}", suspect.since),
+                None => "-".into(),
+            },
             release.length.to_string(),
             deltas(view),
             release.hash.short(),
@@ -52,13 +56,32 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     let empty = "no releases; \"lockstep release publish FILE --keys DIR\" publishes one";
     out::table(
         &[
-            "package", "version", "platform", "channels", "hosts", "failed", "bytes", "deltas",
-            "hash",
+            "package", "version", "platform", "channels", "hosts", "failed", "suspect", "bytes",
+            "deltas", "hash",
         ],
         rows.collect(),
         empty,
     );
+    suspects(&releases);
     Ok(Exit::Done)
+}
+
+/// What rollouts have found wanting, each version once.
+fn suspects(releases: &[ReleaseView]) {
+    let mut told = Vec::new();
+    for suspect in releases.iter().filter_map(|view| view.suspect.as_ref()) {
+        if told.contains(&suspect) {
+            continue;
+        }
+        told.push(suspect);
+        let (package, version) = (&suspect.package, &suspect.version);
+        let why = out::printable(&suspect.why);
+        out::line("");
+        out::line(format_args!("{package} {version} is suspect: {why}"));
+        out::line(format_args!(
+            "  if it is not to blame: lockstep release clear {package} {version} --why WHY"
+        ));
+    }
 }
 
 /// What leads to it: from which version, with how many bytes, and which share of the bundle that is.

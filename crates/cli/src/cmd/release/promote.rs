@@ -9,7 +9,10 @@ use crate::out;
 
 /// Options.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: lockstep release promote lockstep 1.4.0 --to stable")]
+#[command(
+    after_help = "Examples:\n  lockstep release promote lockstep 1.4.0 --to stable\n  \
+    lockstep release promote lockstep 1.4.1 --to stable --urgent"
+)]
 pub(crate) struct Args {
     /// The package
     package: PackageName,
@@ -18,6 +21,12 @@ pub(crate) struct Args {
     /// The channel
     #[arg(long, value_name = "CHANNEL")]
     to: ChannelName,
+    /// It cannot wait: no windows, no spread, and the shorter bake time; waves and gates stay as they are
+    #[arg(long)]
+    urgent: bool,
+    /// Also if a rollout has found the version wanting; it is not suspect any more then
+    #[arg(long)]
+    even_if_suspect: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -32,6 +41,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
         package: args.package,
         version: args.version,
         channel: args.to,
+        urgent: args.urgent,
+        even_if_suspect: args.even_if_suspect,
     };
     let rollout: RolloutView = operator.post("promote", &promote).await?;
     if args.json {
@@ -43,6 +54,6 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
         "rollout {} brings {} from {from} to {}",
         rollout.id, rollout.package, rollout.version
     ));
-    out::line(format_args!("next: lockstep rollout show {}", rollout.id));
+    out::line(format_args!("next: lockstep rollout watch {}", rollout.id));
     Ok(Exit::Done)
 }

@@ -1,4 +1,4 @@
-//! `lockstep rollout pause | resume | halt | rollback`.
+//! `lockstep rollout pause | resume | skip-wave | halt | rollback`.
 
 use lockstep_model::RolloutId;
 use lockstep_model::api::operator::RolloutView;

@@ -2,41 +2,52 @@
 
 use lockstep_model::api::operator::RolloutView;
 
+use super::bars::{self, Paint};
 use crate::exit::Exit;
-use crate::operator::{Operator, OperatorArgs};
+use crate::operator::{Operator, OperatorArgs, question};
 use crate::out;
 
 /// Options.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: lockstep rollout list")]
 pub(crate) struct Args {
-    /// Print JSON
+    /// Print JSON, with the hosts of all waves
     #[arg(long)]
     json: bool,
     #[command(flatten)]
     operator: OperatorArgs,
 }
 
+/// Cells of a bar: all hosts of the rollout, whatever their number.
+const CELLS: usize = 12;
+
 /// Shows all rollouts.
 pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
-    let rollouts: Vec<RolloutView> = Operator::open(&args.operator)?.get("rollouts").await?;
+    let hosts = (!args.json).then(|| "none".to_owned());
+    let path = question("rollouts", [("hosts", hosts)]);
+    let rollouts: Vec<RolloutView> = Operator::open(&args.operator)?.get(&path).await?;
     if args.json {
         out::json(&rollouts)?;
         return Ok(Exit::Done);
     }
     let rows = rollouts.iter().map(|rollout| {
+        let all = bars::sum(rollout.waves.iter().map(|it| &it.figures));
         vec![
             rollout.id.to_string(),
             format!("{} {}", rollout.package, rollout.version),
             out::or_dash(rollout.from.as_ref()),
             rollout.channel.to_string(),
             rollout.state.to_string(),
+            bars::bar(&all, CELLS, Paint::Plain),
+            format!("{}/{}", all.proven, all.hosts),
             rollout.why.clone(),
         ]
     });
     let empty = "no rollouts; \"lockstep release promote PACKAGE VERSION --to CHANNEL\" starts one";
     out::table(
-        &["id", "release", "from", "channel", "state", "why"],
+        &[
+            "id", "release", "from", "channel", "state", "hosts", "proven", "why",
+        ],
         rows.collect(),
         empty,
     );

@@ -343,6 +343,7 @@ mod tests {
             channels: Vec::new(),
             hosts,
             failed: 0,
+            suspect: None,
             deltas: Vec::new(),
         };
         let views: Vec<ReleaseView> = releases
