@@ -440,3 +440,6 @@ fn whole(quantity: Quantity) -> Result<u64, String> {
     )]
     Ok(quantity.value as u64)
 }
+
+#[cfg(test)]
+mod tests;

@@ -50,6 +50,8 @@ pub use tick::{Step, before, tick};
 pub use why::{Decision, Names, Place, Short, Verdict, Why};
 
 #[cfg(test)]
+mod blast;
+#[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod tests;
