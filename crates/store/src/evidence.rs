@@ -37,8 +37,8 @@ impl Store {
         };
         let found: Vec<(String, String)> = on!(self.db(), "read what a rollout compares with", pool => {
             let found = sqlx::query(
-                "SELECT CAST(number AS TEXT), document FROM baselines WHERE rollout = $1 \
-                 ORDER BY number",
+                "SELECT CAST(b.number AS TEXT), b.document FROM baselines b WHERE b.rollout = $1 \
+                 ORDER BY b.number",
             )
             .bind(number)
             .fetch_all(pool)

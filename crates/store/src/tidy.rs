@@ -16,6 +16,8 @@ pub struct Tidied {
     pub tokens: u64,
     /// Runs whose last record came more than four hundred days ago.
     pub runs: u64,
+    /// What rollouts were compared with that were over more than thirty days ago.
+    pub baselines: u64,
     /// Entries of the audit trail that are older than four hundred days.
     pub audit: u64,
     /// Entries of the chain that are older than two years, from its beginning.
@@ -42,6 +44,12 @@ const HISTORY_DAYS: i64 = 400;
 const CHAIN_DAYS: i64 = 2 * 366;
 /// How long what happens every day is kept: events, changes, messages and silences.
 const RECENT_DAYS: i64 = 28;
+
+/// A rollout that is over has nothing to compare any more; one that was halted may be resumed, whenever that is. It was
+/// over with its last decision: whoever ends one says so.
+const OLD_BASELINES: &str = "DELETE FROM baselines WHERE rollout IN \
+    (SELECT r.id FROM rollouts r WHERE r.state IN ('done', 'cancelled') AND NOT EXISTS \
+    (SELECT 1 FROM decisions d WHERE d.rollout = r.id AND d.decided_at >= $1))";
 
 /// What is forgotten about monitoring, each before its time.
 const OLD_EVENTS: &str = "DELETE FROM events WHERE received_at < $1";
@@ -91,6 +99,8 @@ impl Store {
                 .execute(&mut *tx)
                 .await?
                 .rows_affected();
+            let baselines =
+                query(OLD_BASELINES).bind(expired).execute(&mut *tx).await?.rows_affected();
             let audit = query("DELETE FROM audit WHERE done_at < $1")
                 .bind(history)
                 .execute(&mut *tx)
@@ -124,6 +134,7 @@ impl Store {
                 certificates,
                 tokens,
                 runs,
+                baselines,
                 audit,
                 chain,
                 events,

@@ -9,8 +9,8 @@ use lockstep_testkit::Postgres;
 
 use crate::engine::{Engine, Place};
 use crate::{
-    alerts, chain, commands, dump, events, groups, hosts, killed, leases, locks, monitoring,
-    opening, repository, rollouts, runs, small, standings, tokens, troubles,
+    alerts, chain, commands, dump, events, evidence, groups, hosts, killed, leases, locks,
+    monitoring, opening, repository, rollouts, runs, small, standings, tokens, troubles,
 };
 
 type Case = fn(Place) -> Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -49,6 +49,13 @@ async fn run(engine: Engine) {
         events::batches_that_make_no_sense_are_refused,
         events::events_are_found_by_what_they_are,
         events::many_who_send_the_same_store_it_once,
+        evidence::a_refused_save_leaves_no_evidence,
+        evidence::baselines_are_kept_in_order,
+        evidence::baselines_go_when_their_rollout_is_long_over,
+        evidence::damaged_evidence_is_named,
+        evidence::large_evidence_is_refused_or_cut,
+        evidence::suspects_stay_until_somebody_says_otherwise,
+        evidence::the_mark_goes_with_the_order_that_does_not_mind_it,
         groups::a_failing_entry_does_not_harm_its_neighbours,
         groups::a_full_line_says_busy_and_recovers,
         groups::closing_stores_what_waits,
@@ -89,11 +96,13 @@ async fn run(engine: Engine) {
         repository::of_many_publications_one_wins,
         repository::publications_are_whole_or_nothing,
         repository::releases_are_listed_in_order,
+        rollouts::an_urgent_order_is_kept_as_one,
         rollouts::decisions_are_kept_in_order,
         rollouts::from_is_the_last_version_that_was_done,
         rollouts::orders_at_once_get_different_numbers,
         rollouts::promotion_cancels_what_was_running,
         rollouts::rollouts_change_only_from_what_was_seen,
+        rollouts::rollouts_that_were_cut_short_still_stand,
         runs::a_run_belongs_to_one_host,
         runs::newer_records_win,
         runs::runs_are_listed_newest_first,
@@ -102,10 +111,12 @@ async fn run(engine: Engine) {
         small::settings_are_set_and_made_once,
         small::the_audit_trail_is_kept,
         small::what_is_old_is_forgotten,
+        standings::a_host_is_what_it_said_last,
         standings::large_fleets_come_whole,
         standings::only_failures_are_held_against_a_release,
         standings::only_what_can_move_is_looked_at,
         standings::the_fleet_is_seen_in_brief,
+        standings::what_a_host_keeps_by_its_own_word_is_seen,
         tokens::each_refusal_has_its_reason,
         tokens::redemption_races_have_as_many_winners_as_uses,
         tokens::tokens_are_listed_and_revoked,

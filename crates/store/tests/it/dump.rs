@@ -7,14 +7,14 @@ use lockstep_model::alert::{Ack, Way};
 use lockstep_model::api::operator::FleetText;
 use lockstep_model::api::{EventBatch, WatchedReport};
 use lockstep_model::{Level, RunVerb};
-use lockstep_store::{Error, NewDelivery, Publication, Store};
+use lockstep_store::{Decided, Error, NewDelivery, Publication, Store};
 use lockstep_testkit::Postgres;
 
 use crate::engine::{Engine, Place};
 use crate::locks::grab;
 use crate::samples::{
-    at, done, enroll, event, hash, host, item, name, notice, order, record, release, report,
-    silence, stopped, token, wave,
+    at, baseline, done, enroll, event, hash, host, item, name, notice, order, record, release,
+    report, silence, stopped, token, wave,
 };
 
 /// Something in every table.
@@ -54,6 +54,20 @@ async fn fill(store: &Store) {
             .await
             .unwrap();
     }
+    let before = store.rollouts(1).await.unwrap().remove(0);
+    let decided = Decided {
+        after: &before,
+        decisions: &["1 of 2 hosts failed".into()],
+        baselines: &[
+            baseline(true, &["web2"]),
+            baseline(false, &["web1", "web2"]),
+        ],
+        suspect: Some("1 of 2 hosts failed\0"),
+    };
+    store
+        .save_rollout(&before, decided, None, at(3))
+        .await
+        .unwrap();
     store
         .acquire_lease("decider", "a", at(0), std::time::Duration::from_secs(9))
         .await
@@ -152,6 +166,8 @@ pub(crate) async fn a_dump_fills_an_empty_store(place: Place) {
         "rollouts",
         "channels",
         "decisions",
+        "baselines",
+        "suspects",
         "leases",
         "settings",
         "audit",
@@ -185,6 +201,13 @@ pub(crate) async fn a_dump_fills_an_empty_store(place: Place) {
         other.rollouts(9).await.unwrap(),
         store.rollouts(9).await.unwrap()
     );
+    let rollout = &store.rollouts(1).await.unwrap()[0];
+    let baselines = other.baselines(rollout.id).await.unwrap();
+    assert_eq!(baselines.len(), 2);
+    assert_eq!(baselines, store.baselines(rollout.id).await.unwrap());
+    let suspects = other.suspects().await.unwrap();
+    assert_eq!(suspects[0].version, rollout.version);
+    assert_eq!(suspects, store.suspects().await.unwrap());
 
     let error = other.restore(&mut text.as_bytes()).await.unwrap_err();
     assert!(
@@ -215,7 +238,7 @@ pub(crate) async fn a_dump_that_is_not_whole_leaves_the_store_empty(place: Place
         (without(lines.len() - 1), "cut off"),
         (text[..text.len() / 2].to_owned(), "is not a line"),
         (text.replace("\"format\":1", "\"format\":2"), "format 2"),
-        (text.replace("\"step\":3", "\"step\":7"), "step 7"),
+        (text.replace("\"step\":4", "\"step\":7"), "step 7"),
         (row(lines[0]), "second dump"),
         (
             row("{\"row\":{\"table\":\"x\",\"values\":{}}}"),

@@ -6,7 +6,7 @@ use lockstep_model::RolloutState;
 use lockstep_store::{Error, Lease, Store};
 
 use crate::engine::Place;
-use crate::samples::{at, order};
+use crate::samples::{at, decided, order};
 
 const TTL: Duration = Duration::from_secs(10);
 
@@ -80,7 +80,12 @@ pub(crate) async fn stale_leases_write_nothing(place: Place) {
     next.state = RolloutState::Done;
     let save = async |store: &Store, lease: &Lease, second: i64| {
         store
-            .save_rollout(&rollout, &next, &["done".into()], Some(lease), at(second))
+            .save_rollout(
+                &rollout,
+                decided(&next, &["done".into()]),
+                Some(lease),
+                at(second),
+            )
             .await
     };
     assert_eq!(ask(&one, "a", 0).await, Some(1));

@@ -12,6 +12,7 @@ mod commands;
 mod dump;
 mod engine;
 mod events;
+mod evidence;
 mod groups;
 mod histories;
 mod hosts;

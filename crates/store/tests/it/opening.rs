@@ -68,6 +68,8 @@ pub(crate) async fn a_database_of_the_first_step_goes_on(place: Place) {
         "run_commands",
         "chain",
         "chain_head",
+        "baselines",
+        "suspects",
     ] {
         place.execute(&format!("DROP TABLE {table}")).await;
     }
@@ -81,4 +83,5 @@ pub(crate) async fn a_database_of_the_first_step_goes_on(place: Place) {
         .await
         .unwrap();
     assert_eq!(store.troubles().await.unwrap().len(), 1);
+    assert_eq!(store.suspects().await.unwrap(), []);
 }

@@ -4,7 +4,7 @@ use lockstep_model::{Rollout, RolloutId, RolloutState};
 use lockstep_store::{Error, Store};
 
 use crate::engine::Place;
-use crate::samples::{at, host, order, stable, version, wave};
+use crate::samples::{at, decided, host, order, stable, version, wave};
 
 async fn promote(store: &Store, text: &str) -> Rollout {
     store
@@ -18,7 +18,7 @@ async fn save(store: &Store, before: &Rollout, state: RolloutState, why: &str) -
     after.state = state;
     after.why = why.into();
     store
-        .save_rollout(before, &after, &[why.to_owned()], None, at(5))
+        .save_rollout(before, decided(&after, &[why.to_owned()]), None, at(5))
         .await
         .unwrap();
     after
@@ -128,7 +128,7 @@ pub(crate) async fn rollouts_change_only_from_what_was_seen(place: Place) {
     let mut next = seen.clone();
     next.why = "wave 1 opens".into();
     let error = store
-        .save_rollout(&seen, &next, &["wave 1 opens".into()], None, at(6))
+        .save_rollout(&seen, decided(&next, &["wave 1 opens".into()]), None, at(6))
         .await
         .unwrap_err();
     assert!(matches!(error, Error::RolloutChanged { .. }), "{error}");
@@ -142,7 +142,9 @@ pub(crate) async fn rollouts_change_only_from_what_was_seen(place: Place) {
             tokio::spawn(async move {
                 let mut after = before.clone();
                 after.why = format!("change {number}");
-                store.save_rollout(&before, &after, &[], None, at(7)).await
+                store
+                    .save_rollout(&before, decided(&after, &[]), None, at(7))
+                    .await
             })
         })
         .collect();
@@ -159,12 +161,12 @@ pub(crate) async fn rollouts_change_only_from_what_was_seen(place: Place) {
     let mut unknown = paused.clone();
     unknown.id = RolloutId(77);
     let error = store
-        .save_rollout(&unknown, &unknown, &[], None, at(7))
+        .save_rollout(&unknown, decided(&unknown, &[]), None, at(7))
         .await
         .unwrap_err();
     assert_eq!(error.to_string(), "there is no rollout 77");
     let error = store
-        .save_rollout(&paused, &unknown, &[], None, at(7))
+        .save_rollout(&paused, decided(&unknown, &[]), None, at(7))
         .await
         .unwrap_err();
     assert!(matches!(error, Error::NotStorable { .. }), "{error}");
@@ -178,7 +180,7 @@ pub(crate) async fn decisions_are_kept_in_order(place: Place) {
         after.why = format!("step {step}");
         let words = [format!("{step} first"), format!("{step} second")];
         store
-            .save_rollout(&before, &after, &words, None, at(step))
+            .save_rollout(&before, decided(&after, &words), None, at(step))
             .await
             .unwrap();
         before = after;
@@ -186,7 +188,7 @@ pub(crate) async fn decisions_are_kept_in_order(place: Place) {
     let mut after = before.clone();
     after.why = "a long one".into();
     store
-        .save_rollout(&before, &after, &["é".repeat(10_000)], None, at(9))
+        .save_rollout(&before, decided(&after, &["é".repeat(10_000)]), None, at(9))
         .await
         .unwrap();
     let decisions = store.decisions(before.id).await.unwrap();
@@ -202,4 +204,46 @@ pub(crate) async fn decisions_are_kept_in_order(place: Place) {
     );
     assert_eq!(decisions[2].at, at(1));
     assert!(decisions[6].words.len() <= 16 * 1024 && decisions[6].words.ends_with('…'));
+}
+
+pub(crate) async fn an_urgent_order_is_kept_as_one(place: Place) {
+    let store = place.open().await;
+    let mut urgent = order("1.0.0");
+    urgent.urgent = true;
+    urgent.strategy = urgent.strategy.urgent();
+    let urgent = store.promote(&urgent, |_| Vec::new()).await.unwrap();
+    assert!(urgent.urgent);
+    assert_eq!(store.rollout(urgent.id).await.unwrap(), Some(urgent));
+    assert!(!promote(&store, "1.1.0").await.urgent);
+}
+
+/// What hosts should run is said by the rollout of each channel, and by those that were cut short directly before it.
+pub(crate) async fn rollouts_that_were_cut_short_still_stand(place: Place) {
+    let store = place.open().await;
+    let standing = async || -> Vec<u64> {
+        let standing = store.standing_rollouts().await.unwrap();
+        standing.iter().map(|rollout| rollout.id.0).collect()
+    };
+    assert!(standing().await.is_empty());
+    let first = promote(&store, "1.0.0").await;
+    save(&store, &first, RolloutState::Done, "all are there").await;
+    assert_eq!(standing().await, [1]);
+    // Two that did not get through: what the second one took from the first one still says what those hosts run.
+    promote(&store, "1.1.0").await;
+    promote(&store, "1.2.0").await;
+    let fourth = promote(&store, "1.3.0").await;
+    assert_eq!(standing().await, [4, 3, 2]);
+    // Another channel and another package are others.
+    let mut beta = order("1.4.0");
+    beta.channel = lockstep_model::ChannelName::parse("beta").unwrap();
+    let beta = store.promote(&beta, |_| Vec::new()).await.unwrap();
+    let mut client = order("1.0.0");
+    client.package = lockstep_model::PackageName::parse("driveclient").unwrap();
+    store.promote(&client, |_| Vec::new()).await.unwrap();
+    assert_eq!((beta.id.0, standing().await), (5, vec![6, 5, 4, 3, 2]));
+    // When it is done, those before it stand as long as it is the last one: the next one ends that.
+    save(&store, &fourth, RolloutState::Done, "all are there").await;
+    assert_eq!(standing().await, [6, 5, 4, 3, 2]);
+    promote(&store, "1.5.0").await;
+    assert_eq!(standing().await, [7, 6, 5]);
 }

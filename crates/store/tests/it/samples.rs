@@ -4,11 +4,11 @@ use jiff::Timestamp;
 use lockstep_model::alert::{Notice, Silence};
 use lockstep_model::api::{Facts, Installed, Report};
 use lockstep_model::{
-    ChannelName, ContentHash, Event, EventKind, Glob, HostName, ItemName, ItemState, Level,
-    LevelNames, Outcome, PackageName, Phase, Platform, Release, ReleaseDetails, Requires,
-    RolloutState, RunId, RunKind, RunRecord, Strategy, Value, Version, Wave, WaveState,
+    Baseline, ChannelName, ContentHash, Event, EventKind, Glob, Health, HostName, ItemName,
+    ItemState, Level, LevelNames, Outcome, PackageName, Phase, Platform, Release, ReleaseDetails,
+    Requires, Rollout, RolloutState, RunId, RunKind, RunRecord, Strategy, Value, Version, Wave,
 };
-use lockstep_store::{NewHost, NewRollout, Store, StoredToken};
+use lockstep_store::{Decided, NewHost, NewRollout, Store, StoredToken};
 
 /// Seconds after the beginning of all tests.
 pub(crate) fn at(second: i64) -> Timestamp {
@@ -180,20 +180,47 @@ pub(crate) fn order(text: &str) -> NewRollout {
         version: version(text),
         channel: stable(),
         strategy: Strategy::default(),
+        urgent: false,
+        clears_suspect: false,
         state: RolloutState::Running,
         why: "it was ordered".into(),
         at: at(0),
     }
 }
 
+/// What became of a rollout, and why.
+pub(crate) fn decided<'a>(after: &'a Rollout, decisions: &'a [String]) -> Decided<'a> {
+    Decided {
+        after,
+        decisions,
+        baselines: &[],
+        suspect: None,
+    }
+}
+
+/// How hosts stood: the first one was silent, the others had a full disk.
+pub(crate) fn baseline(opening: bool, hosts: &[&str]) -> Baseline {
+    let ailing = vec![(name("disk_usage:/"), Level::SICK)];
+    let health = |number: usize| Health {
+        silent: number == 0,
+        ailing: if number == 0 {
+            Vec::new()
+        } else {
+            ailing.clone()
+        },
+    };
+    let hosts = hosts.iter().enumerate();
+    Baseline {
+        opening,
+        hosts: hosts
+            .map(|(number, name)| (host(name), health(number)))
+            .collect(),
+    }
+}
+
 /// One wave of the hosts.
 pub(crate) fn wave(hosts: &[&str]) -> Wave {
-    Wave {
-        hosts: hosts.iter().map(|name| host(name)).collect(),
-        state: WaveState::Waiting,
-        opened_at: None,
-        proven_at: None,
-    }
+    Wave::waiting(hosts.iter().map(|name| host(name)).collect())
 }
 
 pub(crate) fn name(item: &str) -> ItemName {

@@ -1,11 +1,11 @@
 //! What a decider reads: the fleet in brief, rollouts that can move, runs that are held against a release.
 
-use lockstep_model::api::RunStatus;
+use lockstep_model::api::{Kept, RunStatus};
 use lockstep_model::{Outcome, PackageName, Phase, Platform, RolloutId, RolloutState, RunId};
 use lockstep_store::Standing;
 
 use crate::engine::Place;
-use crate::samples::{at, done, enroll, host, order, record, report, version};
+use crate::samples::{at, decided, done, enroll, host, order, record, report, version};
 
 pub(crate) async fn the_fleet_is_seen_in_brief(place: Place) {
     let store = place.open().await;
@@ -37,6 +37,9 @@ pub(crate) async fn the_fleet_is_seen_in_brief(place: Place) {
         version: None,
         proven: false,
         running: false,
+        kept: false,
+        os: "Debian GNU/Linux 12 (bookworm)".into(),
+        kernel: "6.1.0".into(),
         in_run: false,
     };
     let proven = Standing {
@@ -107,7 +110,7 @@ pub(crate) async fn only_what_can_move_is_looked_at(place: Place) {
         let mut after = before.clone();
         after.state = state;
         store
-            .save_rollout(&before, &after, &[], None, at(1))
+            .save_rollout(&before, decided(&after, &[]), None, at(1))
             .await
             .unwrap();
         let moving = store.moving_rollouts().await.unwrap();
@@ -147,4 +150,73 @@ pub(crate) async fn only_failures_are_held_against_a_release(place: Place) {
     assert_eq!(ids(None).await, [rolled_back.id, failed.id]);
     assert_eq!(ids(Some(8)).await, [rolled_back.id]);
     assert!(ids(Some(9)).await.is_empty());
+}
+
+pub(crate) async fn what_a_host_keeps_by_its_own_word_is_seen(place: Place) {
+    let store = place.open().await;
+    enroll(&store, &["web1"]).await;
+    let (lockstep, client) = (
+        PackageName::lockstep(),
+        PackageName::parse("driveclient").unwrap(),
+    );
+    let kept = async |report| -> [bool; 2] {
+        store
+            .record_report(&host("web1"), &report, at(10))
+            .await
+            .unwrap();
+        let mut kept = [false; 2];
+        for (kept, package) in kept.iter_mut().zip([&lockstep, &client]) {
+            *kept = store.standings(package).await.unwrap()[0].kept;
+        }
+        kept
+    };
+    assert_eq!(kept(report(1)).await, [false, false]);
+    // Updates are switched off: that holds for what is installed.
+    let mut off = report(1);
+    off.updates_enabled = false;
+    assert_eq!(kept(off).await, [true, false]);
+    // Of all that keeps a host from an order only a person's word counts.
+    let mut keeps = report(1);
+    for (code, by_hand) in [("held-by-hand", true), ("failed-before", false)] {
+        keeps.kept = vec![Kept {
+            package: client.clone(),
+            version: version("1.5.0"),
+            code: code.into(),
+            words: String::new(),
+            until: None,
+        }];
+        assert_eq!(kept(keeps.clone()).await, [false, by_hand], "{code}");
+    }
+    assert_eq!(kept(report(1)).await, [false, false]);
+}
+
+pub(crate) async fn a_host_is_what_it_said_last(place: Place) {
+    let store = place.open().await;
+    enroll(&store, &["web1"]).await;
+    let said = async || -> (String, String) {
+        let standings = store.standings(&PackageName::lockstep()).await.unwrap();
+        (standings[0].os.clone(), standings[0].kernel.clone())
+    };
+    // Before its first report: what it said at its enrolment.
+    assert_eq!(
+        said().await,
+        (
+            "Debian GNU/Linux 12 (bookworm)".to_owned(),
+            "6.1.0".to_owned()
+        )
+    );
+    let mut newer = report(1);
+    newer.facts.os = "Debian GNU/Linux 13 (trixie)".into();
+    newer.facts.kernel = "6.12.48".into();
+    store
+        .record_report(&host("web1"), &newer, at(10))
+        .await
+        .unwrap();
+    assert_eq!(
+        said().await,
+        (
+            "Debian GNU/Linux 13 (trixie)".to_owned(),
+            "6.12.48".to_owned()
+        )
+    );
 }
