@@ -4,6 +4,7 @@
 //! deltas make OLD NEW DIR   makes it in both ways; archives, patches and what a host needs go into DIR
 //! deltas apply DIR          applies it as a host does, in a process of its own whose memory is measured
 //! ```
+#![expect(clippy::print_stdout, reason = "a measurement prints")]
 
 use std::fs::File;
 use std::io::Write;

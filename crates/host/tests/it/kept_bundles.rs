@@ -107,7 +107,7 @@ fn a_slot_of_an_older_agent_or_a_bare_program_keeps_none() {
     assert_eq!(host.install(&release, None).unwrap(), slot);
 
     let version = Version::parse("0.9.0").unwrap();
-    put(host.file(), b"a program".to_vec());
+    put(host.file(), b"a program");
     let bare = host
         .slots
         .adopt_program(&host.file(), &version, Timestamp::UNIX_EPOCH)
