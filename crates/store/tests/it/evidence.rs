@@ -218,7 +218,7 @@ pub(crate) async fn large_evidence_is_refused_or_cut(place: Place) {
     let store = place.open().await;
     let rollout = begin(&store, "1.0.0").await;
     // As ill as a host can be, with long names, so that few of them make a large one.
-    let path = "x".repeat(200);
+    let path = "x".repeat(180);
     let worst = Health {
         silent: false,
         ailing: (0..Health::MOST)
