@@ -224,7 +224,7 @@ impl Store {
             package: after.package.clone(),
             version: after.version.clone(),
             rollout: id,
-            why: sentence(why, MAX_WORDS).into(),
+            why: sentence(why, MAX_WORDS),
             since: at,
         });
         let (number, at) = (stored_number("a rollout's number", id.0)?, milliseconds(at));

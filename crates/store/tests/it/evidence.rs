@@ -88,12 +88,18 @@ pub(crate) async fn suspects_stay_until_somebody_says_otherwise(place: Place) {
         why: "3 of 10 hosts failed\u{fffd}".into(),
         since: at(7),
     };
-    assert_eq!(store.suspects().await.unwrap(), [first.clone()]);
+    assert_eq!(
+        store.suspects().await.unwrap(),
+        std::slice::from_ref(&first)
+    );
     // What was found first stays.
     save(&store, &rollout, &[], Some("and worse"), 8)
         .await
         .unwrap();
-    assert_eq!(store.suspects().await.unwrap(), [first.clone()]);
+    assert_eq!(
+        store.suspects().await.unwrap(),
+        std::slice::from_ref(&first)
+    );
     // A next order of another version takes nothing away, and is another version.
     let other = begin(&store, "1.2.0").await;
     save(&store, &other, &[], Some("too"), 9).await.unwrap();
