@@ -26,6 +26,7 @@ use lockstep_model::{
 };
 use lockstep_net::Clock;
 use lockstep_net::client::{CallError, HttpClient};
+use lockstep_plan::rollout::{Offer, next_hop};
 use lockstep_plan::update::Order;
 use tracing::{info, warn};
 
@@ -200,13 +201,25 @@ pub(crate) async fn listed(
             details.platform
         ))
     } else {
-        None
+        leaves_out_a_step(&release, place)
     };
     match contradiction {
         // The order is at fault, not the release: nothing is remembered against it.
         Some(why) => Err(place.again(RunReason::NotVerified { why }.to_string())),
         None => Ok(release),
     }
+}
+
+/// A release may say from which versions it can be installed. The publisher's word counts, whatever the server orders.
+fn leaves_out_a_step(release: &Release, place: &Place) -> Option<String> {
+    let details = &release.details;
+    let offer = Offer {
+        version: &details.version,
+        from: details.requires.from.as_ref(),
+    };
+    let current = place.current.as_ref().map(|slot| &slot.manifest.version);
+    let hop = next_hop(current, &details.version, &[offer]);
+    hop.err().map(|no_way| no_way.to_string())
 }
 
 /// Runs the command that must succeed in a new slot: the bundle's own. The agent has one in any case, its preflight; a

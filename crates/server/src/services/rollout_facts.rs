@@ -4,10 +4,11 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use lockstep_model::{Health, HostName, ItemName, Level, Rollout};
+use lockstep_model::{Delta, Health, HostName, ItemName, Level, Platform, Rollout, Version};
 use lockstep_plan::rollout::{HostFacts, before};
 use lockstep_store::Standing;
 
+use super::orders::Orders;
 use super::{events, follows};
 use crate::app::App;
 
@@ -39,6 +40,7 @@ pub(crate) async fn facts_of(
     let mut before = before(&baselines, rollout);
     let accepted = app.fleet.accepted();
     let platforms = orders.platforms(&rollout.package, &rollout.version);
+    let deltas = app.deltas.listed(app).await?;
     // A release that was withdrawn meanwhile does not make its hosts leave the rollout.
     let members: HashSet<&HostName> = rollout.waves.iter().flat_map(|wave| &wave.hosts).collect();
     let mut facts = Vec::with_capacity(fleet.len());
@@ -56,9 +58,9 @@ pub(crate) async fn facts_of(
         // Whoever runs the version, proven, has made up for a failure.
         let has_proven = host.proven && host.version.as_ref() == Some(&rollout.version);
         let silent = app.is_silent(&host.host, host.last_seen, host.enrolled_at, now);
-        let release = platform.and_then(|platform| {
-            let mut offered = orders.offered(package, platform);
-            offered.find(|release| release.details.version == rollout.version)
+        let bytes = platform.map_or(0, |platform| {
+            let from = host.version.as_ref();
+            to_fetch(&orders, &deltas, rollout, platform, from)
         });
         facts.push(HostFacts {
             failed: failed.contains(&host.host) && !has_proven,
@@ -72,11 +74,35 @@ pub(crate) async fn facts_of(
             },
             before: before.remove(&host.host),
             labels: Arc::new(follows::labels(accepted.as_deref(), &host.host, said)),
-            bytes: release.map_or(0, |release| release.length),
+            bytes,
             name: host.host,
         });
     }
     Ok(facts)
+}
+
+/// What a host of a platform fetches on its way from a version to the rollout's, in bytes: the delta where there is one,
+/// otherwise the bundle.
+fn to_fetch(
+    orders: &Orders,
+    deltas: &[Delta],
+    rollout: &Rollout,
+    platform: &Platform,
+    from: Option<&Version>,
+) -> u64 {
+    let leads_there = |delta: &&Delta| {
+        let details = &delta.details;
+        details.package == rollout.package
+            && details.to.version == rollout.version
+            && Some(&details.from.version) == from
+            && details.platform.runs_on(platform)
+    };
+    if let Some(delta) = deltas.iter().find(leads_there) {
+        return delta.length;
+    }
+    let mut offered = orders.offered(&rollout.package, platform);
+    let release = offered.find(|release| release.details.version == rollout.version);
+    release.map_or(0, |release| release.length)
 }
 
 /// The items of all hosts that are at `sick` or worse and that the strategy gates.
