@@ -99,7 +99,8 @@ mod tests {
         };
         let good = file(
             "good.toml",
-            "[group.web]\nhosts = [\"web1\"]\n[lock.web]\n[package.curl]\ngroups = [\"web\"]\nlock = \"web\"\n",
+            "[group.web]\nhosts = [\"web1\"]\n[lock.web]\n[package.curl]\ngroups = [\"web\"]\nlock = \"web\"\n\
+             [strategy.x]\n[channel.stable]\nstrategy = \"x\"\n[follow.app]\nlabels = [\"os=Debian*\"]\n",
         );
         let bad = file("bad.toml", "[group.web]\nhsots = [\"web1\"]\n");
         for (path, exit) in [(good.clone(), Exit::Done), (bad, Exit::Failed)] {
@@ -107,6 +108,8 @@ mod tests {
             assert_eq!(run(&["fleet", "check", path]), exit);
             assert_eq!(run(&["fleet", "show", "web1", path, "--json"]), exit);
             assert_eq!(run(&["fleet", "show", "web1", path]), exit);
+            let says = ["fleet", "show", "web1", path, "--says", "os=Debian 13"];
+            assert_eq!(run(&says), exit);
             assert_eq!(run(&["explain", "web1", "cpu_load", "--fleet", path]), exit);
             let against = good.to_str().unwrap();
             assert_eq!(run(&["fleet", "diff", path, "--against", against]), exit);

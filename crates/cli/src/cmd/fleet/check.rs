@@ -29,13 +29,15 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
         (fleet.groups().count(), "group"),
         (fleet.lock_names().len(), "lock"),
         (fleet.package_names().len(), "package"),
+        (fleet.strategies().count(), "strategy"),
         (rules.routes.len(), "alert"),
         (rules.receivers.len(), "receiver"),
         (fleet.silences().len(), "silence"),
     ];
-    let counts = counts.map(|(count, what)| {
-        let plural = if count == 1 { "" } else { "s" };
-        format!("{count} {what}{plural}")
+    let counts = counts.map(|(count, what)| match (count, what) {
+        (1, what) => format!("1 {what}"),
+        (count, "strategy") => format!("{count} strategies"),
+        (count, what) => format!("{count} {what}s"),
     });
     out::line(format_args!("no mistakes: {}", counts.join(", ")));
     Ok(Exit::Done)

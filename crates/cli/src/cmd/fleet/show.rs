@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use lockstep_fleet::{Fleet, hash_of, lock_in_words, package_in_words};
+use lockstep_fleet::{Fleet, Followed, follow_in_words, hash_of, lock_in_words, package_in_words};
 use lockstep_model::{HostName, LockName, LockRule, WorkItem};
 use serde_json::json;
 
@@ -16,14 +16,20 @@ use crate::out;
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example: lockstep fleet show web1.example.org fleet.toml\n\
-    A host that the file does not name is shown with what it would get if it were enrolled."
+    A host that the file does not name is shown with what it would get if it were enrolled.\n\n\
+    Example: lockstep fleet show web1 fleet.toml --says \"os=Debian GNU/Linux 13 (trixie)\"\n\
+    Rules about who follows what can ask for labels that a host says of itself: os, kernel and platform."
 )]
 pub(crate) struct Args {
     /// The host
     host: HostName,
     /// The fleet file; the one in force on the server if left out
     file: Option<PathBuf>,
-    /// Print JSON: the work document as the host gets it, its hash, where the host stands, and the locks it may take
+    /// A label that the host says of itself: os, kernel or platform; may be given several times
+    #[arg(long, value_name = "KEY=VALUE", value_parser = said)]
+    says: Vec<(String, String)>,
+    /// Print JSON: the work document as the host gets it, its hash, where the host stands, what it follows, and the
+    /// locks it may take
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -45,6 +51,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
         .into_iter()
         .map(|name| (name, fleet.lock_rule(name)))
         .collect();
+    let says: BTreeMap<String, String> = args.says.iter().cloned().collect();
+    let follows = fleet.explain_follows(host, &says);
     if args.json {
         out::json(&json!({
             "host": host,
@@ -54,6 +62,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
             "hash": hash,
             "work": work,
             "locks": locks,
+            "follows": follows,
         }))?;
         return Ok(Exit::Done);
     }
@@ -95,7 +104,44 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
         .iter()
         .map(|(name, rule)| in_words(name.as_str(), lock_in_words(rule, fleet.levels())));
     others("lock", locks.collect());
+    // Of the agent by default there is nothing to tell that is not so anywhere.
+    if fleet.has_follow_rules() && !follows.is_empty() {
+        out::line("");
+        let header = [
+            "package",
+            "follows",
+            "rule",
+            "speaks of it by",
+            "place",
+            "instead of",
+        ];
+        out::table(&header, follows.iter().map(followed).collect(), "");
+    }
     Ok(Exit::Done)
+}
+
+fn followed(followed: &Followed) -> Vec<String> {
+    let others = match followed.instead_of.as_slice() {
+        [] => "-".to_owned(),
+        others => others.join(", "),
+    };
+    vec![
+        followed.follow.package.to_string(),
+        follow_in_words(&followed.follow),
+        out::or_dash(followed.follow.rule.as_ref()),
+        followed.by.clone(),
+        out::or_dash(followed.place.as_ref()),
+        others,
+    ]
+}
+
+fn said(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key @ ("os" | "kernel" | "platform"), value)) => Ok((key.into(), value.into())),
+        _ => Err(
+            "a host says os, kernel or platform of itself, as in os=\"Debian GNU/Linux 13\"".into(),
+        ),
+    }
 }
 
 /// A table of what most hosts have not.
