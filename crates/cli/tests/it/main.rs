@@ -12,6 +12,7 @@
 )]
 
 mod bench;
+mod bundles;
 mod candidate;
 mod deltas;
 mod full_disk;
