@@ -52,6 +52,8 @@ pub use why::{Decision, Names, Place, Short, Verdict, Why};
 #[cfg(test)]
 mod blast;
 #[cfg(test)]
+mod chance;
+#[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod tests;

@@ -345,3 +345,37 @@ fn a_limit_is_told_rather_than_a_moment() {
         rollout.why
     );
 }
+
+#[test]
+fn while_a_gate_or_a_person_says_wait_nobody_else_is_let_go() {
+    let names = ["a", "b", "c"];
+    let rollout = one_wave(&names, |it| it.in_flight = Some(Limit::count(1)));
+    let (open, _) = after(rollout, &[(10, &all(&names))]);
+    let first = let_go(&open);
+    let facts = |ill: bool| -> Vec<HostFacts> {
+        let host = |name: &&str| {
+            let host = was_well(if first[0] == **name {
+                proven(name)
+            } else {
+                old(name)
+            });
+            if ill && first[0] == **name {
+                sick(host)
+            } else {
+                host
+            }
+        };
+        names.iter().map(host).collect()
+    };
+    // There is room for another one, but the first one is worse than it was.
+    let (held, _) = after(open.clone(), &[(20, &facts(true))]);
+    assert_eq!(
+        (held.state, let_go(&held)),
+        (RolloutState::Holding, first.clone())
+    );
+    let (goes, _) = after(held, &[(30, &facts(false))]);
+    assert_eq!(let_go(&goes).len(), 2);
+    let paused = pause(&open, "ann").unwrap().rollout;
+    let (paused, _) = after(paused, &[(20, &facts(false))]);
+    assert_eq!(let_go(&paused), first);
+}
