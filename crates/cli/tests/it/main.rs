@@ -24,6 +24,7 @@ mod operators;
 mod packages;
 mod power_cut;
 mod proxy;
+mod rollouts;
 mod runs;
 mod surroundings;
 mod updates;

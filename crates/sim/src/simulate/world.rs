@@ -463,10 +463,15 @@ impl<'a, W: Watch> World<'a, W> {
         for (wave, lane) in self.waves.iter_mut().zip(&self.conductor.lanes) {
             wave.take_over(lane);
         }
+        // Where nothing moves any more, it is over since it last came any further.
+        let over = match end {
+            End::Stuck => self.moved_at,
+            _ => self.pace.looked_at,
+        };
         let outcome = Outcome {
             end,
             start: self.settings.start,
-            ended_at: self.timestamp(self.pace.looked_at),
+            ended_at: self.timestamp(over),
             why: self.why.map(|why| why.to_string()).unwrap_or_default(),
             waves: self.waves,
             let_go: self.conductor.let_go_so_far(),

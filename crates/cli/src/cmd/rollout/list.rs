@@ -1,6 +1,9 @@
 //! `lockstep rollout list`.
 
+use std::collections::HashSet;
+
 use lockstep_model::api::operator::RolloutView;
+use lockstep_model::{ChannelName, PackageName};
 
 use super::bars::{self, Paint};
 use crate::exit::Exit;
@@ -30,16 +33,20 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
         out::json(&rollouts)?;
         return Ok(Exit::Done);
     }
+    // Hosts have moved on from an earlier rollout of a channel: how they stand now says nothing of how it went.
+    let mut newer: HashSet<(&PackageName, &ChannelName)> = HashSet::new();
     let rows = rollouts.iter().map(|rollout| {
+        let is_newest = newer.insert((&rollout.package, &rollout.channel));
         let all = bars::sum(rollout.waves.iter().map(|it| &it.figures));
+        let now = |text: String| if is_newest { text } else { "-".into() };
         vec![
             rollout.id.to_string(),
             format!("{} {}", rollout.package, rollout.version),
             out::or_dash(rollout.from.as_ref()),
             rollout.channel.to_string(),
             rollout.state.to_string(),
-            bars::bar(&all, CELLS, Paint::Plain),
-            format!("{}/{}", all.proven, all.hosts),
+            now(bars::bar(&all, CELLS, Paint::Plain)),
+            now(format!("{}/{}", all.proven, all.hosts)),
             rollout.why.clone(),
         ]
     });

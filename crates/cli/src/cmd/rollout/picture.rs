@@ -32,8 +32,7 @@ pub(super) fn draw(
     now: Timestamp,
 ) -> Vec<String> {
     let mut lines = vec![paint.bold().apply_to(headline(rollout)).to_string()];
-    let why = printable(&rollout.why);
-    for (index, line) in wrapped(&format!("{} · {why}", rollout.state), frame.width)
+    for (index, line) in wrapped(&standing(rollout), frame.width)
         .into_iter()
         .take(LINES_OF_WHY)
         .enumerate()
@@ -92,6 +91,15 @@ pub(super) fn headline(rollout: &RolloutView) -> String {
     )
 }
 
+/// Where it stands and why. Some reasons begin with the state already.
+pub(super) fn standing(rollout: &RolloutView) -> String {
+    let why = printable(&rollout.why);
+    match why.strip_prefix(&format!("{}: ", rollout.state)) {
+        Some(rest) => format!("{} · {rest}", rollout.state),
+        None => format!("{} · {why}", rollout.state),
+    }
+}
+
 /// How far it is, since when, and when the end is expected.
 pub(super) fn progress(rollout: &RolloutView, now: Timestamp) -> String {
     let all = bars::sum(rollout.waves.iter().map(|it| &it.figures));
@@ -99,7 +107,7 @@ pub(super) fn progress(rollout: &RolloutView, now: Timestamp) -> String {
     words.push_str(&format!(" · ordered {} ago", time(rollout.created_at, now)));
     if let Some(end) = rollout.expected_end {
         let left = time(now, end);
-        words.push_str(&format!(" · done in {left} if it goes on so"));
+        words.push_str(&format!(" · about {left} to go"));
     }
     words
 }

@@ -1,11 +1,12 @@
 //! `lockstep rollout show`.
 
+use jiff::Timestamp;
 use lockstep_model::RolloutId;
-use lockstep_model::api::operator::{RolloutView, WaveView};
+use lockstep_model::api::operator::{RolloutView, WaveFigures, WaveView};
 
 use super::bars::{self, Paint};
 use super::command::parse_id;
-use super::picture::{headline, progress, wave_word};
+use super::picture::{headline, progress, standing, wave_word};
 use crate::exit::Exit;
 use crate::operator::{Operator, OperatorArgs, question};
 use crate::out;
@@ -47,8 +48,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
         return Ok(Exit::Done);
     }
     out::line(headline(&rollout));
-    let why = out::printable(&rollout.why);
-    out::line(format_args!("{} · {why}", rollout.state));
+    out::line(standing(&rollout));
     out::line(progress(&rollout, rollout.at));
     if let Some(suspect) = &rollout.suspect {
         let why = out::printable(&suspect.why);
@@ -89,63 +89,50 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
+/// How a wave's hosts stand, for a column each.
+type Column = (&'static str, fn(&WaveFigures) -> usize);
+
+/// Columns that are always there, and those that are left out where they would be empty.
+const ALWAYS: [Column; 3] = [
+    ("hosts", |it| it.hosts),
+    ("let go", |it| it.let_go),
+    ("proven", |it| it.proven),
+];
+const IF_ANY: [Column; 7] = [
+    ("told", |it| it.ordered),
+    ("running", |it| it.running),
+    ("failed", |it| it.failed),
+    ("silent", |it| it.silent),
+    ("worse", |it| it.worse),
+    ("kept", |it| it.kept),
+    ("gone", |it| it.gone),
+];
+
 /// The waves as a table.
 fn waves(rollout: &RolloutView) {
-    let largest = rollout.waves.iter().map(|it| it.figures.hosts).max();
+    let waves = &rollout.waves;
+    let largest = waves.iter().map(|it| it.figures.hosts).max();
+    let is_used = |(_, count): &&Column| waves.iter().any(|it| count(&it.figures) > 0);
+    let columns: Vec<&Column> = ALWAYS.iter().chain(IF_ANY.iter().filter(is_used)).collect();
     let row = |(number, wave): (usize, &WaveView)| {
-        let figures = &wave.figures;
-        let cells = bars::cells(figures.hosts, largest.unwrap_or(0), CELLS);
-        let count = |count: usize| match count {
+        let cells = bars::cells(wave.figures.hosts, largest.unwrap_or(0), CELLS);
+        let state = match &wave.skipped_by {
+            Some(by) => format!("skipped by {by}"),
+            None => wave_word(wave).into(),
+        };
+        let bar = bars::bar(&wave.figures, cells, Paint::Plain);
+        let mut row = vec![(number + 1).to_string(), state, bar];
+        row.extend(columns.iter().map(|(_, count)| match count(&wave.figures) {
             0 => "-".to_owned(),
             count => count.to_string(),
-        };
-        let at = |time: Option<jiff::Timestamp>| out::or_dash(time.map(|it| format!("{it:.0}")));
-        let mut row = vec![
-            (number + 1).to_string(),
-            match &wave.skipped_by {
-                Some(by) => format!("skipped by {by}"),
-                None => wave_word(wave).into(),
-            },
-            bars::bar(figures, cells, Paint::Plain),
-        ];
-        row.extend(
-            [
-                figures.hosts,
-                figures.let_go,
-                figures.ordered,
-                figures.running,
-                figures.proven,
-                figures.failed,
-                figures.silent,
-                figures.kept,
-                figures.gone,
-                figures.worse,
-            ]
-            .map(count),
-        );
-        row.extend([at(wave.opened_at), at(wave.proven_at), at(wave.bakes_until)]);
+        }));
+        let at = |time: Option<Timestamp>| out::or_dash(time.map(|it| format!("{it:.0}")));
+        row.extend([at(wave.opened_at), at(wave.proven_at)]);
         row
     };
-    out::table(
-        &[
-            "wave",
-            "state",
-            "",
-            "hosts",
-            "let go",
-            "told",
-            "running",
-            "proven",
-            "failed",
-            "silent",
-            "kept",
-            "gone",
-            "worse",
-            "opened",
-            "proven at",
-            "watched until",
-        ],
-        rollout.waves.iter().enumerate().map(row).collect(),
-        "its waves have not been drawn yet",
-    );
+    let mut header = vec!["wave", "state", ""];
+    header.extend(columns.iter().map(|(name, _)| *name));
+    header.extend(["opened at", "proven at"]);
+    let rows = waves.iter().enumerate().map(row).collect();
+    out::table(&header, rows, "its waves have not been drawn yet");
 }

@@ -11,7 +11,7 @@ use lockstep_net::client::CallError;
 
 use super::bars::{self, Paint};
 use super::command::parse_id;
-use super::picture::{Frame, draw, headline, wave_word};
+use super::picture::{Frame, draw, headline, standing, wave_word};
 use crate::exit::Exit;
 use crate::operator::{Operator, OperatorArgs};
 use crate::out;
@@ -261,10 +261,7 @@ fn changes(last: Option<&RolloutView>, rollout: &RolloutView) -> Vec<String> {
         }
     }
     if last.is_none_or(|last| (last.state, &last.why) != (rollout.state, &rollout.why)) {
-        lines.push(at(
-            rollout.at,
-            &format!("{}: {}", rollout.state, rollout.why),
-        ));
+        lines.push(at(rollout.at, &standing(rollout)));
     }
     lines
 }

@@ -88,7 +88,7 @@ wave 1   proven    █                             1/1
 wave 2   open      ██▓▓x···                      3/10  2 running, 1 failed
 wave 3   waiting   ····························· 0/40
 █ proven  ▓ running  ░ told  x failed  ? silent  = kept  · waits  - gone
-4 of 51 hosts have proven it · ordered 1 min 40 s ago · done in 5 min 0 s if it goes on so
+4 of 51 hosts have proven it · ordered 1 min 40 s ago · about 5 min 0 s to go
 
 2027-01-15T08:00:01Z  wave 1 of 3 opened: web9
 2027-01-15T08:01:01Z  wave 2 of 3 opened: a, b, c, d, e and 5 more"

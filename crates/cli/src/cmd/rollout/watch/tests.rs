@@ -59,7 +59,7 @@ fn only_what_is_new_is_told() {
         [
             "rollout 7 · lockstep - → 2.0.0 · stable",
             "2027-01-15T08:00:01Z  begun",
-            "2027-01-15T08:01:40Z  running: why",
+            "2027-01-15T08:01:40Z  running · why",
         ]
     );
     let mut second = rollout(0, 4);
@@ -74,7 +74,7 @@ fn only_what_is_new_is_told() {
         [
             "2027-01-15T08:00:50Z  wave 1 of 1 opened: a",
             "2027-01-15T08:01:40Z  wave 1 of 1 is open: 1 of 4 hosts have proven it",
-            "2027-01-15T08:01:40Z  holding: why",
+            "2027-01-15T08:01:40Z  holding · why",
         ]
     );
     assert!(differ(&second, &third));
