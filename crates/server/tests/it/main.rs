@@ -14,6 +14,7 @@ mod deltas;
 mod downloads;
 mod enrolment;
 mod events;
+mod explain;
 mod first_start;
 mod fleet;
 mod health;
