@@ -110,8 +110,8 @@ fn is_false(value: &bool) -> bool {
 }
 
 impl Health {
-    /// Most items of a host that are looked at; a host with more is ill enough.
-    pub const MOST: usize = 64;
+    /// Most items of a host that are looked at, the worst ones; a host with more is ill enough.
+    pub const MOST: usize = 16;
 
     /// True if it is heard of and no gated item is at `sick` or worse.
     #[must_use]
