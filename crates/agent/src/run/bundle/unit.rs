@@ -106,3 +106,81 @@ pub(super) async fn switch(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use lockstep_model::BundleManifest;
+
+    use super::*;
+
+    /// A slot whose bundle brings a unit.
+    fn slot(layout: &Layout, version: &str, unit: &str) -> Slot {
+        let dir = layout.slots_dir().join("pigeon").join(version);
+        let text = format!("[Service]\nExecStart=/opt/pigeon {version}\n");
+        fs::create_dir(&dir.join("systemd")).unwrap();
+        fs::write_durable(&dir.join("systemd/x"), text.as_bytes(), Mode::Public).unwrap();
+        let manifest = format!(
+            "package = \"pigeon\"\nversion = \"{version}\"\nplatform = \"any\"\n\
+             [service]\nunit = \"{unit}\"\nunit_file = \"systemd/x\"\n"
+        );
+        Slot {
+            dir,
+            manifest: BundleManifest::parse(&manifest).unwrap(),
+            hash: None,
+            content: None,
+            installed_at: Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    fn text(path: &Path) -> Option<String> {
+        std::fs::read_to_string(path).ok()
+    }
+
+    #[tokio::test]
+    async fn a_unit_comes_follows_its_version_and_goes() {
+        let root = tempfile::tempdir().unwrap();
+        let layout = Layout::below(root.path());
+        let units = layout.unit_file("x");
+        fs::create_dir(units.parent().unwrap()).unwrap();
+        let (one, two) = (
+            slot(&layout, "1.0.0", "pigeon.service"),
+            slot(&layout, "2.0.0", "dove.service"),
+        );
+        let (pigeon, dove) = (
+            layout.unit_file("pigeon.service"),
+            layout.unit_file("dove.service"),
+        );
+        for _ in 0..2 {
+            switch(&layout, None, Some(&one)).await.unwrap();
+            assert!(text(&pigeon).unwrap().contains("/opt/pigeon 1.0.0"));
+        }
+        // A version with another unit takes the old one along, and back again.
+        for _ in 0..2 {
+            switch(&layout, Some(&one), Some(&two)).await.unwrap();
+            assert!(text(&pigeon).is_none() && text(&dove).is_some());
+        }
+        switch(&layout, Some(&two), Some(&one)).await.unwrap();
+        assert!(text(&pigeon).is_some() && text(&dove).is_none());
+        switch(&layout, Some(&one), None).await.unwrap();
+        assert!(text(&pigeon).is_none());
+    }
+
+    #[tokio::test]
+    async fn a_unit_of_somebody_else_is_left_alone_and_that_is_said() {
+        let root = tempfile::tempdir().unwrap();
+        let layout = Layout::below(root.path());
+        let path = layout.unit_file("pigeon.service");
+        fs::create_dir(path.parent().unwrap()).unwrap();
+        let one = slot(&layout, "1.0.0", "pigeon.service");
+        assert_eq!(check(&layout, &one), Ok(()));
+        fs::write_durable(&path, b"[Unit]\n", Mode::Public).unwrap();
+        let refused = check(&layout, &one).unwrap_err().to_string();
+        assert!(refused.contains("remove it"), "{refused}");
+        assert!(switch(&layout, None, Some(&one)).await.is_err());
+        assert_eq!(text(&path).as_deref(), Some("[Unit]\n"));
+        // Nor is it removed on the way back.
+        switch(&layout, Some(&one), None).await.unwrap();
+        assert_eq!(text(&path).as_deref(), Some("[Unit]\n"));
+    }
+}
