@@ -4,8 +4,8 @@
 //! What decides is `plan::rollout`, the code that moves a rollout on the server; hosts, network and time are simulated.
 //! A million hosts take seconds, because hosts have no names and numbers are kept as they change.
 //!
-//! [`simulate`] runs one rollout. [`Risk::of`] runs many, with releases that break some hosts and with one that does
-//! not. [`svg::draw`] draws one.
+//! [`simulate()`] runs one rollout. [`Healthy`] and [`Exposure`] run many, with a release without fault and with one that
+//! breaks some hosts. [`svg::draw`] draws one.
 
 mod conductor;
 mod curve;
@@ -14,8 +14,10 @@ mod downloads;
 mod fleet;
 mod outcome;
 mod ready;
+mod risk;
 mod settings;
 mod standing;
+pub mod svg;
 mod world;
 
 use lockstep_model::Strategy;
@@ -24,6 +26,7 @@ pub use curve::Curve;
 pub use downloads::Load;
 pub use fleet::{Fleet, Host};
 pub use outcome::{Cause, End, Outcome, WaveOutcome};
+pub use risk::{CONFIDENCE, Exposure, Healthy, impossible, runs};
 pub use settings::{AWAY, Settings, UNWELL};
 
 /// Simulates one rollout. Equal seeds give equal outcomes.
@@ -36,3 +39,5 @@ pub fn simulate(fleet: &Fleet, strategy: &Strategy, settings: &Settings, seed: u
 
 #[cfg(test)]
 mod agreement;
+#[cfg(test)]
+mod properties;

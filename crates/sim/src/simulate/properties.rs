@@ -80,7 +80,7 @@ fn limits_hold_whatever_the_strategy() {
             assert!(opened >= baked, "seed {seed}: {opened} before {baked}");
             assert!(strategy.windows.is_open(opened), "seed {seed}: {opened}");
         }
-        if outcome.end == End::Done {
+        if outcome.end == End::Done && settings.offline == 0.0 {
             assert_eq!(
                 outcome.let_go,
                 outcome.proven.len() + outcome.failed,
