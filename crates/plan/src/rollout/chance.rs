@@ -18,7 +18,7 @@ const ROUND: i64 = 60;
 /// In so many of a million rounds a host becomes sick by itself, which is 2 %, and in so many of those in which it is
 /// sick it becomes well again.
 const FALLS_SICK: u64 = 20_000;
-const RECOVERS: u64 = 500_000;
+const RECOVERS: u64 = 50_000;
 
 struct Fleet {
     hosts: Vec<HostFacts>,
@@ -169,12 +169,13 @@ fn all_of(count: u64, run: impl Fn(u64) -> Option<usize> + Sync) -> Vec<(u64, Op
 fn a_harmless_release_is_stopped_no_more_often_than_stated() {
     const ROLLOUTS: u64 = 2000;
     let waves = [WaveSize::share(30), WaveSize::share(60), WaveSize::ALL];
-    let all = all_of(ROLLOUTS, |seed| stopped_in(seed, 150, &waves, 0));
+    let all = all_of(ROLLOUTS, |seed| stopped_in(seed, 200, &waves, 0));
     let stopped: Vec<u64> = all
         .into_iter()
         .filter_map(|(seed, it)| it.map(|_| seed))
         .collect();
     // Of 2000 at 1 %, 20 are expected at most; more than 36 come by chance in less than one of a thousand trials.
+    // Far fewer are: tests of small numbers are cautious, and comparisons of one wave look at the same hosts.
     assert!(
         stopped.len() <= 36,
         "{} of {ROLLOUTS} were stopped, by seeds {stopped:?}",
