@@ -1,14 +1,17 @@
 //! Rollouts: ordering them, looking at them, and what a person may say to them. How they go on is decided by
 //! `plan`, and stored by the `decider`.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
 use jiff::Timestamp;
 use lockstep_model::api::operator::{Promote, RolloutView};
 use lockstep_model::{PackageName, Release, Rollout, RolloutId, RolloutState, Strategy, Suspect};
 use lockstep_plan::rollout::{self, Refused, Step};
-use lockstep_store::{Decided, NewRollout};
+use lockstep_store::{Decided, NewRollout, Standing};
 
 use super::audit;
-use super::rollout_facts::facts;
+use super::rollout_facts::{facts, facts_of};
 use super::rollout_views::{Detail, Names, view};
 use crate::app::App;
 use crate::decider::concerned;
@@ -243,8 +246,14 @@ pub(crate) async fn list(
 ) -> Result<Vec<RolloutView>, Refusal> {
     let suspects = app.store.suspects().await?;
     let mut views = Vec::new();
+    // The fleet is read once for each package, not for each of its rollouts.
+    let mut fleets: HashMap<PackageName, Vec<Standing>> = HashMap::new();
     for rollout in app.store.rollouts(limit).await? {
-        let facts = facts(app, &rollout, now).await?;
+        let fleet = match fleets.entry(rollout.package.clone()) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => unknown.insert(app.store.standings(&rollout.package).await?),
+        };
+        let facts = facts_of(app, &rollout, fleet.clone(), now).await?;
         let suspect = suspect_of(&suspects, &rollout);
         views.push(view(&rollout, &facts, suspect, names, None, now));
     }
