@@ -5,6 +5,7 @@ mod command;
 mod list;
 mod picture;
 mod show;
+mod simulate;
 mod watch;
 
 use clap::Subcommand;
@@ -20,6 +21,8 @@ pub(crate) enum Command {
     Show(show::Args),
     /// Watch a rollout until it is over: its waves as they fill
     Watch(watch::Args),
+    /// Simulate one before it starts: waves, times, the server's load, and how far a bad release would get
+    Simulate(Box<simulate::Args>),
     /// Let nobody else go until it is resumed
     Pause(command::Args),
     /// Go on with a rollout that a person paused
@@ -38,6 +41,7 @@ impl Command {
             Self::List(args) => list::run(args).await,
             Self::Show(args) => show::run(args).await,
             Self::Watch(args) => watch::run(args).await,
+            Self::Simulate(args) => simulate::run(*args).await,
             Self::Pause(args) => command::run(args, "pause").await,
             Self::Resume(args) => command::run(args, "resume").await,
             Self::SkipWave(args) => command::run(args, "skip-wave").await,

@@ -26,6 +26,7 @@ mod power_cut;
 mod proxy;
 mod rollouts;
 mod runs;
+mod simulate;
 mod surroundings;
 mod updates;
 mod world;

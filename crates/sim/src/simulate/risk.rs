@@ -12,7 +12,7 @@ use super::simulate;
 
 /// Hosts that are simulated for each figure, at most, all runs together, if nothing else is asked for. It keeps the
 /// figures for a million hosts within seconds.
-const HOSTS: usize = 200_000;
+const HOSTS: usize = 1_000_000;
 /// Bounds hold with this confidence.
 pub const CONFIDENCE: f64 = 0.95;
 

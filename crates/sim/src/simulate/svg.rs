@@ -11,12 +11,12 @@ use super::outcome::Outcome;
 
 /// The drawing's size. At the width of a phone its letters are still read.
 const WIDTH: f64 = 480.0;
-const HEIGHT: f64 = 452.0;
+const HEIGHT: f64 = 462.0;
 const LEFT: f64 = 52.0;
 const RIGHT: f64 = 468.0;
 /// The hosts' part, and the load's.
 const HOSTS: (f64, f64) = (72.0, 262.0);
-const LOAD: (f64, f64) = (304.0, 374.0);
+const LOAD: (f64, f64) = (316.0, 386.0);
 /// Moments at which windows are looked at.
 const SAMPLES: u32 = 800;
 
@@ -125,14 +125,14 @@ impl Drawing {
                 text(
                     svg,
                     x,
-                    HOSTS.0 - 5.0,
+                    HOSTS.0 - 12.0,
                     "soft",
                     "middle",
                     &(index + 1).to_string(),
                 );
             }
         }
-        text(svg, LEFT - 8.0, HOSTS.0 - 5.0, "soft", "end", "wave");
+        text(svg, LEFT - 8.0, HOSTS.0 - 12.0, "soft", "end", "wave");
     }
 
     /// The times at which nobody may be let go, as a strip above the axis of times.
@@ -261,10 +261,10 @@ impl Drawing {
 
 fn legend(svg: &mut String) {
     let entries = [
-        (LEFT, 404.0, "done", "have the version"),
-        (LEFT + 210.0, 404.0, "going", "were let go"),
-        (LEFT, 426.0, "bake", "proven, and watched"),
-        (LEFT + 210.0, 426.0, "shut", "windows are shut"),
+        (LEFT, 416.0, "done", "have the version"),
+        (LEFT + 210.0, 416.0, "going", "were let go"),
+        (LEFT, 438.0, "bake", "proven, and watched"),
+        (LEFT + 210.0, 438.0, "shut", "windows are shut"),
     ];
     for (x, y, class, words) in entries {
         if class == "going" {
