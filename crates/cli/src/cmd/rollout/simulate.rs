@@ -129,6 +129,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
         .runs
         .map_or_else(|| runs(100, hosts), |runs| runs as usize);
     let never = impossible(&strategy, hosts, &settings);
+    // What can never finish is shown once.
+    let runs = if never.is_some() { 1 } else { runs };
     let healthy = Healthy::of(&fleet, &strategy, &settings, runs, args.seed);
     let exposures: Vec<Exposure> = match &never {
         Some(_) => Vec::new(),

@@ -32,7 +32,7 @@ impl Shown<'_> {
         let plan = &self.healthy.plan;
         let (package, channel) = (self.package, self.channel);
         out::line(format_args!(
-            "{package} to {channel}: {} hosts ({})",
+            "{package} to {channel}: {} hosts ({}); times are UTC",
             self.hosts, self.from
         ));
         out::line("");
