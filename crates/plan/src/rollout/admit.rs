@@ -97,7 +97,9 @@ impl<S: Hash + Eq> Budget<S> {
     /// does not limit them.
     #[must_use]
     pub fn into_under_way(self) -> HashMap<S, u64> {
-        self.sites.map(|(_, under_way)| under_way).unwrap_or_default()
+        self.sites
+            .map(|(_, under_way)| under_way)
+            .unwrap_or_default()
     }
 }
 
@@ -141,7 +143,15 @@ pub(super) fn admit(
         for name in waiting {
             let host = facts.get(name);
             let verdict = host.map_or(Ok(false), |host| {
-                may_go(host, rollout.id, &rollout.version, &strategy, opened_at, now, &mut budget)
+                may_go(
+                    host,
+                    rollout.id,
+                    &rollout.version,
+                    &strategy,
+                    opened_at,
+                    now,
+                    &mut budget,
+                )
             });
             match verdict {
                 Ok(true) => {
@@ -153,7 +163,9 @@ pub(super) fn admit(
                     left.push(name.clone());
                     // The reason that ends last is told: a limit rather than a moment that comes by itself.
                     let told = admitted.short.get_or_insert_with(|| short.clone());
-                    if matches!(told, Short::Moment { .. }) && !matches!(short, Short::Moment { .. }) {
+                    if matches!(told, Short::Moment { .. })
+                        && !matches!(short, Short::Moment { .. })
+                    {
                         *told = short;
                     }
                 }
@@ -218,10 +230,7 @@ fn site_of<'a>(strategy: &Strategy, host: &'a HostFacts) -> Option<&'a str> {
     host.labels.get(label).map(String::as_str)
 }
 
-fn budget<'a>(
-    rollout: &Rollout,
-    facts: &HashMap<&HostName, &'a HostFacts>,
-) -> Budget<&'a str> {
+fn budget<'a>(rollout: &Rollout, facts: &HashMap<&HostName, &'a HostFacts>) -> Budget<&'a str> {
     let mut strength = Strength::default();
     let mut under_way = HashMap::new();
     for wave in &rollout.waves {

@@ -36,7 +36,9 @@ pub enum Refused {
         by: String,
     },
     /// The newest wave was skipped already, and the next one has not been opened yet.
-    #[error("the newest wave of rollout {id} is let pass already; the next one opens as soon as a window is open")]
+    #[error(
+        "the newest wave of rollout {id} is let pass already; the next one opens as soon as a window is open"
+    )]
     SkippedAlready {
         /// Which.
         id: RolloutId,
@@ -133,10 +135,7 @@ pub fn skip_wave(rollout: &Rollout, by: &str) -> Result<Step, Refused> {
         .waves
         .iter()
         .rposition(|wave| wave.state != WaveState::Waiting);
-    let moves = matches!(
-        rollout.state,
-        RolloutState::Running | RolloutState::Holding
-    );
+    let moves = matches!(rollout.state, RolloutState::Running | RolloutState::Holding);
     let Some(newest) = newest.filter(|_| moves) else {
         return Err(wrong_state("skip a wave of", rollout));
     };

@@ -44,7 +44,9 @@ pub(super) fn due(
 pub fn compare(compare: Compare, waves: usize, treated: Sample, control: Sample) -> Verdict {
     // The last wave has nobody left to be compared with.
     let gates = waves.saturating_sub(1).max(1);
-    let comparisons = u32::try_from(gates).unwrap_or(u32::MAX).saturating_mul(LOOKS);
+    let comparisons = u32::try_from(gates)
+        .unwrap_or(u32::MAX)
+        .saturating_mul(LOOKS);
     let chance = f64::from(compare.chance.thousandths()) / 100_000.0;
     let threshold = chance / f64::from(comparisons);
     let (hosts, others) = (treated.hosts as u64, control.hosts as u64);

@@ -104,7 +104,9 @@ pub fn next(course: &Course<'_>, look: &Look, now: Timestamp) -> Turn {
     }
     let wave = place(course, current);
     let open_waves = gated(course, look, current);
-    if let Some((gate, why)) = exceeded(course.strategy, &open_waves, wave) {
+    let said = exceeded(course.strategy, &open_waves, wave)
+        .or_else(|| failed_in_all(course, look, current));
+    if let Some((gate, why)) = said {
         return match gate.then {
             Then::Hold => hold(course, why),
             then => Turn::End { then, why },
@@ -156,23 +158,39 @@ fn gated(course: &Course<'_>, look: &Look, current: usize) -> Tally {
     waves.sum(0..waves.waves.len())
 }
 
+/// What failed in waves that a person let pass counts all the same where it ends the rollout: they let it pass in spite
+/// of what was known then, and not of what comes.
+fn failed_in_all(course: &Course<'_>, look: &Look, current: usize) -> Option<(Gate, Why)> {
+    let gate = course.strategy.failed;
+    let all = look.sum(0..current + 1);
+    (gate.then != Then::Hold)
+        .then(|| too_many_failed(gate, &all, place(course, current)))
+        .flatten()
+}
+
+fn too_many_failed(gate: Gate, tally: &Tally, wave: Place) -> Option<(Gate, Why)> {
+    let hosts = tally.let_go.max(tally.failed.count);
+    let limit = gate.limit.of(hosts);
+    let why = Why::TooManyFailed {
+        wave,
+        failed: tally.failed.clone(),
+        hosts,
+        limit,
+        cluster: None,
+    };
+    (tally.failed.count > limit).then_some((gate, why))
+}
+
 /// The gate that says no. What speaks loudest against the release comes first.
 fn exceeded(strategy: &Strategy, tally: &Tally, wave: Place) -> Option<(Gate, Why)> {
     let limit = |gate: Gate, of: usize, count: usize| {
         let limit = gate.limit.of(of);
         (count > limit).then_some(limit)
     };
-    let (let_go, hosts) = (tally.let_go.max(tally.failed.count), tally.hosts);
-    if let Some(limit) = limit(strategy.failed, let_go, tally.failed.count) {
-        let why = Why::TooManyFailed {
-            wave,
-            failed: tally.failed.clone(),
-            hosts: let_go,
-            limit,
-            cluster: None,
-        };
-        return Some((strategy.failed, why));
+    if let Some(said) = too_many_failed(strategy.failed, tally, wave) {
+        return Some(said);
     }
+    let (let_go, hosts) = (tally.let_go.max(tally.failed.count), tally.hosts);
     if let Some(limit) = limit(strategy.worse, let_go, tally.worse.count) {
         let why = Why::TooManyWorse {
             wave,

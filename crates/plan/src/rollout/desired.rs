@@ -59,7 +59,11 @@ impl Ordered {
         for (wave, hosts) in rollout.waves.iter().enumerate() {
             let (let_go, waiting) = hosts.split();
             for (hosts, let_go) in [(let_go, true), (waiting, false)] {
-                seats.extend(hosts.iter().map(|host| (host.clone(), Seat { wave, let_go })));
+                seats.extend(
+                    hosts
+                        .iter()
+                        .map(|host| (host.clone(), Seat { wave, let_go })),
+                );
             }
         }
         Self {
@@ -92,16 +96,12 @@ impl Asker<'_> {
 ///
 /// A host that has been let go should run the new version, unless it failed it, or the rollout halted before the
 /// host had proven it, or the strategy's hours are over and it has not begun. When the rollout is done every host
-/// should, those that joined meanwhile as well, if the version was not found wanting since. Everybody else should run
+/// should, within those hours, those that joined meanwhile as well, if the version was not found wanting since. Everybody else should run
 /// what came before: the version of the last rollout that was done, or that of a rollout cut short by this one, where
 /// it has proven itself on this very host. To take such a host back first, only to let it go again later, would be two
 /// changes instead of one, and the first of them behind no gate.
 #[must_use]
-pub fn desired_version(
-    host: &Asker<'_>,
-    rollouts: &[Ordered],
-    now: Timestamp,
-) -> Option<Target> {
+pub fn desired_version(host: &Asker<'_>, rollouts: &[Ordered], now: Timestamp) -> Option<Target> {
     let (newest, older) = rollouts.split_first()?;
     let rollout = &newest.rollout;
     let order = |version: &Version, not_before| {
@@ -113,7 +113,11 @@ pub fn desired_version(
     };
     let has_proven = host.has_proven(&rollout.version);
     if rollout.state == RolloutState::Done && !host.failed && (has_proven || !newest.suspect) {
-        return order(&rollout.version, rollout.created_at);
+        // Who comes late is not disturbed outside of the hours either.
+        return match has_proven || may_begin(rollout, host, now) {
+            true => order(&rollout.version, rollout.created_at),
+            false => None,
+        };
     }
     if may_run(newest, host, now)
         && let Some(seat) = newest.seat(host.name).filter(|seat| seat.let_go)
@@ -130,16 +134,19 @@ fn may_run(newest: &Ordered, host: &Asker<'_>, now: Timestamp) -> bool {
     let has_proven = host.has_proven(&rollout.version);
     match rollout.state {
         RolloutState::Running | RolloutState::Holding if host.failed => false,
-        RolloutState::Running | RolloutState::Holding => {
-            let has_begun = host.running || host.version == Some(&rollout.version);
-            has_begun || rollout.strategy.windows.is_open(now)
-        }
+        RolloutState::Running | RolloutState::Holding => may_begin(rollout, host, now),
         RolloutState::Halted => {
             let taken_back = newest.wave_of(host.name) == Some(WaveState::TakenBack);
             !host.failed && has_proven && !taken_back
         }
         _ => false,
     }
+}
+
+/// Whether a host may begin with the version now; who has begun goes on when the hours are over.
+fn may_begin(rollout: &Rollout, host: &Asker<'_>, now: Timestamp) -> bool {
+    let has_begun = host.running || host.version == Some(&rollout.version);
+    has_begun || rollout.strategy.windows.is_open(now)
 }
 
 /// What the host should run while the newest rollout does not concern it.

@@ -241,7 +241,7 @@ impl Asked<'_> {
         let seat = newest.seat(&self.host.name);
         match rollout.state {
             RolloutState::Done if newest.suspect => return Some(self.suspect()),
-            RolloutState::Done => return None,
+            RolloutState::Done => return self.let_go(rollout),
             RolloutState::Halted => {
                 let why = rollout.why.clone();
                 return Some(Gate::Halted { rollout: id, why });

@@ -463,7 +463,10 @@ impl fmt::Display for Why {
             Self::Paused { by } => write!(f, "paused by {by}"),
             Self::Resumed { by } => write!(f, "resumed by {by}"),
             Self::Skipped { wave, by } => {
-                write!(f, "{wave}: {by} lets the next one go without waiting for it")
+                write!(
+                    f,
+                    "{wave}: {by} lets the next one go without waiting for it"
+                )
             }
             Self::HaltedBy { by } => write!(f, "halted by {by}"),
             Self::OrderedBack { by, to } => write!(f, "{by} ordered all hosts back to {to}"),

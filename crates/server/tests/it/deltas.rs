@@ -82,7 +82,7 @@ async fn a_delta_is_handed_out_in_parts_until_it_is_withdrawn() {
             .unwrap()
     };
     assert_eq!(of("1.0.0").deltas, []);
-    assert_eq!(of("1.1.0").deltas, [delta.clone()]);
+    assert_eq!(of("1.1.0").deltas, std::slice::from_ref(&delta));
 
     publisher.edit(&TargetsEdit::new().withdraw(delta.details.package, delta.details.from.version));
     publisher.send(&world, false).await.unwrap();

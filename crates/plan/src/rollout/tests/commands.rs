@@ -240,3 +240,18 @@ fn skip_wave_is_refused_where_it_makes_no_sense() {
         "cannot skip a wave of rollout 7: it is rolling-back"
     );
 }
+
+#[test]
+fn what_fails_in_a_skipped_wave_still_ends_the_rollout() {
+    let skipped = skip_wave(&first_is_open(), "ann").unwrap().rollout;
+    let facts = ["a", "b", "c"].map(old);
+    let (goes, _) = after(skipped, &[(11, &facts)]);
+    assert_eq!(goes.waves[1].state, WaveState::Open);
+    let canary = goes.waves[0].hosts[0].clone();
+    let facts = facts.map(|host| HostFacts {
+        failed: host.name == canary,
+        ..host
+    });
+    let (halted, _) = after(goes, &[(12, &facts)]);
+    assert_eq!(halted.state, RolloutState::Halted, "{}", halted.why);
+}

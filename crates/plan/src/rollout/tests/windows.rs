@@ -152,3 +152,16 @@ fn an_urgent_release_waits_for_no_window() {
     let (open, _) = after(rollout, &[(10, &[old("a")])]);
     assert_eq!(let_go(&open), ["a"]);
 }
+
+#[test]
+fn who_comes_when_it_is_done_waits_for_the_hours_too() {
+    let mut done = nightly(&[&["a"]]);
+    done.state = RolloutState::Done;
+    let rollouts = [done];
+    let wants = |facts: &HostFacts, second| {
+        target_at(facts, &rollouts, second).map(|target| target.version.to_string())
+    };
+    assert_eq!(wants(&old("late"), MORNING), None);
+    assert_eq!(wants(&old("late"), DAY + NIGHT).unwrap(), "2.0.0");
+    assert_eq!(wants(&proven("a"), MORNING).unwrap(), "2.0.0");
+}
