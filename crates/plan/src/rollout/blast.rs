@@ -238,12 +238,12 @@ impl World {
             return;
         }
         self.promises.step(&rollout, &step, &facts, self.now);
+        self.store.put(step.rollout, step.baselines);
         assert_eq!(
-            tick(&step.rollout, &facts, suspect, self.now),
+            tick(&self.store.rollout, &self.facts(), suspect, self.now),
             None,
             "the same facts changed something twice"
         );
-        self.store.put(step.rollout, step.baselines);
     }
 
     /// Another version is promoted: what is under way is cut short.

@@ -46,7 +46,7 @@ pub struct Sample {
 pub struct Look {
     /// One for each wave.
     pub waves: Vec<Tally>,
-    /// Hosts of the newest open wave that have the version, or fell silent with it.
+    /// Hosts of the newest open wave that were let go.
     pub treated: Sample,
     /// Hosts that were not let go, in the same time.
     pub control: Sample,
@@ -153,7 +153,7 @@ impl Look {
     }
 }
 
-/// Updated hosts of the newest wave, and hosts that were not let go at all. Both were looked at when that wave was
+/// Hosts of the newest wave that were let go, and hosts that were not let go at all. Both were looked at when that wave was
 /// opened, or later: so they have had the same time to become worse, the updated ones rather less.
 fn samples(rollout: &Rollout, facts: &HashMap<&HostName, &HostFacts>) -> (Sample, Sample) {
     let (mut treated, mut control) = (Sample::default(), Sample::default());
@@ -164,9 +164,10 @@ fn samples(rollout: &Rollout, facts: &HashMap<&HostName, &HostFacts>) -> (Sample
     for (index, wave) in rollout.waves.iter().enumerate() {
         let (let_go, waiting) = wave.split();
         if Some(index) == newest {
+            // All of them, those too that have not begun: to count the quick ones and everybody who fell silent would
+            // make the silent ones look like more than they are.
             for host in known(let_go, facts) {
-                let has_it = host.has_proven(&rollout.version);
-                if !host.failed && (has_it || host.health.silent) {
+                if !host.failed && !host.kept {
                     treated.count(host);
                 }
             }

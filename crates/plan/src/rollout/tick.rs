@@ -1,5 +1,6 @@
 //! One look at a rollout: how does it go on, and why?
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
@@ -69,85 +70,149 @@ pub fn tick(
     if rollout.state.is_over() || rollout.state == RolloutState::Halted {
         return None;
     }
-    let mut tick = Tick {
-        rollout: rollout.clone(),
-        facts: hosts.iter().map(|host| (&host.name, host)).collect(),
-        suspect,
-        now,
-        reasons: Vec::new(),
-        baselines: Vec::new(),
-        found_wanting: None,
-    };
-    tick.take_in_newcomers();
-    // Whoever is let go may have the version already, and so a wave may be proven, and the next one open at once.
+    let mut hosts = Cow::Borrowed(hosts);
+    let mut course = Progress::of(rollout);
     let (mut why, short) = loop {
-        let why = tick.go();
-        // A wave may have been proven just now, and with it the version for those who come.
-        if tick.take_in_newcomers() {
-            continue;
-        }
-        if let Err(short) = tick.let_go() {
-            break (why, short);
+        let written = course.baselines.len();
+        let mut tick = Tick {
+            course,
+            facts: hosts.iter().map(|host| (&host.name, host)).collect(),
+            suspect,
+            now,
+        };
+        let stand = tick.pass();
+        course = tick.course;
+        match stand {
+            Some(stand) => break stand,
+            // From here on hosts are compared with what was written down just now.
+            None => note(&mut hosts, &course.rollout, &course.baselines[written..]),
         }
     };
     if let Why::Waits { short: told, .. } = &mut why {
         *told = short;
     }
-    tick.rollout.why = why.to_string();
-    (tick.rollout != *rollout).then(|| Step {
-        baselines: tick.baselines,
-        suspect: tick.found_wanting,
-        ..Step::of(tick.rollout, tick.reasons)
-    })
+    course.rollout.why = why.to_string();
+    (course.rollout != *rollout).then(|| course.into_step())
 }
 
-/// A rollout on its way from one tick to the next.
-struct Tick<'a> {
+/// Hosts are compared with how they stood when it was written down: those that were let go, and, when a wave was opened,
+/// those that wait.
+fn note(hosts: &mut Cow<'_, [HostFacts]>, rollout: &Rollout, written: &[Baseline]) {
+    let names = |let_go: bool| {
+        let split = rollout.waves.iter().map(Wave::split);
+        split.flat_map(move |(gone, waiting)| if let_go { gone } else { waiting })
+    };
+    let mut noted: HashSet<&HostName> = HashSet::new();
+    if written.iter().any(|baseline| baseline.opening) {
+        noted.extend(names(false));
+    }
+    let just_let_go = written.iter().filter(|baseline| !baseline.opening);
+    noted.extend(just_let_go.flat_map(|baseline| baseline.hosts.iter().map(|(host, _)| host)));
+    for host in hosts.to_mut() {
+        if noted.contains(&host.name) {
+            host.before = Some(host.health.clone());
+        }
+    }
+}
+
+/// A rollout on its way from one tick to the next, and what is said of it on the way.
+struct Progress {
     rollout: Rollout,
-    facts: HashMap<&'a HostName, &'a HostFacts>,
-    suspect: Option<&'a str>,
-    now: Timestamp,
     reasons: Vec<Decision>,
     baselines: Vec<Baseline>,
     found_wanting: Option<String>,
 }
 
+impl Progress {
+    fn of(rollout: &Rollout) -> Self {
+        Self {
+            rollout: rollout.clone(),
+            reasons: Vec::new(),
+            baselines: Vec::new(),
+            found_wanting: None,
+        }
+    }
+
+    fn into_step(self) -> Step {
+        Step {
+            baselines: self.baselines,
+            suspect: self.found_wanting,
+            ..Step::of(self.rollout, self.reasons)
+        }
+    }
+}
+
+/// Looks at a rollout with the facts as they are.
+struct Tick<'a> {
+    course: Progress,
+    facts: HashMap<&'a HostName, &'a HostFacts>,
+    suspect: Option<&'a str>,
+    now: Timestamp,
+}
+
 impl Tick<'_> {
-    /// Does what is next, until there is nothing more to do now.
-    fn go(&mut self) -> Why {
+    /// Does what is to be done. None as soon as something was written down that hosts are compared with from then on;
+    /// otherwise where the rollout stands, and why nobody else is let go.
+    fn pass(&mut self) -> Option<(Why, Option<Short>)> {
+        self.take_in_newcomers();
         loop {
-            let lanes: Vec<Lane> = self.rollout.waves.iter().map(lane).collect();
+            let why = self.go()?;
+            // A wave may have been proven just now, and with it the version for those who come.
+            if self.take_in_newcomers() {
+                continue;
+            }
+            // Whoever is let go may have the version already, and so a wave may be proven, and the next one open at once.
+            return match self.let_go() {
+                Ok(()) => None,
+                Err(short) => Some((why, short)),
+            };
+        }
+    }
+
+    /// Does what is next, until there is nothing more to do now. None once a wave was opened.
+    fn go(&mut self) -> Option<Why> {
+        loop {
+            let lanes: Vec<Lane> = self.course.rollout.waves.iter().map(lane).collect();
             let course = Course {
-                strategy: &self.rollout.strategy,
-                version: &self.rollout.version,
-                state: self.rollout.state,
-                paused_by: self.rollout.paused_by.as_deref(),
+                strategy: &self.course.rollout.strategy,
+                version: &self.course.rollout.version,
+                state: self.course.rollout.state,
+                paused_by: self.course.rollout.paused_by.as_deref(),
                 waves: &lanes,
             };
-            let look = Look::of(&self.rollout, &self.facts, self.suspect);
+            let look = Look::of(&self.course.rollout, &self.facts, self.suspect);
             let turn = next(&course, &look, self.now);
             self.note_agreement(&turn, &lanes);
             match turn {
                 Turn::Draw => {
                     if !self.draw() {
-                        return self.finish_empty();
+                        return Some(self.finish_empty());
                     }
                 }
-                Turn::Replace(wave) => self.begin_anew(wave),
-                Turn::Open(wave) => self.open(wave),
+                Turn::Replace(wave) => {
+                    if self.begin_anew(wave) {
+                        return None;
+                    }
+                }
+                Turn::Open(wave) => {
+                    self.open(wave);
+                    return None;
+                }
                 Turn::Prove(wave) => self.prove(wave, &look),
                 Turn::Looked { wave, looks, said } => {
-                    self.rollout.waves[wave].looks = looks;
+                    self.course.rollout.waves[wave].looks = looks;
                     if let Some(verdict) = said {
                         let wave = self.place(wave);
-                        self.reasons.push(Decision::Compared { wave, verdict });
+                        self.course
+                            .reasons
+                            .push(Decision::Compared { wave, verdict });
                     }
                 }
                 // What a roll back waits for is told at once.
                 Turn::End { then, why } => {
                     let why = self.end(then, why);
-                    if self.rollout.state != RolloutState::RollingBack {
-                        return why;
+                    if self.course.rollout.state != RolloutState::RollingBack {
+                        return Some(why);
                     }
                 }
                 Turn::Stand {
@@ -157,13 +222,13 @@ impl Tick<'_> {
                 } => {
                     let why = self.with_cluster(why);
                     if let Some(decision) = decision {
-                        self.reasons.push(match decision {
+                        self.course.reasons.push(match decision {
                             Decision::Held(_) => Decision::Held(why.clone()),
                             other => other,
                         });
                     }
-                    self.rollout.state = state;
-                    return why;
+                    self.course.rollout.state = state;
+                    return Some(why);
                 }
             }
         }
@@ -178,18 +243,19 @@ impl Tick<'_> {
             Turn::Open(_) | Turn::Prove(_) | Turn::Looked { .. } => true,
             Turn::Draw | Turn::Replace(_) | Turn::End { .. } => false,
         };
-        let holds = self.rollout.state == RolloutState::Holding && self.rollout.paused_by.is_none();
+        let holds = self.course.rollout.state == RolloutState::Holding
+            && self.course.rollout.paused_by.is_none();
         if !holds || !agrees {
             return;
         }
-        self.rollout.state = RolloutState::Running;
+        self.course.rollout.state = RolloutState::Running;
         let wave = self.place(newest_open(lanes).unwrap_or(0));
-        self.reasons.push(Decision::WentOn { wave });
+        self.course.reasons.push(Decision::WentOn { wave });
     }
 
     /// Draws the waves. False if there is nobody.
     fn draw(&mut self) -> bool {
-        let domain = self.rollout.strategy.domain.as_ref();
+        let domain = self.course.rollout.strategy.domain.as_ref();
         let candidates: Vec<(HostName, &str)> = self
             .facts
             .values()
@@ -198,21 +264,25 @@ impl Tick<'_> {
                 (host.name.clone(), domain.map_or("", String::as_str))
             })
             .collect();
-        self.rollout.waves = start(&self.rollout.strategy, &candidates, self.rollout.id);
-        !self.rollout.waves.is_empty()
+        self.course.rollout.waves = start(
+            &self.course.rollout.strategy,
+            &candidates,
+            self.course.rollout.id,
+        );
+        !self.course.rollout.waves.is_empty()
     }
 
     fn finish_empty(&mut self) -> Why {
         let why = Why::Done {
-            version: self.rollout.version.clone(),
+            version: self.course.rollout.version.clone(),
             proven: 0,
             hosts: 0,
             failed: 0,
             silent: 0,
             kept: 0,
         };
-        self.rollout.state = RolloutState::Done;
-        self.reasons.push(Decision::Ended(why.clone()));
+        self.course.rollout.state = RolloutState::Done;
+        self.course.reasons.push(Decision::Ended(why.clone()));
         why
     }
 
@@ -220,12 +290,12 @@ impl Tick<'_> {
     /// in nobody.
     /// True if there were any.
     fn take_in_newcomers(&mut self) -> bool {
-        let waves = &self.rollout.waves;
+        let waves = &self.course.rollout.waves;
         let moves = matches!(
-            self.rollout.state,
+            self.course.rollout.state,
             RolloutState::Running | RolloutState::Holding
         );
-        if !moves || waves.is_empty() || self.rollout.strategy.late == Late::After {
+        if !moves || waves.is_empty() || self.course.rollout.strategy.late == Late::After {
             return false;
         }
         let last = waves.len() - 1;
@@ -233,7 +303,7 @@ impl Tick<'_> {
         let open = waves
             .iter()
             .rposition(|wave| wave.state != WaveState::Waiting);
-        let into = match (self.rollout.strategy.late, open) {
+        let into = match (self.course.rollout.strategy.late, open) {
             (Late::AtOnce, Some(open)) if one_is_proven => open,
             (Late::Join, _) if waves[last].state == WaveState::Waiting => last,
             _ => return false,
@@ -249,11 +319,11 @@ impl Tick<'_> {
             return false;
         }
         let names = Names::of(&joined);
-        let wave = &mut self.rollout.waves[into];
+        let wave = &mut self.course.rollout.waves[into];
         // Those that were let go keep their places at the front.
         let mut waiting = wave.hosts.split_off(wave.split().0.len());
         waiting.append(&mut joined);
-        sort_by_turns(&mut waiting, self.rollout.id);
+        sort_by_turns(&mut waiting, self.course.rollout.id);
         wave.let_go = wave.hosts.len();
         wave.hosts.append(&mut waiting);
         if wave.state == WaveState::Proven {
@@ -262,48 +332,59 @@ impl Tick<'_> {
             wave.proven_at = None;
         }
         let wave = self.place(into);
-        self.reasons.push(Decision::Joined { wave, hosts: names });
+        self.course
+            .reasons
+            .push(Decision::Joined { wave, hosts: names });
         true
     }
 
     /// Opens a wave: from now on its hosts may be let go.
     fn open(&mut self, index: usize) {
         if index == 0 {
-            let waves = self.rollout.waves.len();
-            let hosts = self.rollout.waves.iter().map(|wave| wave.hosts.len()).sum();
-            self.reasons.push(Decision::Begun { hosts, waves });
+            let waves = self.course.rollout.waves.len();
+            let hosts = self
+                .course
+                .rollout
+                .waves
+                .iter()
+                .map(|wave| wave.hosts.len())
+                .sum();
+            self.course.reasons.push(Decision::Begun { hosts, waves });
         }
         self.replace(index, Replace::Unable);
-        let wave = &mut self.rollout.waves[index];
+        let wave = &mut self.course.rollout.waves[index];
         wave.state = WaveState::Open;
         wave.opened_at = Some(self.now);
         wave.let_go = 0;
         let hosts = Names::of(&wave.hosts);
         let wave = self.place(index);
-        self.reasons.push(Decision::Opened { wave, hosts });
+        self.course.reasons.push(Decision::Opened { wave, hosts });
         self.write_down_those_who_wait();
     }
 
-    /// Nobody of an open wave is left: others go in their place, or, where there is nobody, it is proven.
-    fn begin_anew(&mut self, index: usize) {
-        if self.replace(index, Replace::Gone) {
-            self.rollout.waves[index].opened_at = Some(self.now);
+    /// Nobody of an open wave is left: others go in their place, or, where there is nobody, it is proven. True if there
+    /// were others.
+    fn begin_anew(&mut self, index: usize) -> bool {
+        let are_others = self.replace(index, Replace::Gone);
+        if are_others {
+            self.course.rollout.waves[index].opened_at = Some(self.now);
             self.write_down_those_who_wait();
         } else {
-            let wave = &mut self.rollout.waves[index];
+            let wave = &mut self.course.rollout.waves[index];
             wave.state = WaveState::Proven;
             wave.proven_at = Some(self.now);
         }
+        are_others
     }
 
     /// Every host of the wave has come to a good end, or to one that the limits allow.
     fn prove(&mut self, index: usize, look: &Look) {
-        let wave = &mut self.rollout.waves[index];
+        let wave = &mut self.course.rollout.waves[index];
         wave.state = WaveState::Proven;
         wave.proven_at = Some(self.now);
         let wave = self.place(index);
         let tally = &look.waves[index];
-        self.reasons.push(Decision::Proven {
+        self.course.reasons.push(Decision::Proven {
             wave,
             proven: tally.proven,
             hosts: tally.hosts,
@@ -313,12 +394,18 @@ impl Tick<'_> {
     /// A gate says no for good.
     fn end(&mut self, then: Then, why: Why) -> Why {
         let why = self.with_cluster(why);
-        self.found_wanting = Some(format!("rollout {}: {why}", self.rollout.id));
-        let back = self.rollout.from.clone().filter(|_| then == Then::RollBack);
+        self.course.found_wanting = Some(format!("rollout {}: {why}", self.course.rollout.id));
+        let back = self
+            .course
+            .rollout
+            .from
+            .clone()
+            .filter(|_| then == Then::RollBack);
         // Without a version before there is nowhere to go back to.
         if then == Then::RollBackWave
-            && self.rollout.from.is_some()
+            && self.course.rollout.from.is_some()
             && let Some(newest) = self
+                .course
                 .rollout
                 .waves
                 .iter_mut()
@@ -326,32 +413,32 @@ impl Tick<'_> {
         {
             newest.state = WaveState::TakenBack;
         }
-        stop_open_waves(&mut self.rollout);
+        stop_open_waves(&mut self.course.rollout);
         if let Some(to) = back {
-            for wave in &mut self.rollout.waves {
+            for wave in &mut self.course.rollout.waves {
                 if wave.state != WaveState::Waiting {
                     wave.state = WaveState::Stopped;
                 }
             }
-            self.rollout.state = RolloutState::RollingBack;
+            self.course.rollout.state = RolloutState::RollingBack;
             let why = Why::GateOrderedBack {
                 why: Box::new(why),
                 to,
             };
-            self.reasons.push(Decision::Halted(why.clone()));
+            self.course.reasons.push(Decision::Halted(why.clone()));
             return why;
         }
-        self.rollout.state = RolloutState::Halted;
-        self.reasons.push(Decision::Halted(why.clone()));
+        self.course.rollout.state = RolloutState::Halted;
+        self.course.reasons.push(Decision::Halted(why.clone()));
         why
     }
 
     /// Lets hosts of open waves go, if the rollout runs. Returns why nobody else was let go.
     fn let_go(&mut self) -> Result<(), Option<Short>> {
-        if self.rollout.state != RolloutState::Running {
+        if self.course.rollout.state != RolloutState::Running {
             return Err(None);
         }
-        let admitted = admit(&mut self.rollout, &self.facts, self.now);
+        let admitted = admit(&mut self.course.rollout, &self.facts, self.now);
         if admitted.hosts.is_empty() {
             return Err(admitted.short);
         }
@@ -359,7 +446,7 @@ impl Tick<'_> {
             let health = self.facts.get(name).map(|host| host.health.clone());
             (name.clone(), health.unwrap_or_default())
         };
-        self.baselines.push(Baseline {
+        self.course.baselines.push(Baseline {
             opening: false,
             hosts: admitted.hosts.iter().map(health).collect(),
         });
@@ -369,12 +456,17 @@ impl Tick<'_> {
     /// Writes down how those stand who are not let go: what updated hosts will be compared with.
     fn write_down_those_who_wait(&mut self) {
         let ill = |health: &Health| *health != Health::default();
-        let waiting = self.rollout.waves.iter().flat_map(|wave| wave.split().1);
+        let waiting = self
+            .course
+            .rollout
+            .waves
+            .iter()
+            .flat_map(|wave| wave.split().1);
         let hosts = waiting
             .filter_map(|name| self.facts.get(name))
             .filter(|host| ill(&host.health))
             .map(|host| (host.name.clone(), host.health.clone()));
-        self.baselines.push(Baseline {
+        self.course.baselines.push(Baseline {
             opening: true,
             hosts: hosts.collect(),
         });
@@ -383,9 +475,9 @@ impl Tick<'_> {
     /// Puts other hosts in the place of those in wave `index` that can show nothing. True if there were any.
     fn replace(&mut self, index: usize, which: Replace) -> bool {
         let (left, came) = replace(
-            &mut self.rollout.waves,
+            &mut self.course.rollout.waves,
             index,
-            self.rollout.id,
+            self.course.rollout.id,
             &self.facts,
             which,
         );
@@ -393,7 +485,7 @@ impl Tick<'_> {
             return false;
         }
         let wave = self.place(index);
-        self.reasons.push(Decision::Replaced {
+        self.course.reasons.push(Decision::Replaced {
             wave,
             left: Names::of(&left),
             came: Names::of(&came),
@@ -414,7 +506,12 @@ impl Tick<'_> {
     }
 
     fn common(&self, is_bad: impl Fn(&HostFacts) -> bool) -> Option<Cluster> {
-        let let_go = self.rollout.waves.iter().flat_map(|wave| wave.split().0);
+        let let_go = self
+            .course
+            .rollout
+            .waves
+            .iter()
+            .flat_map(|wave| wave.split().0);
         let tried: Vec<Tried<'_>> = let_go
             .filter_map(|name| self.facts.get(name))
             .map(|host| Tried {
@@ -428,7 +525,7 @@ impl Tick<'_> {
     fn place(&self, index: usize) -> Place {
         Place {
             number: index + 1,
-            of: self.rollout.waves.len(),
+            of: self.course.rollout.waves.len(),
         }
     }
 }

@@ -377,7 +377,7 @@ impl Agent {
             };
             let verdict = consider(wanted, &situation, now);
             let memory = &mut self.carried[index].memory;
-            memory.generation = memory.generation.max(wanted.generation);
+            memory.saw(wanted);
             match verdict {
                 Ok(order) => self.begin(index, order, now),
                 Err(hold) => {

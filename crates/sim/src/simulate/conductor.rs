@@ -45,8 +45,9 @@ pub(super) struct Conductor<'a> {
     ready: Ready,
     /// Of each open wave, how many of its hosts have seen their moment come, and when the next one does.
     moments: Vec<(usize, Option<Timestamp>)>,
-    /// Who was let go in this look, and whether a wave was opened: what was written down counts from the next one on.
+    /// Who was let go a moment ago.
     let_go: Vec<u32>,
+    /// Whether a wave was opened in this look.
     opened: bool,
     /// What was decided, and when; the first thousand.
     pub(super) decisions: Vec<(Timestamp, Decision)>,
@@ -172,9 +173,10 @@ impl<'a> Conductor<'a> {
             if self.let_go.is_empty() {
                 break (why, short);
             }
-            all.append(&mut self.let_go);
+            let mut let_go = std::mem::take(&mut self.let_go);
+            self.note_let_go(&let_go);
+            all.append(&mut let_go);
         };
-        self.write_down(&all);
         let again = self.again(&why, short.as_ref(), now);
         let why = match why {
             Why::Waits {
@@ -316,6 +318,7 @@ impl<'a> Conductor<'a> {
         self.newest = Some(wave);
         self.moments[wave] = (0, None);
         self.look.treated = Sample::default();
+        self.note_waiting();
         self.opened = true;
         let wave = self.place(wave);
         self.say(now, Decision::Opened { wave, hosts });
@@ -497,16 +500,16 @@ impl<'a> Conductor<'a> {
         }
     }
 
-    /// What was written down: hosts that were let go as they stood then, all others as they stood when a wave was
-    /// opened. It is compared with from the next look on, as on a server that stores it.
-    fn write_down(&mut self, let_go: &[u32]) {
+    /// Hosts that were let go are compared with how they stood then.
+    fn note_let_go(&mut self, let_go: &[u32]) {
         for &host in let_go {
             let standing = self.hosts[host as usize];
             self.shift(host, standing.noted());
         }
-        if !self.opened {
-            return;
-        }
+    }
+
+    /// Hosts that wait are compared with how they stood when the newest wave was opened.
+    fn note_waiting(&mut self) {
         let mut control = Sample::default();
         for standing in &mut self.hosts {
             if !standing.is(Standing::LET_GO) {

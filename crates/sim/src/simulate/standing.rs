@@ -118,7 +118,7 @@ impl Standing {
         }
         let sample = if !self.is(Self::LET_GO) {
             control
-        } else if newest && self.is(Self::PROVEN | Self::SILENT) {
+        } else if newest {
             treated
         } else {
             return;
