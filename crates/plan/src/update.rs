@@ -14,8 +14,8 @@ use std::fmt;
 use jiff::Timestamp;
 use lockstep_model::api::{Desired, Kept, Updates};
 use lockstep_model::{
-    ContentHash, ItemName, Level, Outcome, PackageName, PackageVersion, Phase, RunId, RunKind,
-    RunReason, RunRecord, Version,
+    ChannelName, ContentHash, ItemName, Level, Outcome, PackageName, PackageVersion, Phase, RunId,
+    RunKind, RunReason, RunRecord, Version,
 };
 use serde::{Deserialize, Serialize};
 
@@ -272,9 +272,12 @@ pub fn recover(journal: Option<&Journal>, now: Timestamp) -> Recovery {
 /// What a host remembers between runs, so that an old mistake is not made twice and an old order not obeyed.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Memory {
-    /// The newest generation that any order of the server had.
+    /// The newest generation that any order of the server had by the way that orders come now.
     #[serde(default)]
     pub generation: u64,
+    /// That way: a channel, or none while the host is held at a version.
+    #[serde(default)]
+    pub channel: Option<ChannelName>,
     /// Releases that failed here, by their bytes. Only an order of a newer generation tries one again.
     #[serde(default)]
     pub skipped: Vec<Skipped>,
@@ -310,6 +313,24 @@ pub struct Held {
 impl Memory {
     /// Most releases that are remembered as failed; the oldest are forgotten first.
     pub const MAX_SKIPPED: usize = 64;
+
+    /// True if a newer order than this one was seen by the same way. The channels of a package count their orders
+    /// together, but a host that changes its channel must come to what the other one says, however old that is.
+    #[must_use]
+    pub fn is_newer_than(&self, desired: &Desired) -> bool {
+        self.channel == desired.channel && desired.generation < self.generation
+    }
+
+    /// Takes note of an order that was seen. True if that changed anything.
+    pub fn saw(&mut self, desired: &Desired) -> bool {
+        let is_known = self.channel == desired.channel && desired.generation == self.generation;
+        if is_known || self.is_newer_than(desired) {
+            return false;
+        }
+        self.generation = desired.generation;
+        self.channel.clone_from(&desired.channel);
+        true
+    }
 
     /// Remembers that a release failed. The same release is kept once.
     pub fn skip(&mut self, skipped: Skipped) {
@@ -473,7 +494,7 @@ pub fn consider(
     now: Timestamp,
 ) -> Result<Order, Hold> {
     let memory = situation.memory;
-    if desired.generation < memory.generation {
+    if memory.is_newer_than(desired) {
         return Err(Hold::OlderOrder {
             generation: desired.generation,
             seen: memory.generation,

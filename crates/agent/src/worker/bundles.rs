@@ -76,8 +76,9 @@ impl Worker {
         let active = self.slots.active(package)?;
         let journals = self.runs.journals();
         let journal = journals.iter().find(|it| it.job.package == *package);
-        let memory = Memory {
+        let mut memory = Memory {
             generation: wanted.generation,
+            channel: wanted.channel.clone(),
             ..book.memory
         };
         let situation = Situation {
@@ -97,8 +98,10 @@ impl Worker {
         if matches!(verdict, Err(Hold::OlderOrder { .. })) {
             return Ok(verdict);
         }
+        memory.saw(desired);
         let next = Wanted {
-            generation: wanted.generation.max(desired.generation),
+            generation: memory.generation,
+            channel: memory.channel,
             order: verdict.clone().ok(),
             lock: None,
         };

@@ -45,8 +45,9 @@ impl Worker {
         {
             self.run = self.journal();
         }
+        let counts = !self.memory.is_newer_than(&wanted);
         self.abandon("the order has changed", |order| {
-            wanted.generation >= order.generation && wanted.hash != order.hash
+            counts && wanted.hash != order.hash
         });
         // A person who orders the update that failed here, or was held, means it.
         let insisted = self.waiting.iter().any(|(ask, _)| *ask == Ask::Update);
@@ -56,8 +57,8 @@ impl Worker {
             self.postponed_until = None;
         }
         let verdict = consider(&wanted, &self.situation(), self.order_time());
-        if insisted || wanted.generation > self.memory.generation {
-            self.memory.generation = self.memory.generation.max(wanted.generation);
+        let is_news = self.memory.saw(&wanted);
+        if insisted || is_news {
             if let Err(error) = self.state.write_memory(&self.memory) {
                 error!(
                     error = words(&error),

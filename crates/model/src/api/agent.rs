@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Change, ContentHash, Event, HistoryQuery, HostName, Interval, ItemName, ItemState, Level,
-    PackageName, PackageVersion, Phase, Platform, RunCommand, RunId, Series, Version, Work,
+    Change, ChannelName, ContentHash, Event, HistoryQuery, HostName, Interval, ItemName, ItemState,
+    Level, PackageName, PackageVersion, Phase, Platform, RunCommand, RunId, Series, Version, Work,
 };
 
 /// Header names of the agent API.
@@ -349,6 +349,10 @@ pub struct Desired {
     pub length: u64,
     /// Not to be begun before.
     pub not_before: Timestamp,
-    /// The order that says so; agents refuse older ones than they have seen.
+    /// The order that says so; agents refuse older ones than they have seen by the same way.
     pub generation: u64,
+    /// The channel by which it comes; none where the host is held at the version. A host that changes its channel takes
+    /// that one's order, though it may be older than one that it has seen by the other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel: Option<ChannelName>,
 }

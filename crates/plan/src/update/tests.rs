@@ -18,6 +18,7 @@ fn desired(text: &str, generation: u64) -> Desired {
         length: 1,
         not_before: at(100),
         generation,
+        channel: None,
     }
 }
 
@@ -83,6 +84,30 @@ fn each_hold_has_its_reason() {
         generation: 5,
     });
     assert!(hold(&memory, nothing, 200).contains("held at 0.9.0"));
+}
+
+#[test]
+fn orders_are_older_only_by_the_way_by_which_they_come() {
+    let current = version("1.0.0");
+    let by = |channel: Option<&str>, generation| Desired {
+        channel: channel.map(|name| ChannelName::parse(name).unwrap()),
+        ..desired("2.0.0", generation)
+    };
+    let mut memory = Memory::default();
+    let takes = |memory: &mut Memory, wanted: &Desired| {
+        let verdict = consider(wanted, &situation(&current, memory), at(200));
+        memory.saw(wanted);
+        verdict.is_ok()
+    };
+    assert!(takes(&mut memory, &by(Some("beta"), 7)));
+    assert!(!takes(&mut memory, &by(Some("beta"), 6)));
+    assert_eq!(memory.generation, 7);
+    // Another channel, then held at a version, then let go again.
+    for other in [Some("stable"), None, Some("stable")] {
+        assert!(takes(&mut memory, &by(other, 5)), "{other:?}");
+        assert!(!takes(&mut memory, &by(other, 4)), "{other:?}");
+        assert!(!memory.saw(&by(other, 4)));
+    }
 }
 
 #[test]

@@ -260,6 +260,10 @@ impl Orders {
             length: release.length,
             not_before: target.not_before,
             generation: target.generation,
+            channel: match wish.follow.pin {
+                Some(_) => None,
+                None => Some(wish.follow.channel),
+            },
         })
     }
 

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use lockstep_host::Layout;
 use lockstep_host::fs;
-use lockstep_model::{LockName, PackageName, RunId, Version};
+use lockstep_model::{ChannelName, LockName, PackageName, RunId, Version};
 use lockstep_plan::update::{Memory, Order};
 use serde::{Deserialize, Serialize};
 
@@ -17,9 +17,12 @@ use crate::state::{read, write};
 /// What the server wants of a package.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Wanted {
-    /// The newest generation that any order for it had.
+    /// The newest generation that any order for it had by the way that orders come now.
     #[serde(default)]
     pub(crate) generation: u64,
+    /// That way: a channel, or none while the host is held at a version.
+    #[serde(default)]
+    pub(crate) channel: Option<ChannelName>,
     /// What a run shall bring; none if nothing is wanted, or not now.
     #[serde(default)]
     pub(crate) order: Option<Order>,
