@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::world::{World, eventually};
 
-mod stage;
+pub(crate) mod stage;
 
 use stage::{PIGEON, Pigeon, Stage, publish, script};
 

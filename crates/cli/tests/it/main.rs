@@ -15,6 +15,7 @@ mod bench;
 mod bundles;
 mod candidate;
 mod deltas;
+mod followed;
 mod full_disk;
 mod hostile;
 mod local;

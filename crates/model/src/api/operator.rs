@@ -5,17 +5,17 @@ mod rollouts;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::Updates;
+use super::{Installed, Updates};
 use crate::alert::{Ack, Notice, Silence, Trouble};
 use crate::{
     ChainEntry, ChainLink, Change, ChannelName, ContentHash, Delta, Ghost, GhostAction, Glob,
-    Holder, HostName, Interval, ItemName, ItemState, Level, Lock, LockHolder, LockRefusal,
-    Release, RunRecord, Series, Suspect, Taken, Version,
+    Holder, HostName, Interval, ItemName, ItemState, Level, Lock, LockHolder, LockRefusal, Release,
+    RunRecord, Series, Suspect, Taken, Version,
 };
 
 pub use rollouts::{
-    ClearSuspect, DecisionView, Explained, Explanation, Promote, RolloutView, WaveFigures, WaveHost,
-    WaveView,
+    ClearSuspect, DecisionView, Explained, Explanation, Promote, RolloutView, WaveFigures,
+    WaveHost, WaveView,
 };
 
 /// `GET /api/v1/status`.
@@ -117,6 +117,9 @@ pub struct HostView {
     pub proven: bool,
     /// The version it should run.
     pub desired: Option<Version>,
+    /// The packages of others that are in force on it; only in `GET /api/v1/hosts/NAME`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub packages: Vec<Installed>,
     /// Its last report's items; only in `GET /api/v1/hosts/NAME`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub items: Vec<ItemState>,

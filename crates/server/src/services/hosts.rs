@@ -44,6 +44,7 @@ pub(crate) async fn list(app: &App) -> Result<Vec<HostView>, Refusal> {
     for row in app.store.hosts().await? {
         let mut view = view(&orders, row, now);
         view.items.clear();
+        view.packages.clear();
         // What a silent host said last is no word on how it is.
         if app.is_silent(&view.name, view.last_seen, view.enrolled_at, now) {
             view.level = Level::DEAD;
@@ -118,8 +119,10 @@ fn view(orders: &Orders, row: HostRow, now: Timestamp) -> HostView {
         .and_then(|wish| wish.target)
         .map(|target| target.version);
     let os = machine.os.clone();
-    let (items, boot_id, work_refused) = report.map_or_else(Default::default, |it| {
-        (it.items, it.boot_id, it.work_refused)
+    let (items, packages, boot_id, work_refused) = report.map_or_else(Default::default, |it| {
+        let mut packages = it.installed;
+        packages.retain(|it| it.package != own);
+        (it.items, packages, it.boot_id, it.work_refused)
     });
     HostView {
         name: row.name,
@@ -129,6 +132,7 @@ fn view(orders: &Orders, row: HostRow, now: Timestamp) -> HostView {
         version,
         proven,
         desired,
+        packages,
         items,
         boot_id,
         os,
@@ -152,6 +156,7 @@ fn view_of_watched(row: WatchedRow) -> HostView {
         version: None,
         proven: false,
         desired: None,
+        packages: Vec::new(),
         items: row.items,
         boot_id: String::new(),
         os: String::new(),

@@ -14,11 +14,16 @@ use crate::web::Refusal;
 pub(crate) async fn list(app: &App) -> Result<Vec<ReleaseView>, Refusal> {
     let releases = app.store.releases().await?;
     let channels = app.store.channels().await?;
-    let lockstep = PackageName::lockstep();
-    let mut running: HashMap<Version, u64> = HashMap::new();
-    for standing in app.store.standings(&lockstep).await? {
-        if let Some(version) = standing.version {
-            *running.entry(version).or_default() += 1;
+    let packages: HashSet<PackageName> = releases
+        .iter()
+        .map(|release| release.details.package.clone())
+        .collect();
+    let mut running: HashMap<(PackageName, Version), u64> = HashMap::new();
+    for package in packages {
+        for standing in app.store.standings(&package).await? {
+            if let Some(version) = standing.version {
+                *running.entry((package.clone(), version)).or_default() += 1;
+            }
         }
     }
     // A host that failed twice on a release, under two orders, is one host.
@@ -34,10 +39,8 @@ pub(crate) async fn list(app: &App) -> Result<Vec<ReleaseView>, Refusal> {
     let deltas = app.deltas.listed(app).await?;
     let views = releases.into_iter().map(|release| {
         let details = &release.details;
-        let hosts = match details.package == lockstep {
-            true => running.get(&details.version).copied().unwrap_or(0),
-            false => 0,
-        };
+        let version = (details.package.clone(), details.version.clone());
+        let hosts = running.get(&version).copied().unwrap_or(0);
         let failed = failed
             .get(&(details.package.clone(), Some((&details.version).into())))
             .map_or(0, HashSet::len) as u64;

@@ -52,6 +52,17 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
         "wanted     {}",
         out::or_dash(host.desired.as_ref())
     ));
+    for installed in &host.packages {
+        let probation = if installed.proven {
+            ""
+        } else {
+            ", on probation"
+        };
+        out::line(format_args!(
+            "package    {} {}{probation}",
+            installed.package, installed.version
+        ));
+    }
     out::line(format_args!("enrolled   {:.0}", host.enrolled_at));
     out::line(format_args!("last seen  {seen}"));
     if let Some(why) = &host.work_refused {

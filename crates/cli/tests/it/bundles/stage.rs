@@ -10,11 +10,11 @@ use serde_json::{Value, json};
 use crate::world::{Host, World, eventually};
 
 /// The package.
-pub(super) const PIGEON: &str = "pigeon";
+pub(crate) const PIGEON: &str = "pigeon";
 
 /// What is wrong with a version.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Pigeon {
+pub(crate) enum Pigeon {
     /// Nothing.
     Good,
     /// Its daemon ends soon after its start.
@@ -207,11 +207,7 @@ impl<'a> Stage<'a> {
 
     /// The version whose daemon runs now.
     pub(super) fn running(&self) -> Option<String> {
-        let pid = std::fs::read_to_string(self.root.join("pigeon.pid")).ok()?;
-        let line = std::fs::read(format!("/proc/{}/cmdline", pid.trim())).ok()?;
-        let line = String::from_utf8_lossy(&line).into_owned();
-        let slot = line.split("/slots/pigeon/").nth(1)?;
-        slot.split('/').next().map(String::from)
+        running(&self.root)
     }
 
     pub(super) fn journal(&self) -> Value {
@@ -245,13 +241,26 @@ impl<'a> Stage<'a> {
 }
 
 impl Drop for Stage<'_> {
-    /// A daemon outlives its run, and must not outlive its test.
     fn drop(&mut self) {
-        let pid = std::fs::read_to_string(self.root.join("pigeon.pid")).unwrap_or_default();
-        let pid = pid.trim().parse().ok().and_then(Pid::from_raw);
-        if let (Some(pid), Some(_)) = (pid, self.running()) {
-            let _ = kill_process(pid, Signal::KILL);
-        }
+        end_daemon(&self.root);
+    }
+}
+
+/// The version whose daemon runs now below a root.
+pub(crate) fn running(root: &Path) -> Option<String> {
+    let pid = std::fs::read_to_string(root.join("pigeon.pid")).ok()?;
+    let line = std::fs::read(format!("/proc/{}/cmdline", pid.trim())).ok()?;
+    let line = String::from_utf8_lossy(&line).into_owned();
+    let slot = line.split("/slots/pigeon/").nth(1)?;
+    slot.split('/').next().map(String::from)
+}
+
+/// A daemon outlives its run, and must not outlive its test.
+pub(crate) fn end_daemon(root: &Path) {
+    let pid = std::fs::read_to_string(root.join("pigeon.pid")).unwrap_or_default();
+    let pid = pid.trim().parse().ok().and_then(Pid::from_raw);
+    if let (Some(pid), Some(_)) = (pid, running(root)) {
+        let _ = kill_process(pid, Signal::KILL);
     }
 }
 
@@ -273,7 +282,12 @@ impl Run {
 }
 
 /// Builds, signs and uploads a version of the package.
-pub(super) fn publish(world: &World, version: &str, pigeon: Pigeon) {
+pub(crate) fn publish(world: &World, version: &str, pigeon: Pigeon) {
+    publish_with(world, version, pigeon, "");
+}
+
+/// The same with more tables in its manifest.
+pub(crate) fn publish_with(world: &World, version: &str, pigeon: Pigeon, more: &str) {
     let tree = format!("trees/{PIGEON}-{version}");
     let path = world.path(&tree);
     std::fs::create_dir_all(path.join("bin")).unwrap();
@@ -282,7 +296,7 @@ pub(super) fn publish(world: &World, version: &str, pigeon: Pigeon) {
     std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
     let manifest = format!(
         "[service]\nstart = [\"bin/pigeon\", \"start\"]\nstop = [\"bin/pigeon\", \"stop\"]\n\
-         status = [\"bin/pigeon\", \"status\"]\n{}[check]\ncommand = [\"bin/pigeon\", \"check\"]\n",
+         status = [\"bin/pigeon\", \"status\"]\n{}[check]\ncommand = [\"bin/pigeon\", \"check\"]\n{more}",
         pigeon.manifest()
     );
     std::fs::write(path.join("bundle.toml"), manifest).unwrap();
