@@ -26,7 +26,7 @@ mod scripts;
 mod start;
 mod system;
 
-pub(crate) use bundle::{Book, Books, Wanted};
+pub(crate) use bundle::{Book, Books, Daemons, Wanted};
 pub(crate) use engine::package_lock;
 pub use engine::{Ended, Engine};
 pub use package::{Attempt, PackageUpdate};

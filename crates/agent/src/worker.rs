@@ -8,11 +8,12 @@
 //! * `watching` knows the items: what was measured, how that is judged, what is to be told. `past` is their history.
 //! * `fetch` has a release brought into a slot, each stage journaled.
 //! * `runs` begins runs that are processes of their own, and goes on with them; `bundles` says which of them the orders
-//!   for packages of others begin.
+//!   for packages of others begin, `daemons` starts those that nobody else starts with the machine.
 //! * `control` answers the local socket.
 
 mod bundles;
 mod control;
+mod daemons;
 mod fetch;
 mod figures;
 mod forecast;
@@ -44,6 +45,7 @@ use tracing::{debug, error, info, warn};
 pub(crate) use self::link::send_records;
 
 use self::bundles::Bundles;
+use self::daemons::Awake;
 use self::fetch::{Fetched, Fetching};
 use self::figures::Figures;
 use self::link::{EventsSent, Link, Reported};
@@ -172,6 +174,8 @@ struct Worker {
     runs: Runs,
     /// Packages of others.
     bundles: Bundles,
+    /// Their daemons.
+    awake: Awake,
     /// When they are looked at.
     next_look_at_runs: Instant,
     /// Local requests that wait for the server's next answer.
@@ -237,6 +241,7 @@ pub async fn run(options: Options, clock: Clock) -> Result<(), Error> {
         waiting: Vec::new(),
         runs: Runs::default(),
         bundles: Bundles::default(),
+        awake: Awake::default(),
         next_look_at_runs: now,
         layout,
         slots,

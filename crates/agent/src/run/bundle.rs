@@ -5,6 +5,7 @@
 //! the version has not proven itself. So whatever is cut off where, the link is at a complete slot, and the journal says
 //! which of the two is to stay.
 
+mod asleep;
 mod book;
 mod change;
 mod daemon;
@@ -26,6 +27,7 @@ use lockstep_plan::update::{By, Order, Skipped};
 use tokio::sync::watch;
 use tracing::info;
 
+pub(crate) use asleep::Daemons;
 pub(crate) use book::{Book, Books, Wanted};
 
 use super::output::Output;

@@ -58,13 +58,13 @@ impl Worker {
         }
         let verdict = consider(&wanted, &self.situation(), self.order_time());
         let is_news = self.memory.saw(&wanted);
-        if insisted || is_news {
-            if let Err(error) = self.state.write_memory(&self.memory) {
-                error!(
-                    error = words(&error),
-                    "the order's generation could not be written down"
-                );
-            }
+        if (insisted || is_news)
+            && let Err(error) = self.state.write_memory(&self.memory)
+        {
+            error!(
+                error = words(&error),
+                "the order's generation could not be written down"
+            );
         }
         match verdict {
             Ok(_) if self.on_trial => {}

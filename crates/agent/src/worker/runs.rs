@@ -125,6 +125,7 @@ impl Worker {
         if self.on_trial {
             return;
         }
+        self.look_at_daemons();
         for due in self.what_is_due() {
             self.start(due);
         }

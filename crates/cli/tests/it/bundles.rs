@@ -303,7 +303,7 @@ fn survives_kills(world: &World, version: &str, outcome: &str, needed: &[&str]) 
             .map(|it| format!("{it}:powercut")),
     );
     let seed = fastrand::u64(..);
-    println!("{} points, seed {seed}", faults.len());
+    eprintln!("{} points, seed {seed}", faults.len());
     if std::env::var_os("LOCKSTEP_ALL_CUTS").is_none() {
         fastrand::Rng::with_seed(seed).shuffle(&mut faults);
         faults.truncate(MOST);
@@ -335,7 +335,7 @@ fn survives_kills(world: &World, version: &str, outcome: &str, needed: &[&str]) 
         assert_eq!(stage.book()["proven"], ends_at, "{fault}");
         assert_eq!(is_skipped(&stage, version), outcome != "done", "{fault}");
     }
-    println!("{} kills, {fell} of them fell", faults.len());
+    eprintln!("{} kills, {fell} of them fell", faults.len());
     assert!(
         fell * 10 >= faults.len() * 7,
         "only {fell} of {} fell",

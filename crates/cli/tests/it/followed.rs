@@ -311,8 +311,8 @@ fn a_host_changes_its_channel_with_the_fleet_file_and_a_rollout_is_taken_back() 
 }
 
 #[test]
-fn a_host_goes_through_the_version_that_a_newer_one_needs() {
-    let loft = Loft::new(
+fn a_host_goes_through_the_version_that_a_newer_one_needs_and_its_daemon_comes_with_the_machine() {
+    let mut loft = Loft::new(
         "[channel.stable]\nstrategy = \"careful\"\n[follow.pigeon]\n",
         &["web1"],
         &[("2.0.0", Pigeon::Good)],
@@ -325,4 +325,39 @@ fn a_host_goes_through_the_version_that_a_newer_one_needs() {
     let runs: Vec<_> = loft.runs().into_iter().map(|it| (it.1, it.2)).collect();
     let done = |version: &str| (version.to_owned(), "done".to_owned());
     assert_eq!(runs, [done("1.0.0"), done("2.0.0"), done("3.0.0")]);
+
+    // The machine restarts.
+    let host = &mut loft.hosts[0];
+    host.kill();
+    end_daemon(&host.root);
+    assert_eq!(running(&host.root), None);
+    let boot_id = host.root.join("proc/sys/kernel/random/boot_id");
+    std::fs::create_dir_all(boot_id.parent().unwrap()).unwrap();
+    std::fs::write(boot_id, "another\n").unwrap();
+    host.start();
+    let root = host.root.clone();
+    eventually("its daemon runs again", || {
+        running(&root).as_deref() == Some("3.0.0")
+    });
+    let starts = || {
+        loft.hosts[0]
+            .log()
+            .matches("after the restart of the machine")
+            .count()
+    };
+    assert_eq!(starts(), 1);
+    // Only once in each boot.
+    loft.hosts[0].kill();
+    end_daemon(&root);
+    let before = loft.hosts[0].log().matches("the worker begins").count();
+    loft.hosts[0].start();
+    let reports = || {
+        loft.hosts[0].status(&loft.world)?["worker"]["reported_at"]
+            .as_str()
+            .map(String::from)
+    };
+    eventually("the agent is at work again", || {
+        loft.hosts[0].log().matches("the worker begins").count() > before && reports().is_some()
+    });
+    assert_eq!(running(&root), None);
 }

@@ -46,6 +46,9 @@ pub(crate) struct Book {
     /// Whether the service shall run at the end of a run: it ran before, or the package was not there.
     #[serde(default)]
     pub(crate) runs: Option<(RunId, bool)>,
+    /// Whether the service ran when the last run began to change something, or was to run from then on.
+    #[serde(default)]
+    pub(crate) ran: Option<bool>,
     /// How the service was started last.
     #[serde(default)]
     pub(crate) started: Option<Started>,

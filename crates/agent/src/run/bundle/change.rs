@@ -200,6 +200,7 @@ impl BundleUpdate {
             None => true,
         };
         book.runs = Some((journal.id, runs));
+        book.ran = Some(runs);
         book.started = None;
         self.write(book)?;
         Ok(runs)
