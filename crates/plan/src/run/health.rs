@@ -109,8 +109,9 @@ fn judge(watched: &RunJournal, reason: RunReason, now: Timestamp) -> RunJournal 
 
 /// Nobody can say.
 pub(super) fn nobody_to_ask(journal: &RunJournal, now: Timestamp) -> RunJournal {
-    if journal.baseline.is_none() {
-        // Nobody could say before either: there is nothing to hold it against.
+    if journal.baseline.is_none() && !journal.is_bundle() {
+        // Nobody could say before either: there is nothing to hold it against. A bundle has to show more than that, its
+        // service and its check, and for a while.
         return proven(journal, now);
     }
     let watched = watched(journal, now);

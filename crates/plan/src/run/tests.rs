@@ -847,6 +847,26 @@ fn nobody_to_ask_is_held_against_nobody_who_could_not_be_asked_before() {
 }
 
 #[test]
+fn a_bundle_is_not_proven_because_nobody_could_be_asked() {
+    let begun = RunJournal::begin(id(1), bundle(), at(0));
+    let mut journal = RunJournal {
+        step: Step::Verify { well_since: None },
+        baseline: None,
+        ..begun
+    };
+    let within = journal.job.rules.verify_within.as_secs() as i64;
+    for now in (0..within).step_by(5) {
+        journal = after(&journal, Happened::NobodyToAsk, &facts_at(now));
+        assert!(matches!(journal.step, Step::Verify { .. }), "{journal:?}");
+    }
+    journal = after(&journal, Happened::NobodyToAsk, &facts_at(within));
+    let Step::Return { reason } = &journal.step else {
+        panic!("{journal:?}");
+    };
+    assert!(matches!(reason, RunReason::NobodyToVerify { .. }));
+}
+
+#[test]
 fn two_runs_of_a_host_do_not_give_back_each_others_lock() {
     let mut stopped = World::before("apply", job());
     stopped.gets(failed());
