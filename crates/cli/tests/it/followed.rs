@@ -252,6 +252,12 @@ fn a_package_goes_to_those_who_follow_it_and_a_bad_version_to_one_of_them() {
         .collect();
     assert_eq!(kept, [("kept1".into(), "1.0.0".into(), "done".into())]);
     assert!(loft.has_never_had_it("db1"));
+
+    // What is not held back any more comes to the last version that was good.
+    let (without_pin, _) = BY_LABEL.split_once("[follow.held-back]").unwrap();
+    loft.follow(without_pin);
+    loft.comes_to(&["kept1"], "2.0.0");
+    assert_eq!(loft.gate("kept1"), "halted");
     let shown = loft.world.json(&["host", "show", "db1", "--json"]);
     assert_eq!(shown["packages"], Value::Null);
 }
@@ -330,7 +336,7 @@ fn a_host_goes_through_the_version_that_a_newer_one_needs_and_its_daemon_comes_w
     let host = &mut loft.hosts[0];
     host.kill();
     end_daemon(&host.root);
-    assert_eq!(running(&host.root), None);
+    eventually("its daemon is gone", || running(&host.root).is_none());
     let boot_id = host.root.join("proc/sys/kernel/random/boot_id");
     std::fs::create_dir_all(boot_id.parent().unwrap()).unwrap();
     std::fs::write(boot_id, "another\n").unwrap();
@@ -339,16 +345,22 @@ fn a_host_goes_through_the_version_that_a_newer_one_needs_and_its_daemon_comes_w
     eventually("its daemon runs again", || {
         running(&root).as_deref() == Some("3.0.0")
     });
-    let starts = || {
+    let starts = |loft: &Loft| {
         loft.hosts[0]
             .log()
             .matches("after the restart of the machine")
             .count()
     };
-    assert_eq!(starts(), 1);
-    // Only once in each boot.
+    // Only once in each boot, which is written down when all are started.
+    eventually("it is written down", || {
+        let noted = std::fs::read(root.join("var/lib/lockstep/daemons.json"));
+        let noted: Value = serde_json::from_slice(&noted.unwrap_or_default()).unwrap_or_default();
+        noted["boot_id"] == "another"
+    });
+    assert_eq!(starts(&loft), 1);
     loft.hosts[0].kill();
     end_daemon(&root);
+    eventually("its daemon is gone", || running(&root).is_none());
     let before = loft.hosts[0].log().matches("the worker begins").count();
     loft.hosts[0].start();
     let reports = || {
@@ -359,5 +371,5 @@ fn a_host_goes_through_the_version_that_a_newer_one_needs_and_its_daemon_comes_w
     eventually("the agent is at work again", || {
         loft.hosts[0].log().matches("the worker begins").count() > before && reports().is_some()
     });
-    assert_eq!(running(&root), None);
+    assert_eq!((running(&root), starts(&loft)), (None, 1));
 }
