@@ -165,7 +165,8 @@ fn settings(args: Args) -> anyhow::Result<Settings> {
         ),
         (None, None) => None,
     };
-    let parse = |text: String| EnrollmentToken::parse(text.lines().next().unwrap_or_default().trim());
+    let parse =
+        |text: String| EnrollmentToken::parse(text.lines().next().unwrap_or_default().trim());
     let download = match args.download {
         DownloadArg::Full => Download::Full,
         DownloadArg::None => Download::None,

@@ -135,14 +135,17 @@ fn connects(per_second: &[u32]) -> String {
             _ => stretches.push((second, vec![*count])),
         }
     }
-    let told = stretches.iter().take(MOST_STRETCHES).map(|(begin, counts)| {
-        let all: u32 = counts.iter().sum();
-        let most = counts.iter().max().copied().unwrap_or(0);
-        format!(
-            "{all} from second {begin} on in {} s (most in one second: {most})",
-            counts.len()
-        )
-    });
+    let told = stretches
+        .iter()
+        .take(MOST_STRETCHES)
+        .map(|(begin, counts)| {
+            let all: u32 = counts.iter().sum();
+            let most = counts.iter().max().copied().unwrap_or(0);
+            format!(
+                "{all} from second {begin} on in {} s (most in one second: {most})",
+                counts.len()
+            )
+        });
     let told: Vec<String> = told.collect();
     let more = stretches.len().saturating_sub(MOST_STRETCHES);
     match more {

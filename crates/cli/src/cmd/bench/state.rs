@@ -90,7 +90,10 @@ mod tests {
         }
         let numbers: Vec<u32> = state.load().unwrap().iter().map(|it| it.number).collect();
         assert_eq!(numbers, [1, 2, 101, 102]);
-        let mode = std::fs::metadata(state.path(0)).unwrap().permissions().mode();
+        let mode = std::fs::metadata(state.path(0))
+            .unwrap()
+            .permissions()
+            .mode();
         assert_eq!(mode & 0o777, 0o600);
     }
 
