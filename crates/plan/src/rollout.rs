@@ -18,6 +18,7 @@
 //! code. Not here: where facts come from, and who may decide (the server's lease).
 
 mod admit;
+mod baseline;
 mod cluster;
 mod command;
 mod compare;
@@ -29,11 +30,13 @@ mod explain;
 mod facts;
 mod hops;
 mod look;
+mod newcomers;
 mod outlook;
 mod tick;
 mod why;
 
 pub use admit::{Budget, Candidate, Strength, moment};
+pub use baseline::before;
 pub use cluster::{Cluster, Tried, cluster};
 pub use command::{Refused, halt, pause, resume, rollback, skip_wave};
 pub use compare::{LOOKS, compare};
@@ -46,7 +49,7 @@ pub use facts::{HostFacts, Labels, SILENT_AFTER_REPORTS, host_state, is_silent};
 pub use hops::{NoWay, Offer, next_hop};
 pub use look::{Look, Sample, Tally};
 pub use outlook::{GateFigures, expected_end, gates};
-pub use tick::{Step, before, tick};
+pub use tick::{Step, tick};
 pub use why::{Decision, Names, Place, Short, Verdict, Why};
 
 #[cfg(test)]

@@ -1,20 +1,20 @@
 //! One look at a rollout: how does it go on, and why?
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use jiff::Timestamp;
-use lockstep_model::{
-    Baseline, Health, HostName, Late, Rollout, RolloutState, Then, Wave, WaveState,
-};
+use lockstep_model::{Baseline, Health, HostName, Rollout, RolloutState, Then, Wave, WaveState};
 
 use super::admit::admit;
+use super::baseline::note;
 use super::cluster::{Cluster, Tried, cluster};
 use super::command::stop_open_waves;
 use super::course::{Course, Lane, Turn, newest_open, next};
-use super::draw::{Replace, replace, sort_by_turns, start};
+use super::draw::{Replace, replace, start};
 use super::facts::HostFacts;
 use super::look::Look;
+use super::newcomers::take_in;
 use super::why::{Decision, Names, Place, Short, Why};
 
 /// How a rollout goes on.
@@ -93,26 +93,6 @@ pub fn tick(
     }
     course.rollout.why = why.to_string();
     (course.rollout != *rollout).then(|| course.into_step())
-}
-
-/// Hosts are compared with how they stood when it was written down: those that were let go, and, when a wave was opened,
-/// those that wait.
-fn note(hosts: &mut Cow<'_, [HostFacts]>, rollout: &Rollout, written: &[Baseline]) {
-    let names = |let_go: bool| {
-        let split = rollout.waves.iter().map(Wave::split);
-        split.flat_map(move |(gone, waiting)| if let_go { gone } else { waiting })
-    };
-    let mut noted: HashSet<&HostName> = HashSet::new();
-    if written.iter().any(|baseline| baseline.opening) {
-        noted.extend(names(false));
-    }
-    let just_let_go = written.iter().filter(|baseline| !baseline.opening);
-    noted.extend(just_let_go.flat_map(|baseline| baseline.hosts.iter().map(|(host, _)| host)));
-    for host in hosts.to_mut() {
-        if noted.contains(&host.name) {
-            host.before = Some(host.health.clone());
-        }
-    }
 }
 
 /// A rollout on its way from one tick to the next, and what is said of it on the way.
@@ -286,55 +266,13 @@ impl Tick<'_> {
         why
     }
 
-    /// Lets hosts that joined the group into a wave, if the strategy says so. A wave that nobody has proven yet takes
-    /// in nobody.
-    /// True if there were any.
+    /// True if hosts joined the group and were taken in.
     fn take_in_newcomers(&mut self) -> bool {
-        let waves = &self.course.rollout.waves;
-        let moves = matches!(
-            self.course.rollout.state,
-            RolloutState::Running | RolloutState::Holding
-        );
-        if !moves || waves.is_empty() || self.course.rollout.strategy.late == Late::After {
+        let Some((wave, hosts)) = take_in(&mut self.course.rollout, &self.facts) else {
             return false;
-        }
-        let last = waves.len() - 1;
-        let one_is_proven = waves[0].state == WaveState::Proven;
-        let open = waves
-            .iter()
-            .rposition(|wave| wave.state != WaveState::Waiting);
-        let into = match (self.course.rollout.strategy.late, open) {
-            (Late::AtOnce, Some(open)) if one_is_proven => open,
-            (Late::Join, _) if waves[last].state == WaveState::Waiting => last,
-            _ => return false,
         };
-        let known: HashSet<&HostName> = waves.iter().flat_map(|wave| &wave.hosts).collect();
-        let mut joined: Vec<HostName> = self
-            .facts
-            .keys()
-            .filter(|host| !known.contains(*host))
-            .map(|&host| host.clone())
-            .collect();
-        if joined.is_empty() {
-            return false;
-        }
-        let names = Names::of(&joined);
-        let wave = &mut self.course.rollout.waves[into];
-        // Those that were let go keep their places at the front.
-        let mut waiting = wave.hosts.split_off(wave.split().0.len());
-        waiting.append(&mut joined);
-        sort_by_turns(&mut waiting, self.course.rollout.id);
-        wave.let_go = wave.hosts.len();
-        wave.hosts.append(&mut waiting);
-        if wave.state == WaveState::Proven {
-            // It has hosts again that must prove themselves.
-            wave.state = WaveState::Open;
-            wave.proven_at = None;
-        }
-        let wave = self.place(into);
-        self.course
-            .reasons
-            .push(Decision::Joined { wave, hosts: names });
+        let wave = self.place(wave);
+        self.course.reasons.push(Decision::Joined { wave, hosts });
         true
     }
 
@@ -538,28 +476,4 @@ pub(super) fn lane(wave: &Wave) -> Lane {
         looks: wave.looks,
         skipped: wave.skipped_by.is_some(),
     }
-}
-
-/// What is known of each host from before, from what was kept with a rollout, in its order.
-#[must_use]
-pub fn before(baselines: &[Baseline], rollout: &Rollout) -> HashMap<HostName, Health> {
-    let mut known: HashMap<HostName, Health> = HashMap::new();
-    let mut was_let_go: HashSet<&HostName> = HashSet::new();
-    for baseline in baselines {
-        if baseline.opening {
-            known.retain(|host, _| was_let_go.contains(host));
-            for host in rollout.waves.iter().flat_map(|wave| &wave.hosts) {
-                if !was_let_go.contains(host) {
-                    known.insert(host.clone(), Health::default());
-                }
-            }
-        }
-        for (host, health) in &baseline.hosts {
-            known.insert(host.clone(), health.clone());
-            if !baseline.opening {
-                was_let_go.insert(host);
-            }
-        }
-    }
-    known
 }
