@@ -246,7 +246,7 @@ pub(crate) async fn large_evidence_is_refused_or_cut(place: Place) {
     save(&store, &rollout, std::slice::from_ref(&fits), None, 1)
         .await
         .unwrap();
-    let error = save(&store, &rollout, &[fits.clone(), ill(1_300)], Some("it"), 2)
+    let error = save(&store, &rollout, &[fits.clone(), ill(6_000)], Some("it"), 2)
         .await
         .unwrap_err();
     assert!(
