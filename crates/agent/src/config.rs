@@ -64,6 +64,10 @@ pub struct UpdateConfig {
     pub enabled: bool,
     /// Time until a fetch that failed is tried again.
     pub retry: Interval,
+    /// A web server that has the files of `lockstep release mirror`, `http://` or `https://`: bundles and deltas are
+    /// fetched there first. What verifies is believed, wherever it comes from. None for the server alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mirror: Option<String>,
     /// How long slots are kept after their installation. The one before the current one is kept always, for `agent
     /// rollback`; a version that dies again and again makes way for it only within this time.
     pub keep: Interval,
@@ -105,6 +109,7 @@ impl Default for UpdateConfig {
         Self {
             enabled: true,
             retry: Interval::from_secs(60),
+            mirror: None,
             keep: Interval::from_secs(7 * 86_400),
         }
     }
@@ -218,6 +223,17 @@ impl AgentConfig {
                 "metrics.listen: {listen} is not a loopback address, as in \"127.0.0.1:9740\""
             ));
         }
+        if let Some(mirror) = &config.update.mirror {
+            let schemes = ["https://", "http://"];
+            let host = schemes
+                .iter()
+                .find_map(|scheme| mirror.strip_prefix(scheme));
+            if host.is_none_or(|host| host.is_empty() || host.contains(['?', '#', '@'])) {
+                return Err(format!(
+                    "update.mirror: {mirror:?} must look like \"https://HOST/PATH\" or \"http://HOST/PATH\""
+                ));
+            }
+        }
         let probation = &config.probation;
         if probation.patience < probation.window {
             return Err(format!(
@@ -249,6 +265,26 @@ pub(crate) fn read_text(path: &Path) -> Result<Option<String>, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_mirror_is_an_address() {
+        for good in ["https://m.example.org/lockstep", "http://10.0.0.1:8080/"] {
+            let text = format!("[update]\nmirror = {good:?}\n");
+            let config = AgentConfig::parse(&text).unwrap();
+            assert_eq!(config.update.mirror.as_deref(), Some(good));
+            assert_eq!(AgentConfig::parse(&config.to_toml()).unwrap(), config);
+        }
+        for bad in [
+            "m.example.org",
+            "ftp://m",
+            "https://",
+            "http://m/?x",
+            "http://a:b@m",
+        ] {
+            let error = AgentConfig::parse(&format!("[update]\nmirror = {bad:?}\n"));
+            assert!(error.unwrap_err().contains("update.mirror"), "{bad}");
+        }
+    }
 
     #[test]
     fn an_empty_file_is_a_good_one_and_the_defaults_are_those_of_the_decision() {

@@ -12,6 +12,7 @@
 
 mod delta;
 mod download;
+mod mirror;
 mod transfer;
 
 use std::path::Path;
@@ -79,6 +80,8 @@ pub(crate) struct Place {
     pub(crate) clock: Clock,
     /// How long to wait after a failure.
     pub(crate) retry: Duration,
+    /// A web server that is asked for files first.
+    pub(crate) mirror: Option<String>,
 }
 
 /// Brings what is ordered into a slot, and runs its check there.

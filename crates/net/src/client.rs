@@ -129,32 +129,9 @@ impl HttpClient {
     /// # Errors
     /// When an address, a header, a certificate or a key is unusable.
     pub fn new(settings: ClientSettings, clock: &Clock) -> Result<Self, SetupError> {
-        let base = base_url(&settings.base_url)?;
+        let base = base_url(&settings.base_url, &["https"])?;
         let tls = trust::client_config(&settings.roots, settings.identity.as_ref(), clock)?;
-        let http = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls)
-            .https_only(true)
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .referer(false)
-            .user_agent(concat!("lockstep/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(settings.timeouts.connect)
-            // Given up before a server's idle limit is reached, so that no request meets a closing connection.
-            .pool_idle_timeout(Duration::from_secs(120))
-            .pool_max_idle_per_host(1)
-            // An agent must be small: windows for tens of megabytes a second, not for a whole bundle in memory.
-            .http2_initial_stream_window_size(256 * 1024)
-            .http2_initial_connection_window_size(512 * 1024)
-            .http2_max_header_list_size(32 * 1024)
-            // A connection whose server is gone without a word is found out before the request on it is given up;
-            // otherwise the next request would be sent into it as well.
-            .http2_keep_alive_interval(settings.timeouts.answer / 3)
-            .http2_keep_alive_timeout(settings.timeouts.answer / 3)
-            .tcp_user_timeout(settings.timeouts.answer)
-            .build()
-            .map_err(|error| SetupError::Client {
-                source: error.into(),
-            })?;
+        let http = http_client(tls, &settings.timeouts, true)?;
         let mut client = Self {
             http,
             base,
@@ -170,6 +147,30 @@ impl HttpClient {
             client = client.with_header(AUTHORIZATION.as_str(), &format!("Bearer {token}"))?;
         }
         Ok(client)
+    }
+
+    /// A client of a mirror, a web server of anybody's: for files that carry their own signatures and for nothing else, so
+    /// plain `http://` is spoken too. It shows nothing of its own.
+    ///
+    /// # Errors
+    /// When the address is unusable.
+    pub fn of_mirror(
+        url: &str,
+        belief: &Belief,
+        timeouts: Timeouts,
+        clock: &Clock,
+    ) -> Result<Self, SetupError> {
+        let base = base_url(url, &["https", "http"])?;
+        let mut tls = (**belief.config()).clone();
+        tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        Ok(Self {
+            http: http_client(tls, &timeouts, false)?,
+            base,
+            headers: HeaderMap::new(),
+            timeouts,
+            max_answer: 64 * 1024,
+            clock: clock.clone(),
+        })
     }
 
     /// The same client, over the same connections, that also sends this header; in place of one of that name.
@@ -335,7 +336,38 @@ impl fmt::Debug for ClientSettings {
     }
 }
 
-fn base_url(text: &str) -> Result<Arc<str>, SetupError> {
+fn http_client(
+    tls: rustls::ClientConfig,
+    timeouts: &Timeouts,
+    https_only: bool,
+) -> Result<reqwest::Client, SetupError> {
+    reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
+        .https_only(https_only)
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .referer(false)
+        .user_agent(concat!("lockstep/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(timeouts.connect)
+        // Given up before a server's idle limit is reached, so that no request meets a closing connection.
+        .pool_idle_timeout(Duration::from_secs(120))
+        .pool_max_idle_per_host(1)
+        // An agent must be small: windows for tens of megabytes a second, not for a whole bundle in memory.
+        .http2_initial_stream_window_size(256 * 1024)
+        .http2_initial_connection_window_size(512 * 1024)
+        .http2_max_header_list_size(32 * 1024)
+        // A connection whose server is gone without a word is found out before the request on it is given up;
+        // otherwise the next request would be sent into it as well.
+        .http2_keep_alive_interval(timeouts.answer / 3)
+        .http2_keep_alive_timeout(timeouts.answer / 3)
+        .tcp_user_timeout(timeouts.answer)
+        .build()
+        .map_err(|error| SetupError::Client {
+            source: error.into(),
+        })
+}
+
+fn base_url(text: &str, schemes: &[&str]) -> Result<Arc<str>, SetupError> {
     let refuse = |why: &str| SetupError::BaseUrl {
         // An address with a password in it is refused below, and must not be repeated with it.
         url: match text.rsplit_once('@') {
@@ -345,8 +377,8 @@ fn base_url(text: &str) -> Result<Arc<str>, SetupError> {
         why: why.into(),
     };
     let url = Url::parse(text.trim()).map_err(|error| refuse(&error.to_string()))?;
-    if url.scheme() != "https" {
-        return Err(refuse("only https is spoken"));
+    if !schemes.contains(&url.scheme()) {
+        return Err(refuse(&format!("only {} is spoken", schemes.join(" and "))));
     }
     if url.host_str().is_none() {
         return Err(refuse("it names no host"));

@@ -19,7 +19,8 @@ use lockstep_trust::{bundle, consistent_delta_path};
 use tracing::{info, warn};
 
 use super::download::{Names, hash_of, keep_only};
-use super::transfer::{Broken, Wanted, transfer};
+use super::mirror::{self, Ask};
+use super::transfer::{Broken, Wanted};
 use super::{Place, Unready};
 use crate::repository::Repository;
 use crate::words;
@@ -133,7 +134,7 @@ async fn by(
         path: &format!("/repo/targets/{}", consistent_delta_path(delta)),
         length: delta.length,
     };
-    if let Err(broken) = transfer(wanted, client, &part).await {
+    if let Err(broken) = mirror::bring(wanted, Ask::Both, place, client, &part).await {
         let now = std::fs::metadata(&part).map_or(0, |metadata| metadata.len());
         return Err(match is_worth_a_retry(&broken, now > have) {
             true => Miss::Later(broken.unready(place)),

@@ -53,6 +53,8 @@ pub(super) struct BundleUpdate {
     clients: Vec<HttpClient>,
     /// Time until a fetch that failed is tried again.
     retry: Duration,
+    /// A web server that is asked for files first.
+    mirror: Option<String>,
     /// How long slots are kept.
     keep: Duration,
     /// The longest that one script may run.
@@ -97,6 +99,7 @@ impl BundleUpdate {
             package,
             clients,
             retry: config.update.retry.duration(),
+            mirror: config.update.mirror.clone(),
             keep: config.update.keep.duration(),
             script,
         }
@@ -179,6 +182,7 @@ impl BundleUpdate {
             current: current.map_err(|error| self.again(&error))?,
             clock: self.clock.clone(),
             retry: self.retry,
+            mirror: self.mirror.clone(),
         };
         if order.is_return() {
             let slot = self.slots.get(&order.package, &order.version);

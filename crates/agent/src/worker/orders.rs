@@ -208,6 +208,7 @@ impl Worker {
             current: Some(self.slot.clone()),
             clock: self.clock.clone(),
             retry: self.config.update.retry.duration(),
+            mirror: self.config.update.mirror.clone(),
         };
         self.fetching = Some(Fetching::start(
             run.clone(),

@@ -4,6 +4,7 @@ mod build;
 mod clear;
 mod inspect;
 mod list;
+mod mirror;
 mod promote;
 mod publish;
 mod stamp;
@@ -26,6 +27,8 @@ pub(crate) enum Command {
     Publish(publish::Args),
     /// Show published releases
     List(list::Args),
+    /// Copy the repository into a directory that any web server can hand out
+    Mirror(mirror::Args),
     /// Take a release off the list
     Withdraw(withdraw::Args),
     /// Point a channel at a release: starts the rollout
@@ -42,6 +45,7 @@ impl Command {
             Self::Stamp(args) => stamp::run(&args),
             Self::Publish(args) => publish::run(args).await,
             Self::List(args) => list::run(args).await,
+            Self::Mirror(args) => mirror::run(args).await,
             Self::Withdraw(args) => withdraw::run(args).await,
             Self::Promote(args) => promote::run(args).await,
             Self::Clear(args) => clear::run(args).await,

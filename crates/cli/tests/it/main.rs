@@ -20,6 +20,7 @@ mod full_disk;
 mod hostile;
 mod local;
 mod locks;
+mod mirrors;
 mod monitoring;
 mod operators;
 mod packages;

@@ -49,6 +49,7 @@ impl BundleUpdate {
             current: None,
             clock: self.clock.clone(),
             retry: self.retry,
+            mirror: None,
         };
         match fetch::check(&slot, &place).await {
             Ok(()) => Happened::Well,
