@@ -398,11 +398,11 @@ mod tests {
 
     #[test]
     fn an_address_is_https_and_no_more_than_an_address() {
-        let ok = |text: &str| base_url(text).unwrap().to_string();
+        let ok = |text: &str| base_url(text, &["https"]).unwrap().to_string();
         assert_eq!(ok("https://server:7440"), "https://server:7440");
         assert_eq!(ok(" https://Server:443/a/b/ \n"), "https://server/a/b");
         assert_eq!(ok("https://[::1]:7440/"), "https://[::1]:7440");
-        let why = |text: &str| base_url(text).unwrap_err().to_string();
+        let why = |text: &str| base_url(text, &["https"]).unwrap_err().to_string();
         assert!(why("http://server").contains("only https"));
         assert!(why("server:7440").contains("only https"));
         assert!(why("server").contains("not a server's address"));

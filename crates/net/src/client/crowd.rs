@@ -67,7 +67,7 @@ impl Crowd {
         timeouts: Timeouts,
         clock: &Clock,
     ) -> Result<Self, SetupError> {
-        let base = base_url(address)?;
+        let base = base_url(address, &["https"])?;
         let refuse = |why: &str| SetupError::BaseUrl {
             url: base.to_string(),
             why: why.into(),
