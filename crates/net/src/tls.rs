@@ -20,6 +20,21 @@ use std::net::SocketAddr;
 pub use acceptor::{ClientAuth, ServerIdentity, TlsAcceptorSource};
 pub use serve::{Ended, Limits, serve};
 
+/// How connections begin. Clones share what they show.
+#[derive(Debug, Clone)]
+pub enum Door {
+    /// With a TLS handshake.
+    Tls(TlsAcceptorSource),
+    /// In plain HTTP/1.1, for other systems' clients that know nothing else. Our own listeners never do this.
+    Plain,
+}
+
+impl From<TlsAcceptorSource> for Door {
+    fn from(source: TlsAcceptorSource) -> Self {
+        Self::Tls(source)
+    }
+}
+
 /// The certificate (DER) that the peer showed, verified, and proved to hold. An extension of every request on a
 /// connection whose peer showed one.
 #[derive(Debug, Clone, PartialEq, Eq)]

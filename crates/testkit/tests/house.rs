@@ -113,7 +113,7 @@ fn foreign_names_stay_in_one_room() {
         ("reqwest", &["net"]),
         ("tokio-rustls", &["net"]),
         ("procfs", &["probe"]),
-        ("axum", &["server"]),
+        ("axum", &["server", "gateway"]),
         ("lettre", &["notify"]),
         ("snmp2", &["probe"]),
     ];

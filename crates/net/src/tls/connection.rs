@@ -14,7 +14,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulConnection;
 use rustls::ServerConfig;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, sink};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, sink};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::timeout;
@@ -25,7 +25,7 @@ use tower::{Service, ServiceExt as _};
 use tracing::{debug, info};
 
 use super::load::{Load, Over};
-use super::{Limits, PeerAddr, PeerCertificate};
+use super::{Door, Limits, PeerAddr, PeerCertificate};
 
 /// How often an HTTP/2 peer must show that it is still there.
 const PING_EVERY: Duration = Duration::from_secs(45);
@@ -52,7 +52,7 @@ pub(super) enum Closed {
 }
 
 impl Visitor {
-    pub(super) async fn serve<S, B>(self, tls: Arc<ServerConfig>, service: S) -> Closed
+    pub(super) async fn serve<S, B>(self, door: Door, service: S) -> Closed
     where
         S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
         S::Future: Send + 'static,
@@ -61,10 +61,30 @@ impl Visitor {
         B::Data: Send,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
+        let Door::Tls(tls) = door else {
+            without_delay(&self.stream, self.from);
+            let Self {
+                stream,
+                from,
+                limits,
+                crowd,
+                stop,
+            } = self;
+            let visit = Visit {
+                from,
+                limits,
+                crowd,
+                stop,
+                certificate: None,
+                is_http2: false,
+            };
+            return visit.serve(stream, service).await;
+        };
         let (from, limits) = (self.from, self.limits);
+        let greeting = handshake(tls.config(), self.stream, from);
         let stream = tokio::select! {
             () = self.stop.cancelled() => return Closed::Itself,
-            greeted = timeout(limits.handshake, handshake(tls, self.stream, from)) => match greeted {
+            greeted = timeout(limits.handshake, greeting) => match greeted {
                 Ok(Some(stream)) => stream,
                 Ok(None) => return Closed::Itself,
                 Err(_) => {
@@ -73,9 +93,42 @@ impl Visitor {
                 }
             },
         };
+        let visit = Visit {
+            from,
+            limits,
+            crowd: self.crowd,
+            stop: self.stop,
+            certificate: peer_certificate(&stream),
+            // The version is what the handshake agreed on; guessing it from the first bytes would wait for them forever.
+            is_http2: stream.get_ref().1.alpn_protocol() == Some(b"h2"),
+        };
+        visit.serve(stream, service).await
+    }
+}
 
+/// A connection on which requests can come.
+struct Visit {
+    from: SocketAddr,
+    limits: Arc<Limits>,
+    crowd: Arc<Notify>,
+    stop: CancellationToken,
+    certificate: Option<PeerCertificate>,
+    is_http2: bool,
+}
+
+impl Visit {
+    async fn serve<T, S, B>(self, stream: T, service: S) -> Closed
+    where
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+        S::Future: Send + 'static,
+        S::Error: Into<Box<dyn Error + Send + Sync>> + Send,
+        B: Body + Send + Unpin + 'static,
+        B::Data: Send,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
         let load = Load::new();
-        let certificate = peer_certificate(&stream);
+        let (from, limits, certificate) = (self.from, self.limits, self.certificate);
         let service = {
             let load = load.clone();
             service_fn(move |mut request: Request<Incoming>| {
@@ -88,12 +141,9 @@ impl Visitor {
                 async move { Ok::<_, S::Error>(answer.await?.map(|body| open.answered_by(body))) }
             })
         };
-
         let over = load.over(&limits, &self.crowd, &self.stop);
-        // The version is what the handshake agreed on; guessing it from the first bytes would wait for them forever.
-        let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
         let stream = TokioIo::new(stream);
-        if is_http2 {
+        if self.is_http2 {
             let connection = http2(&limits).serve_connection(stream, service);
             last(connection, over, from, limits.grace).await
         } else {
@@ -135,15 +185,19 @@ where
     }
 }
 
+fn without_delay(stream: &TcpStream, from: SocketAddr) {
+    if let Err(error) = stream.set_nodelay(true) {
+        debug!(%from, %error, "small packets will be delayed");
+    }
+}
+
 /// None when it failed; the peer has then been told why.
 async fn handshake(
     tls: Arc<ServerConfig>,
     stream: TcpStream,
     from: SocketAddr,
 ) -> Option<TlsStream<TcpStream>> {
-    if let Err(error) = stream.set_nodelay(true) {
-        debug!(%from, %error, "small packets will be delayed");
-    }
+    without_delay(&stream, from);
     match TlsAcceptor::from(tls).accept(stream).into_fallible().await {
         Ok(stream) => Some(stream),
         Err((error, stream)) => {

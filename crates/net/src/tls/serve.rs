@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tower::Service;
 use tracing::{error, warn};
 
-use super::TlsAcceptorSource;
+use super::Door;
 use super::connection::{Closed, Visitor};
 
 /// How much a listener gives to whom.
@@ -71,7 +71,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 /// [`PeerCertificate`](super::PeerCertificate) where the peer showed one.
 pub async fn serve<S, B>(
     listener: TcpListener,
-    tls: TlsAcceptorSource,
+    door: impl Into<Door>,
     service: S,
     limits: Limits,
     stop: CancellationToken,
@@ -84,6 +84,7 @@ where
     B::Data: Send,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
+    let door = door.into();
     let limits = Arc::new(limits);
     let places = Arc::new(Semaphore::new(limits.connections));
     let crowd = Arc::new(Notify::new());
@@ -128,7 +129,7 @@ where
             crowd: crowd.clone(),
             stop: stop.clone(),
         };
-        let visit = visitor.serve(tls.config(), service.clone());
+        let visit = visitor.serve(door.clone(), service.clone());
         connections.spawn(async move {
             let closed = visit.await;
             drop(place);

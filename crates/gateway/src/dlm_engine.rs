@@ -1,0 +1,1 @@
+//! The successor of Foreman's distributed locks.

@@ -1,0 +1,1 @@
+//! dmon: its server's and its client's commands.

@@ -1,0 +1,1 @@
+//! FleetLock: places for reboots.

@@ -1,0 +1,1 @@
+//! Foreman's distributed locks.

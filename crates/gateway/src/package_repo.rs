@@ -1,0 +1,1 @@
+//! `version.txt` and the repositories of a package.

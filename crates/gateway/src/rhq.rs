@@ -1,0 +1,1 @@
+//! RHQ: its agents' updates over HTTP.
