@@ -4,7 +4,10 @@ use std::net::IpAddr;
 
 use jiff::Timestamp;
 use lockstep_model::api::Facts;
-use lockstep_model::{ContentHash, Event, HostName, ItemState, PackageName, Sample, Version};
+use lockstep_model::{
+    ContentHash, Event, HostName, ItemName, ItemState, PackageName, Sample, Series, Version, View,
+    Work,
+};
 
 use super::{Gateway, Trouble};
 
@@ -148,10 +151,40 @@ pub trait Hosts: Send + Sync + 'static {
     fn history(
         &self,
         host: &HostName,
-        item: &lockstep_model::ItemName,
+        item: &ItemName,
         back: lockstep_model::Interval,
     ) -> impl Future<Output = Result<Vec<(Timestamp, Option<f64>)>, Trouble>> + Send;
 
     /// Asks hosts that are connected to report now; the number of those that were asked. None stands for all.
     fn hint(&self, host: Option<&HostName>) -> impl Future<Output = Result<usize, Trouble>> + Send;
+
+    /// One of the five views of an item's history, bucket by bucket, asked of the host itself or of the one that watches
+    /// it. A host that is not connected is [`Trouble::Busy`].
+    fn view(
+        &self,
+        host: &HostName,
+        item: &ItemName,
+        view: View,
+    ) -> impl Future<Output = Result<Series, Trouble>> + Send;
+
+    /// Where the fleet file says that a host is on the network: a name or an address, without a port.
+    fn address(&self, host: &HostName) -> Option<String>;
+
+    /// The hosts without an agent that this one watches by the fleet file, and may speak for.
+    fn watched_by(&self, host: &HostName) -> Vec<HostName>;
+
+    /// What a host of the fleet file is told to watch, and since when the fleet file has said so; none where it does not
+    /// know the host.
+    fn work(
+        &self,
+        host: &HostName,
+    ) -> impl Future<Output = Result<Option<(Work, Timestamp)>, Trouble>> + Send;
+
+    /// The version at which a host will be when its turn has come: its pin, or what its channel has come to, whatever
+    /// [`Hosts::wanted`] says for now. None where it does not follow the package, or nothing was promoted.
+    fn aim(
+        &self,
+        host: &HostName,
+        package: &PackageName,
+    ) -> impl Future<Output = Result<Option<Version>, Trouble>> + Send;
 }
