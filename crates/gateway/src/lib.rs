@@ -22,6 +22,7 @@ pub mod fleetlock;
 pub mod foreman;
 #[cfg(feature = "http")]
 pub mod package_repo;
+pub mod prometheus;
 #[cfg(feature = "http")]
 pub mod rhq;
 pub mod seams;
