@@ -109,7 +109,7 @@ fn foreign_names_stay_in_one_room() {
         ("rcgen", &["trust"]),
         ("qbsdiff", &["trust"]),
         ("bzip2", &["trust"]),
-        ("x509-parser", &["trust", "probe"]),
+        ("x509-parser", &["trust", "probe", "net"]),
         ("reqwest", &["net"]),
         ("tokio-rustls", &["net"]),
         ("procfs", &["probe"]),

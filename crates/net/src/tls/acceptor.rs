@@ -4,11 +4,15 @@ use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use rustls::ServerConfig;
+use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{
     ClientHello, NoClientAuth, NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier,
 };
 use rustls::sign::CertifiedKey;
+use rustls_pki_types::CertificateDer;
 
+use super::Peer;
+use super::judged::{Anybody, Judge};
 use crate::credentials::{certificates, private_key, provider, roots};
 use crate::{Clock, SetupError};
 
@@ -32,6 +36,15 @@ pub enum ClientAuth {
         /// The authorities (PEM) whose certificates are valid.
         ca_pem: String,
     },
+    /// A certificate, if they have one, whosever it is. The handshake asks for the proof that its key is held and for
+    /// nothing else; whether it is valid is judged behind it, so that a handler can say in its own protocol that it is
+    /// not. Requests carry [`PeerCertificate`](super::PeerCertificate) or
+    /// [`UnverifiedCertificate`](super::UnverifiedCertificate). For other systems' clients, which take a broken
+    /// handshake for a broken server; our own listeners use [`Optional`](Self::Optional).
+    Judged {
+        /// The authorities (PEM) whose certificates are valid.
+        ca_pem: String,
+    },
 }
 
 /// Makes TLS connections out of plain ones. Clones share one certificate, so [`renew`](Self::renew) on any of them
@@ -40,6 +53,8 @@ pub enum ClientAuth {
 pub struct TlsAcceptorSource {
     config: Arc<ServerConfig>,
     shown: Arc<Shown>,
+    /// None where the handshake has judged already.
+    judge: Option<Judge>,
 }
 
 impl TlsAcceptorSource {
@@ -52,14 +67,14 @@ impl TlsAcceptorSource {
         auth: &ClientAuth,
         clock: &Clock,
     ) -> Result<Self, SetupError> {
-        let verifier = match auth {
+        let mut judge = None;
+        let verifier: Arc<dyn ClientCertVerifier> = match auth {
             ClientAuth::None => Arc::new(NoClientAuth),
-            ClientAuth::Optional { ca_pem } => {
-                let roots = roots("the authority of the clients' certificates", ca_pem)?;
-                WebPkiClientVerifier::builder_with_provider(roots, provider())
-                    .allow_unauthenticated()
-                    .build()
-                    .map_err(|error| unusable(error.into()))?
+            ClientAuth::Optional { ca_pem } => issued_by(ca_pem)?,
+            ClientAuth::Judged { ca_pem } => {
+                let strict = issued_by(ca_pem)?;
+                judge = Some(Judge::new(strict.clone(), clock));
+                Arc::new(Anybody::new(strict))
             }
         };
         let shown = Arc::new(Shown(RwLock::new(certified_key(identity)?)));
@@ -75,6 +90,7 @@ impl TlsAcceptorSource {
         Ok(Self {
             config: Arc::new(config),
             shown,
+            judge,
         })
     }
 
@@ -91,6 +107,25 @@ impl TlsAcceptorSource {
     pub(super) fn config(&self) -> Arc<ServerConfig> {
         self.config.clone()
     }
+
+    /// Who it is that came through the handshake with this chain.
+    pub(super) fn peer(&self, chain: &[CertificateDer<'_>]) -> Peer {
+        match (&self.judge, chain.first()) {
+            (_, None) => Peer::Nobody,
+            (None, Some(leaf)) => Peer::Verified(super::PeerCertificate(leaf.to_vec())),
+            (Some(judge), Some(_)) => judge.peer(chain),
+        }
+    }
+}
+
+/// Believes what these authorities have issued for clients, and those who show nothing.
+fn issued_by(ca_pem: &str) -> Result<Arc<dyn ClientCertVerifier>, SetupError> {
+    let roots = roots("the authority of the clients' certificates", ca_pem)?;
+    let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider())
+        .allow_unauthenticated()
+        .build()
+        .map_err(|error| unusable(error.into()))?;
+    Ok(verifier)
 }
 
 /// The certificate that is shown now.

@@ -25,7 +25,7 @@ use tower::{Service, ServiceExt as _};
 use tracing::{debug, info};
 
 use super::load::{Load, Over};
-use super::{Door, Limits, PeerAddr, PeerCertificate};
+use super::{Door, Limits, Peer, PeerAddr};
 
 /// How often an HTTP/2 peer must show that it is still there.
 const PING_EVERY: Duration = Duration::from_secs(45);
@@ -75,7 +75,7 @@ impl Visitor {
                 limits,
                 crowd,
                 stop,
-                certificate: None,
+                peer: Peer::Nobody,
                 is_http2: false,
             };
             return visit.serve(stream, service).await;
@@ -98,7 +98,7 @@ impl Visitor {
             limits,
             crowd: self.crowd,
             stop: self.stop,
-            certificate: peer_certificate(&stream),
+            peer: tls.peer(stream.get_ref().1.peer_certificates().unwrap_or_default()),
             // The version is what the handshake agreed on; guessing it from the first bytes would wait for them forever.
             is_http2: stream.get_ref().1.alpn_protocol() == Some(b"h2"),
         };
@@ -112,7 +112,7 @@ struct Visit {
     limits: Arc<Limits>,
     crowd: Arc<Notify>,
     stop: CancellationToken,
-    certificate: Option<PeerCertificate>,
+    peer: Peer,
     is_http2: bool,
 }
 
@@ -128,15 +128,13 @@ impl Visit {
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
         let load = Load::new();
-        let (from, limits, certificate) = (self.from, self.limits, self.certificate);
+        let (from, limits, peer) = (self.from, self.limits, self.peer);
         let service = {
             let load = load.clone();
             service_fn(move |mut request: Request<Incoming>| {
                 let open = load.open();
                 request.extensions_mut().insert(PeerAddr(from));
-                if let Some(certificate) = &certificate {
-                    request.extensions_mut().insert(certificate.clone());
-                }
+                introduce(&peer, &mut request);
                 let answer = service.clone().oneshot(request);
                 async move { Ok::<_, S::Error>(answer.await?.map(|body| open.answered_by(body))) }
             })
@@ -229,10 +227,17 @@ async fn take_leave(mut stream: TcpStream) {
     }
 }
 
-fn peer_certificate(stream: &TlsStream<TcpStream>) -> Option<PeerCertificate> {
-    let (_, session) = stream.get_ref();
-    let leaf = session.peer_certificates()?.first()?;
-    Some(PeerCertificate(leaf.to_vec()))
+/// Says to the handler who asks.
+fn introduce(peer: &Peer, request: &mut Request<Incoming>) {
+    match peer.clone() {
+        Peer::Nobody => {}
+        Peer::Verified(certificate) => {
+            request.extensions_mut().insert(certificate);
+        }
+        Peer::Unverified(certificate) => {
+            request.extensions_mut().insert(certificate);
+        }
+    }
 }
 
 fn http1(limits: &Limits) -> http1::Builder {

@@ -9,6 +9,7 @@ mod download;
 mod ending;
 mod events;
 mod handshake;
+mod judged;
 mod limits;
 mod pin;
 mod strangers;

@@ -130,12 +130,32 @@ impl World {
         router: Router,
         limits: Limits,
     ) -> Self {
-        let start: Timestamp = "2026-11-20T12:00:00Z".parse().unwrap();
-        let (clock, time) = Clock::driven(start);
         let auth = ClientAuth::Optional {
             ca_pem: ca.pem.clone(),
         };
-        let tls = TlsAcceptorSource::new(identity, &auth, &clock).unwrap();
+        Self::asking(ca, identity, &auth, router, limits).await
+    }
+
+    /// One that lets every certificate in and judges it afterwards.
+    pub(crate) async fn judging(router: Router) -> Self {
+        let ca = Authority::new("the authority");
+        let shown = ca.server(&["127.0.0.1"]).with_chain(&ca.pem);
+        let auth = ClientAuth::Judged {
+            ca_pem: ca.pem.clone(),
+        };
+        Self::asking(ca, &shown, &auth, router, Limits::default()).await
+    }
+
+    async fn asking(
+        ca: Authority,
+        identity: &ServerIdentity,
+        auth: &ClientAuth,
+        router: Router,
+        limits: Limits,
+    ) -> Self {
+        let start: Timestamp = "2026-11-20T12:00:00Z".parse().unwrap();
+        let (clock, time) = Clock::driven(start);
+        let tls = TlsAcceptorSource::new(identity, auth, &clock).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
@@ -194,6 +214,27 @@ impl World {
                 .with_no_client_auth();
         config.alpn_protocols = vec![protocol.into()];
         TlsConnector::from(Arc::new(config))
+    }
+
+    /// A client that shows this certificate and signs with this key, whether or not they belong together.
+    pub(crate) fn presenting(&self, identity: &Identity) -> Arc<rustls::ClientConfig> {
+        use rustls_pki_types::pem::PemObject as _;
+        use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let mut roots = rustls::RootCertStore::empty();
+        let ca = CertificateDer::from_pem_slice(self.ca.pem.as_bytes()).unwrap();
+        roots.add(ca).unwrap();
+        let key = PrivateKeyDer::from_pem_slice(identity.key_pem.as_bytes()).unwrap();
+        let key = provider.key_provider.load_private_key(key).unwrap();
+        let leaf = CertificateDer::from_pem_slice(identity.cert_pem.as_bytes()).unwrap();
+        let shown = rustls::sign::CertifiedKey::new(vec![leaf], key);
+        let config =
+            rustls::ClientConfig::builder_with_details(provider, Arc::new(self.clock.clone()))
+                .with_safe_default_protocol_versions()
+                .unwrap()
+                .with_root_certificates(roots)
+                .with_client_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(shown)));
+        Arc::new(config)
     }
 
     pub(crate) async fn connect(&self, connector: &TlsConnector) -> TlsStream<TcpStream> {
