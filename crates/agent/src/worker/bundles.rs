@@ -4,6 +4,7 @@
 //! process of its own; an order that is taken back, or is followed by another one, is written down as well, and the run
 //! gives up if it has done nothing to the host yet.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use lockstep_host::slots::Slot;
 use lockstep_model::api::{Desired, Installed, Kept, Report};
 use lockstep_model::{ContentHash, Outcome, PackageName, RunId, RunKind, RunReason};
 use lockstep_plan::run::{RunJournal, Step};
-use lockstep_plan::update::{Hold, Memory, Order, Situation, consider};
+use lockstep_plan::update::{Hold, Memory, Order, Situation, Skipped, consider};
 use tracing::{error, info};
 
 use super::Worker;
@@ -210,12 +211,7 @@ impl Worker {
         let packages: BTreeSet<&PackageName> = slots.collect();
         let own = PackageName::lockstep();
         let packages = packages.into_iter().filter(|it| **it != own);
-        let mut skipped: Vec<ContentHash> = packages
-            .flat_map(|it| self.book(it).memory.skipped)
-            .map(|skipped| skipped.hash)
-            .collect();
-        skipped.truncate(MOST_SKIPPED);
-        skipped
+        newest(packages.flat_map(|it| self.book(it).memory.skipped))
     }
 
     fn book(&self, package: &PackageName) -> Book {
@@ -259,6 +255,14 @@ fn begin(order: &Order) -> Due {
     }
 }
 
+/// The releases that failed last, the newest first, as many as a report may hold.
+fn newest(skipped: impl Iterator<Item = Skipped>) -> Vec<ContentHash> {
+    let mut skipped: Vec<Skipped> = skipped.collect();
+    skipped.sort_by_key(|it| Reverse(it.at));
+    skipped.truncate(MOST_SKIPPED);
+    skipped.into_iter().map(|it| it.hash).collect()
+}
+
 /// True if a run of a bundle has come on, or ended: the server shall hear of it at once.
 pub(super) fn has_news(before: &[RunJournal], now: &[RunJournal]) -> bool {
     let shown = |journals: &[RunJournal]| -> Vec<(RunId, lockstep_model::Phase)> {
@@ -269,4 +273,39 @@ pub(super) fn has_news(before: &[RunJournal], now: &[RunJournal]) -> bool {
             .collect()
     };
     shown(before) != shown(now)
+}
+
+#[cfg(test)]
+mod tests {
+    use lockstep_model::Version;
+
+    use super::*;
+
+    /// A release that failed so many seconds after the beginning.
+    fn failed_at(second: i64) -> Skipped {
+        Skipped {
+            hash: ContentHash::of(&second.to_le_bytes()),
+            version: Version::parse("1.0.0").unwrap(),
+            generation: 1,
+            reason: RunReason::CannotStart {
+                why: "it has no program".into(),
+            },
+            at: Timestamp::from_second(second).unwrap(),
+        }
+    }
+
+    #[test]
+    fn of_many_skipped_releases_the_newest_are_reported() {
+        let most = i64::try_from(MOST_SKIPPED).unwrap();
+        // Of two packages, each with its oldest first; one of them failed long ago.
+        let long_ago = (0..most).map(failed_at);
+        let just_now = (1000..1010).map(failed_at);
+        let told = newest(long_ago.chain(just_now));
+        let expected: Vec<ContentHash> = (1000..1010)
+            .rev()
+            .chain((10..most).rev())
+            .map(|second| failed_at(second).hash)
+            .collect();
+        assert_eq!(told, expected);
+    }
 }
