@@ -37,7 +37,7 @@ mod why;
 
 pub use admit::{Budget, Candidate, Strength, moment};
 pub use baseline::before;
-pub use cluster::{Cluster, Tried, cluster};
+pub use cluster::{Cluster, Tried, cluster, common};
 pub use command::{Refused, halt, pause, resume, rollback, skip_wave};
 pub use compare::{LOOKS, compare};
 pub use course::{Course, Lane, Turn, next};

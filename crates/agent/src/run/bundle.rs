@@ -219,14 +219,8 @@ impl BundleUpdate {
     /// Does the host's work allow it? Its scripts say so, and the file by which the version in force says that it must
     /// not be disturbed.
     pub(super) async fn rest(&self, journal: &RunJournal, output: &Output) -> Result<(), String> {
-        match self
-            .scripts(journal, output, ScriptDir::Busy, Stop::AtFirst)
-            .await
-        {
-            Said::None | Said::Yes => {}
-            Said::Later { script } => return Err(format!("{script} asked for another time")),
-            Said::No { script, how, .. } => return Err(format!("{script} says so ({how})")),
-        }
+        let said = self.scripts(journal, output, ScriptDir::Busy, Stop::AtFirst);
+        said.await.into_rest()?;
         let Some(path) = self.idle_lock(journal) else {
             return Ok(());
         };
@@ -277,11 +271,8 @@ impl BundleUpdate {
                 };
             }
         };
-        match self.scripts(journal, output, kind, Stop::AtFirst).await {
-            Said::None | Said::Yes => Happened::Succeeded,
-            Said::Later { script } => Happened::Later { script },
-            Said::No { script, how, .. } => Happened::Failed(Said::failed(phase, script, how)),
-        }
+        let said = self.scripts(journal, output, kind, Stop::AtFirst).await;
+        said.into_happened(phase)
     }
 
     /// The scripts of the package, in `etc/lockstep/packages/PACKAGE/`.

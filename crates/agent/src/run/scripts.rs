@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use lockstep_host::scripts;
 use lockstep_model::{Phase, RunReason};
+use lockstep_plan::run::Happened;
 use tracing::{info, warn};
 
 use super::output::Output;
@@ -49,6 +50,24 @@ pub(super) enum Said {
 }
 
 impl Said {
+    /// What it means for a phase in which scripts do the work: where there are none, nothing is left to do.
+    pub(super) fn into_happened(self, phase: Phase) -> Happened {
+        match self {
+            Self::None | Self::Yes => Happened::Succeeded,
+            Self::Later { script } => Happened::Later { script },
+            Self::No { script, how, .. } => Happened::Failed(Self::failed(phase, script, how)),
+        }
+    }
+
+    /// What it means for the host's work, which scripts may say must not be disturbed: why not now.
+    pub(super) fn into_rest(self) -> Result<(), String> {
+        match self {
+            Self::None | Self::Yes => Ok(()),
+            Self::Later { script } => Err(format!("{script} asked for another time")),
+            Self::No { script, how, .. } => Err(format!("{script} says so ({how})")),
+        }
+    }
+
     /// A no as the reason of a phase that failed.
     pub(super) fn failed(phase: Phase, script: String, how: String) -> RunReason {
         RunReason::ScriptFailed { phase, script, how }

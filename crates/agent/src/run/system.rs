@@ -103,14 +103,8 @@ impl SystemUpgrade {
 
     /// Does the host's work allow it?
     pub(super) async fn rest(&self, journal: &RunJournal, output: &Output) -> Result<(), String> {
-        match self
-            .scripts(journal, output, ScriptDir::Busy, Stop::AtFirst)
-            .await
-        {
-            Said::None | Said::Yes => Ok(()),
-            Said::Later { script } => Err(format!("{script} asked for another time")),
-            Said::No { script, how, .. } => Err(format!("{script} says so ({how})")),
-        }
+        let said = self.scripts(journal, output, ScriptDir::Busy, Stop::AtFirst);
+        said.await.into_rest()
     }
 
     /// Fetches what the package manager will need.
@@ -147,11 +141,8 @@ impl SystemUpgrade {
                 }
             }
         }
-        match self.scripts(journal, output, kind, Stop::AtFirst).await {
-            Said::None | Said::Yes => Happened::Succeeded,
-            Said::Later { script } => Happened::Later { script },
-            Said::No { script, how, .. } => Happened::Failed(Said::failed(phase, script, how)),
-        }
+        let said = self.scripts(journal, output, kind, Stop::AtFirst).await;
+        said.into_happened(phase)
     }
 
     /// Must the machine be restarted? Any script that ends otherwise than with 0 says so. No script at all says so, too,

@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 
+use lockstep_model::{HostName, Rollout};
 use serde::{Deserialize, Serialize};
 
+use super::facts::HostFacts;
 use crate::stats::fisher_one_sided;
 
 /// A host that was let go, and what became of it.
@@ -92,6 +94,24 @@ pub fn cluster(tried: &[Tried<'_>]) -> Option<Cluster> {
                 .then(one.with.cmp(&other.with))
                 .then_with(|| (&one.key, &one.value).cmp(&(&other.key, &other.value)))
         })
+}
+
+/// Names what the bad ones have in common among the hosts that a rollout has let go, as far as there are facts of them.
+#[must_use]
+pub fn common(
+    rollout: &Rollout,
+    facts: &HashMap<&HostName, &HostFacts>,
+    is_bad: impl Fn(&HostFacts) -> bool,
+) -> Option<Cluster> {
+    let let_go = rollout.waves.iter().flat_map(|wave| wave.split().0);
+    let tried: Vec<Tried<'_>> = let_go
+        .filter_map(|name| facts.get(name))
+        .map(|host| Tried {
+            labels: &host.labels,
+            bad: is_bad(host),
+        })
+        .collect();
+    cluster(&tried)
 }
 
 /// Hosts with one value of a label.

@@ -8,7 +8,7 @@ use lockstep_model::{Baseline, Health, HostName, Rollout, RolloutState, Then, Wa
 
 use super::admit::admit;
 use super::baseline::note;
-use super::cluster::{Cluster, Tried, cluster};
+use super::cluster::{Cluster, common};
 use super::command::stop_open_waves;
 use super::course::{Course, Lane, Turn, newest_open, next};
 use super::draw::{Replace, replace, start};
@@ -444,20 +444,7 @@ impl Tick<'_> {
     }
 
     fn common(&self, is_bad: impl Fn(&HostFacts) -> bool) -> Option<Cluster> {
-        let let_go = self
-            .course
-            .rollout
-            .waves
-            .iter()
-            .flat_map(|wave| wave.split().0);
-        let tried: Vec<Tried<'_>> = let_go
-            .filter_map(|name| self.facts.get(name))
-            .map(|host| Tried {
-                labels: &host.labels,
-                bad: is_bad(host),
-            })
-            .collect();
-        cluster(&tried)
+        common(&self.course.rollout, &self.facts, is_bad)
     }
 
     fn place(&self, index: usize) -> Place {

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use lockstep_model::api::Report;
 use lockstep_model::api::operator::{Explained, Explanation};
 use lockstep_model::{Follow, Health, HostName, PackageName, RunRecord};
-use lockstep_plan::rollout::{self, Asked, HostFacts, Listed, Offer, Underway};
+use lockstep_plan::rollout::{self, Asked, HostFacts, Listed, Underway};
 use lockstep_store::HostRow;
 
 use super::orders::{Channel, Orders, installed_of};
@@ -85,14 +85,7 @@ async fn one(
         .collect();
     let wanted = follow.and_then(|it| rollout::wanted(it, &channel.rollouts, &facts, now));
     let hop = wanted.zip(platform).map(|(wanted, platform)| {
-        let offers: Vec<Offer<'_>> = orders
-            .offered(package, platform)
-            .map(|release| Offer {
-                version: &release.details.version,
-                from: release.details.requires.from.as_ref(),
-            })
-            .collect();
-        rollout::next_hop(facts.version.as_ref(), &wanted, &offers)
+        orders.next_hop(package, platform, facts.version.as_ref(), &wanted)
     });
     let runs = app.store.runs(Some(&host.name), RUNS).await?;
     let of_package: Vec<&RunRecord> = runs
@@ -160,8 +153,9 @@ fn facts(
     let installed = report.and_then(|it| installed_of(&it.installed, package));
     let proven = installed.is_some_and(|it| it.proven);
     let version = installed.map(|it| it.version.clone());
-    let newest = channel.rollouts.first().map(|it| &it.rollout.version);
-    let has_proven = proven && version.is_some() && version.as_ref() == newest;
+    let newest = channel.rollouts.first().map(|it| &it.rollout);
+    let made_up =
+        newest.is_some_and(|newest| rollout_facts::made_up(newest, version.as_ref(), proven));
     let keeps = |report: &Report| {
         let mut by_hand = report.kept.iter().filter(|it| it.is_by_hand());
         !report.updates_enabled || by_hand.any(|it| it.package == *package)
@@ -170,7 +164,7 @@ fn facts(
         name: host.name.clone(),
         version,
         proven,
-        failed: channel.failed.contains(&host.name) && !has_proven,
+        failed: channel.failed.contains(&host.name) && !made_up,
         running: report
             .and_then(|it| it.run.as_ref())
             .is_some_and(|run| run.package == *package),

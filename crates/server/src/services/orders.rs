@@ -18,7 +18,8 @@ use lockstep_trust::consistent_target_path;
 
 use super::fleet::Accepted;
 use super::fresh::Fresh;
-use super::{follows, settings};
+use super::rollout_facts::made_up;
+use super::{follows, releases, settings};
 use crate::app::App;
 
 /// The orders as they stood when they were read.
@@ -92,13 +93,14 @@ impl Orders {
         let suspects = app.store.suspects().await?;
         let mut channels: HashMap<(PackageName, ChannelName), Channel> = HashMap::new();
         for rollout in app.store.standing_rollouts().await? {
-            let suspect = is_suspect(&suspects, &rollout.package, &rollout.version);
+            let suspect = releases::suspect(&suspects, &rollout.package, &rollout.version);
             let key = (rollout.package.clone(), rollout.channel.clone());
             let channel = channels.entry(key).or_default();
             if channel.rollouts.is_empty() {
                 channel.failed = super::rollout_facts::failed(app, &rollout).await?;
             }
-            channel.rollouts.push(Ordered::new(rollout, suspect));
+            let is_suspect = suspect.is_some();
+            channel.rollouts.push(Ordered::new(rollout, is_suspect));
         }
         let targets = releases
             .iter()
@@ -165,9 +167,25 @@ impl Orders {
 
     /// What was found wanting in a version.
     pub(crate) fn suspect(&self, package: &PackageName, version: &Version) -> Option<&Suspect> {
-        self.suspects
-            .iter()
-            .find(|it| it.package == *package && it.version == *version)
+        releases::suspect(&self.suspects, package, version)
+    }
+
+    /// The next version on the way of a host of a platform from `current`, if it has one, to `target`.
+    pub(crate) fn next_hop(
+        &self,
+        package: &PackageName,
+        platform: &Platform,
+        current: Option<&Version>,
+        target: &Version,
+    ) -> Result<Version, NoWay> {
+        let offered = self.offered(package, platform);
+        let offers: Vec<Offer<'_>> = offered
+            .map(|release| Offer {
+                version: &release.details.version,
+                from: release.details.requires.from.as_ref(),
+            })
+            .collect();
+        rollout::next_hop(current, target, &offers)
     }
 
     /// What is wanted of a host, for each package that it follows.
@@ -190,15 +208,9 @@ impl Orders {
         };
         let hop = target.as_ref().zip(asking.facts.platform.as_ref());
         let hop = hop.map(|(target, platform)| {
-            let offers: Vec<Offer<'_>> = self
-                .offered(&follow.package, platform)
-                .map(|release| Offer {
-                    version: &release.details.version,
-                    from: release.details.requires.from.as_ref(),
-                })
-                .collect();
             let current = installed_of(asking.installed, &follow.package);
-            rollout::next_hop(current.map(|it| &it.version), &target.version, &offers)
+            let current = current.map(|it| &it.version);
+            self.next_hop(&follow.package, platform, current, &target.version)
         });
         Wish {
             follow,
@@ -211,14 +223,14 @@ impl Orders {
         let channel = self.channel(&follow.package, &follow.channel)?;
         let installed = installed_of(asking.installed, &follow.package);
         let newest = channel.rollouts.first()?;
+        let version = installed.map(|it| &it.version);
         let proven = installed.is_some_and(|it| it.proven);
-        // Whoever runs the version, proven, has made up for a failure.
-        let has_proven = proven && installed.is_some_and(|it| it.version == newest.rollout.version);
+        let has_failed = channel.failed.contains(asking.host);
         let asker = Asker {
             name: asking.host,
-            version: installed.map(|it| &it.version),
+            version,
             proven,
-            failed: channel.failed.contains(asking.host) && !has_proven,
+            failed: has_failed && !made_up(&newest.rollout, version, proven),
             running: asking.run.is_some_and(|run| run.package == follow.package),
         };
         rollout::desired_version(&asker, &channel.rollouts, now)
@@ -283,10 +295,4 @@ pub(crate) fn installed_of<'a>(
     package: &PackageName,
 ) -> Option<&'a Installed> {
     installed.iter().find(|it| it.package == *package)
-}
-
-fn is_suspect(suspects: &[Suspect], package: &PackageName, version: &Version) -> bool {
-    suspects
-        .iter()
-        .any(|it| it.package == *package && it.version == *version)
 }

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 use lockstep_model::api::operator::{ClearSuspect, ReleaseView};
-use lockstep_model::{Delta, HostName, PackageName, PackageVersion, Version};
+use lockstep_model::{Delta, HostName, PackageName, PackageVersion, Suspect, Version};
 
 use super::audit;
 use crate::app::App;
@@ -55,9 +55,7 @@ pub(crate) async fn list(app: &App) -> Result<Vec<ReleaseView>, Refusal> {
                 && to.platform == details.platform
                 && to.to.version == details.version
         };
-        let suspect = suspects
-            .iter()
-            .find(|it| it.package == details.package && it.version == details.version);
+        let suspect = suspect(&suspects, &details.package, &details.version);
         ReleaseView {
             suspect: suspect.cloned(),
             deltas: deltas.iter().filter(leads_to_it).cloned().collect(),
@@ -68,6 +66,17 @@ pub(crate) async fn list(app: &App) -> Result<Vec<ReleaseView>, Refusal> {
         }
     });
     Ok(views.collect())
+}
+
+/// What was found wanting in a version, if anything was.
+pub(crate) fn suspect<'a>(
+    suspects: &'a [Suspect],
+    package: &PackageName,
+    version: &Version,
+) -> Option<&'a Suspect> {
+    suspects
+        .iter()
+        .find(|it| it.package == *package && it.version == *version)
 }
 
 /// Longest reason for the audit trail, in bytes.

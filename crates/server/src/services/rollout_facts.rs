@@ -55,15 +55,14 @@ pub(crate) async fn facts_of(
         if !follows::does_follow(accepted.as_deref(), &host.host, &said, package, channel) {
             continue;
         }
-        // Whoever runs the version, proven, has made up for a failure.
-        let has_proven = host.proven && host.version.as_ref() == Some(&rollout.version);
+        let made_up = made_up(rollout, host.version.as_ref(), host.proven);
         let silent = app.is_silent(&host.host, host.last_seen, host.enrolled_at, now);
         let bytes = platform.map_or(0, |platform| {
             let from = host.version.as_ref();
             to_fetch(&orders, &deltas, rollout, platform, from)
         });
         facts.push(HostFacts {
-            failed: failed.contains(&host.host) && !has_proven,
+            failed: failed.contains(&host.host) && !made_up,
             version: host.version,
             proven: host.proven,
             running: host.running,
@@ -127,7 +126,12 @@ async fn ailing(app: &App, rollout: &Rollout) -> Result<Ailing, lockstep_store::
     Ok(ailing)
 }
 
-/// Hosts that tried the rollout's version by this order and failed.
+/// Whether a host has made up for a failure: it runs the rollout's version now, and has proven it.
+pub(crate) fn made_up(rollout: &Rollout, runs: Option<&Version>, proven: bool) -> bool {
+    proven && runs == Some(&rollout.version)
+}
+
+/// Hosts that tried the rollout's version by this order and failed, whatever came after.
 pub(crate) async fn failed(
     app: &App,
     rollout: &Rollout,

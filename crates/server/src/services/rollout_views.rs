@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use lockstep_model::api::operator::{DecisionView, RolloutView, WaveFigures, WaveHost, WaveView};
 use lockstep_model::{HostName, Rollout, Suspect, Wave, WaveState};
-use lockstep_plan::rollout::{self, HostFacts, Look, Tried};
+use lockstep_plan::rollout::{self, HostFacts, Look};
 
 /// Whether the names of hosts are told: of ten thousand they are a megabyte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,7 +68,7 @@ pub(crate) fn view(
         strategy,
         gates,
         suspect: suspect.cloned(),
-        cluster: common(rollout, &facts),
+        cluster: rollout::common(rollout, &facts, |host| host.failed).map(|it| it.to_string()),
         expected_end: rollout::expected_end(rollout, now),
         waves,
         decisions,
@@ -131,17 +131,4 @@ fn count(figures: &mut WaveFigures, state: &str) {
         _ => &mut figures.waiting,
     };
     *figure += 1;
-}
-
-/// What the hosts that failed have in common.
-fn common(rollout: &Rollout, facts: &HashMap<&HostName, &HostFacts>) -> Option<String> {
-    let let_go = rollout.waves.iter().flat_map(|wave| wave.split().0);
-    let tried: Vec<Tried<'_>> = let_go
-        .filter_map(|name| facts.get(name))
-        .map(|host| Tried {
-            labels: &host.labels,
-            bad: host.failed,
-        })
-        .collect();
-    rollout::cluster(&tried).map(|cluster| cluster.to_string())
 }

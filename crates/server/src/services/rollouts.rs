@@ -6,13 +6,13 @@ use std::collections::hash_map::Entry;
 
 use jiff::Timestamp;
 use lockstep_model::api::operator::{Promote, RolloutView};
-use lockstep_model::{PackageName, Release, Rollout, RolloutId, RolloutState, Strategy, Suspect};
+use lockstep_model::{PackageName, Release, Rollout, RolloutId, RolloutState, Strategy};
 use lockstep_plan::rollout::{self, Refused, Step};
 use lockstep_store::{Decided, NewRollout, Standing};
 
-use super::audit;
 use super::rollout_facts::{facts, facts_of};
 use super::rollout_views::{Detail, Names, view};
+use super::{audit, releases};
 use crate::app::App;
 use crate::decider::concerned;
 use crate::web::Refusal;
@@ -83,8 +83,8 @@ pub(crate) async fn promote(
         channel,
         ..
     } = order;
-    let releases = app.store.releases().await?;
-    can_run(app, order, &releases)?;
+    let listed = app.store.releases().await?;
+    can_run(app, order, &listed)?;
     if !order.even_if_suspect {
         is_not_suspect(app, order).await?;
     }
@@ -136,10 +136,7 @@ fn strategy(app: &App, order: &Promote) -> Strategy {
 /// A version that a rollout has found wanting is not rolled out again without a word.
 async fn is_not_suspect(app: &App, order: &Promote) -> Result<(), Refusal> {
     let suspects = app.store.suspects().await?;
-    let known = suspects
-        .into_iter()
-        .find(|it| it.package == order.package && it.version == order.version);
-    match known {
+    match releases::suspect(&suspects, &order.package, &order.version) {
         Some(known) => Err(Refusal::conflict(format!(
             "{} {} is suspect since {:.0}: {}; promote it with --even-if-suspect if that was mended elsewhere",
             known.package, known.version, known.since, known.why
@@ -254,7 +251,7 @@ pub(crate) async fn list(
             Entry::Vacant(unknown) => unknown.insert(app.store.standings(&rollout.package).await?),
         };
         let facts = facts_of(app, &rollout, fleet.clone(), now).await?;
-        let suspect = suspect_of(&suspects, &rollout);
+        let suspect = releases::suspect(&suspects, &rollout.package, &rollout.version);
         views.push(view(&rollout, &facts, suspect, names, None, now));
     }
     Ok(views)
@@ -270,17 +267,11 @@ pub(crate) async fn one(
     let rollout = read(app, id).await?;
     let facts = facts(app, &rollout, now).await?;
     let suspects = app.store.suspects().await?;
-    let suspect = suspect_of(&suspects, &rollout);
+    let suspect = releases::suspect(&suspects, &rollout.package, &rollout.version);
     let detail = Detail {
         decisions: app.store.decisions(id).await?,
     };
     Ok(view(&rollout, &facts, suspect, names, Some(detail), now))
-}
-
-fn suspect_of<'a>(suspects: &'a [Suspect], rollout: &Rollout) -> Option<&'a Suspect> {
-    suspects
-        .iter()
-        .find(|it| it.package == rollout.package && it.version == rollout.version)
 }
 
 async fn read(app: &App, id: RolloutId) -> Result<Rollout, Refusal> {
