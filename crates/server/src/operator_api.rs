@@ -3,12 +3,13 @@
 //! | | |
 //! |---|---|
 //! | who may connect | anybody who can reach the port; every request needs an operator's bearer token, but for `/healthz` |
-//! | largest message | 64 KiB, 4 KiB for locks and commands for runs, 8 MiB for signed metadata, `limits.artifact_bytes` for a bundle |
+//! | largest message | 64 KiB, 16 KiB for queries of alerts, 4 KiB for locks and commands for runs, 8 MiB for signed metadata, `limits.artifact_bytes` for a bundle |
 //! | how many at once | `limits.connections`; `limits.requests` being answered, the rest get 503; 4 uploads; `downloads` bundles |
 //! | how long | 30 s for a request with its body; an upload may not stall for 30 s |
 //!
 //! Everything that changes something is noted in the audit trail with the operator's name.
 
+mod alerts;
 mod artifacts;
 mod door;
 mod hosts;
@@ -25,7 +26,7 @@ mod tokens;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{delete, get, post, put};
 
 use crate::app::App;
@@ -100,6 +101,12 @@ pub(crate) fn routes(app: &Arc<App>) -> Router {
         .merge(repository::metadata_routes())
         .route_layer(known_operator.clone())
         .with_state(Arc::clone(app));
+    let gates = Router::new()
+        .route("/api/v1/alerts", get(alerts::alerts))
+        .route("/api/v1/query", get(alerts::query).post(alerts::query))
+        .route_layer(known_operator.clone())
+        .route_layer(from_fn(alerts::password_as_token))
+        .with_state(Arc::clone(app));
     let slow = Router::new()
         // A receiver's way may take its time.
         .route("/api/v1/alert-test", post(monitoring::alert_test))
@@ -114,6 +121,6 @@ pub(crate) fn routes(app: &Arc<App>) -> Router {
         .route("/healthz", get(metrics::healthz))
         .with_state(Arc::clone(app));
     let strangers = web::quick(strangers, STRANGERS);
-    let quick = web::quick(quick, app.config.limits.requests);
+    let quick = web::quick(quick.merge(gates), app.config.limits.requests);
     web::listener(quick.merge(strangers).merge(slow))
 }

@@ -7,7 +7,7 @@ mod params;
 mod refusal;
 mod visitors;
 
-pub(crate) use body::JsonBody;
+pub(crate) use body::{JsonBody, collect};
 pub(crate) use layers::{listener, quick};
 pub(crate) use params::{Named, Question};
 pub(crate) use refusal::Refusal;

@@ -17,6 +17,7 @@ mod events;
 mod explain;
 mod first_start;
 mod fleet;
+mod gates;
 mod health;
 mod history;
 mod hostile;

@@ -82,10 +82,15 @@ impl World {
     }
 
     pub(crate) async fn with(change: impl FnOnce(&mut ServerConfig)) -> Self {
+        Self::at(START.parse().unwrap(), change).await
+    }
+
+    /// A world whose clock stands at this moment.
+    pub(crate) async fn at(now: Timestamp, change: impl FnOnce(&mut ServerConfig)) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut config = config(&dir.path().join("data"));
         change(&mut config);
-        let (clock, driver) = Clock::driven(START.parse().unwrap());
+        let (clock, driver) = Clock::driven(now);
         let running = Server::start(config.clone(), clock.clone()).await.unwrap();
         let first = running.first_start.clone().unwrap();
         let operator_file = read_operator_file(&first.operator_file);
