@@ -76,8 +76,9 @@ impl Fleet {
 
     fn watched_host(&self, name: &HostName) -> Option<WatchedHost> {
         let kin = self.kin(name);
-        let dumb = kin.host?.dumb.as_ref()?;
-        let address = dumb.address.as_ref();
+        let host = kin.host?;
+        let dumb = host.dumb.as_ref()?;
+        let address = host.address.as_ref();
         let snmp = dumb.snmp.as_ref().map(|snmp| Snmp {
             version: snmp.value.version,
             port: snmp.value.port,

@@ -64,6 +64,8 @@ pub(crate) struct LabelTest {
 pub(crate) struct Host {
     pub(crate) labels: BTreeMap<String, String>,
     pub(crate) scope: Scope,
+    /// Where it is on the network.
+    pub(crate) address: Option<Set<String>>,
     pub(crate) dumb: Option<Dumb>,
 }
 
@@ -71,7 +73,6 @@ pub(crate) struct Host {
 #[derive(Debug, Clone)]
 pub(crate) struct Dumb {
     pub(crate) via: Set<HostName>,
-    pub(crate) address: Option<Set<String>>,
     pub(crate) snmp: Option<Set<SnmpAccess>>,
 }
 

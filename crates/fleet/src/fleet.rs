@@ -1,6 +1,7 @@
 //! The fleet, parsed and checked.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use aws_lc_rs::digest::{Context, SHA256};
 use lockstep_model::alert::AlertRules;
@@ -163,6 +164,29 @@ impl Fleet {
     #[must_use]
     pub fn knows(&self, host: &HostName) -> bool {
         self.known.contains(host)
+    }
+
+    /// Where the file says that a host is on the network: a name or an address.
+    #[must_use]
+    pub fn address_of(&self, host: &HostName) -> Option<&str> {
+        let address = self.declared.hosts.get(host)?.address.as_ref()?;
+        Some(&address.value)
+    }
+
+    /// The host that the file has at an address; none where several are there.
+    #[must_use]
+    pub fn host_at(&self, address: IpAddr) -> Option<&HostName> {
+        let is_there = |host: &Host| {
+            let said = host.address.as_ref();
+            said.is_some_and(|said| said.value.parse::<IpAddr>().is_ok_and(|it| it == address))
+        };
+        let mut there = self
+            .declared
+            .hosts
+            .iter()
+            .filter(|(_, host)| is_there(host));
+        let (name, _) = there.next()?;
+        there.next().is_none().then_some(name)
     }
 
     /// The groups.

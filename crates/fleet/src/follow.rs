@@ -18,7 +18,7 @@ use crate::pattern::{Quick, is_any};
 use crate::source::{At, Place};
 
 /// What a host may say of itself, by the names of the labels: [`lockstep_model::api::Facts`].
-pub(crate) const SAID: [&str; 3] = ["os", "kernel", "platform"];
+pub(crate) const SAID: [&str; 4] = ["os", "kernel", "platform", "gateway"];
 
 /// What one host follows for one package, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -7,10 +7,11 @@ use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use lockstep_model::{ChannelName, Interval, LockName, PackageName};
+use lockstep_model::{ChannelName, HostName, Interval, LockName, PackageName};
 use serde::Deserialize;
 
 use crate::Senders;
+use crate::seams::Gateway;
 
 /// The tables of all gateways.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -144,6 +145,9 @@ pub struct ForemanDlm {
     pub key: PathBuf,
     /// The authority of the clients' certificates, PEM; the CN of each is the host.
     pub client_ca: PathBuf,
+    /// Names of locks that clients use and that locks cannot have here (`Test Lock`), with the lock that each means.
+    #[serde(default)]
+    pub locks: std::collections::BTreeMap<String, LockName>,
     /// The package whose rollout decides when a host may begin.
     #[serde(default)]
     pub package: Option<PackageName>,
@@ -172,6 +176,9 @@ pub struct DlmEngine {
     pub key: Option<PathBuf>,
     /// A file of mode 0600 with a line `SECRET-ID SECRET [HOST-PATTERN]` for each client.
     pub secrets: PathBuf,
+    /// See [`ForemanDlm::locks`].
+    #[serde(default)]
+    pub locks: std::collections::BTreeMap<String, LockName>,
     /// The package whose rollout decides when a host may begin.
     #[serde(default)]
     pub package: Option<PackageName>,
@@ -201,6 +208,9 @@ pub struct Fleetlock {
     /// A group stands for the lock of its name; groups that are written here have another one.
     #[serde(default)]
     pub groups: std::collections::BTreeMap<String, LockName>,
+    /// Which host a client is, by its id. Others are known by their name, or by their address.
+    #[serde(default)]
+    pub ids: std::collections::BTreeMap<String, HostName>,
     /// The package whose rollout decides when a host may begin.
     #[serde(default)]
     pub package: Option<PackageName>,
@@ -259,16 +269,25 @@ fn yes() -> bool {
 impl Gateways {
     /// The addresses on which gateways listen, with their names.
     #[must_use]
-    pub fn listeners(&self) -> Vec<(&'static str, SocketAddr)> {
+    pub fn listeners(&self) -> Vec<(Gateway, SocketAddr)> {
         let all = [
-            ("xymon", self.xymon.as_ref().map(|it| it.listen)),
-            ("dmon", self.dmon.as_ref().map(|it| it.listen)),
-            ("rhq", self.rhq.as_ref().map(|it| it.listen)),
-            ("foreman-dlm", self.foreman_dlm.as_ref().map(|it| it.listen)),
-            ("dlm-engine", self.dlm_engine.as_ref().map(|it| it.listen)),
-            ("fleetlock", self.fleetlock.as_ref().map(|it| it.listen)),
+            (Gateway::Xymon, self.xymon.as_ref().map(|it| it.listen)),
+            (Gateway::Dmon, self.dmon.as_ref().map(|it| it.listen)),
+            (Gateway::Rhq, self.rhq.as_ref().map(|it| it.listen)),
             (
-                "package-repo",
+                Gateway::ForemanDlm,
+                self.foreman_dlm.as_ref().map(|it| it.listen),
+            ),
+            (
+                Gateway::DlmEngine,
+                self.dlm_engine.as_ref().map(|it| it.listen),
+            ),
+            (
+                Gateway::Fleetlock,
+                self.fleetlock.as_ref().map(|it| it.listen),
+            ),
+            (
+                Gateway::PackageRepo,
                 self.package_repo.as_ref().map(|it| it.listen),
             ),
         ];

@@ -51,6 +51,7 @@ pub fn facts() -> Facts {
             .to_string_lossy()
             .into_owned(),
         platform: Some(Platform::of_this_program()),
+        gateway: None,
     }
 }
 

@@ -84,6 +84,10 @@ pub struct LockHolder {
     /// The holder's boot id when it was granted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boot_id: Option<String>,
+    /// Set when the holder has said that it is done, and its place is kept until it is fine; at this time at the latest
+    /// it is free.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steady_until: Option<Timestamp>,
 }
 
 /// One who waits for a place.

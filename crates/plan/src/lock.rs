@@ -169,6 +169,19 @@ pub fn release(state: &LockState, who: &Holder, fence: Option<Fence>) -> (LockSt
     (next, was_held)
 }
 
+/// Notes that a holder is done, and that its place is kept until it is fine, or until that time. A second word does not
+/// move the time. False if it holds nothing.
+#[must_use]
+pub fn steady(state: &LockState, who: &Holder, until: Timestamp) -> (LockState, bool) {
+    let mut next = state.clone();
+    let held = next.holders.iter_mut().find(|it| it.holder == *who);
+    let Some(held) = held else {
+        return (next, false);
+    };
+    held.steady_until = Some(held.steady_until.unwrap_or(until).min(until));
+    (next, true)
+}
+
 /// Removes one who is no more, from holders and waiters: a host that was decommissioned, a token that was revoked.
 #[must_use]
 pub fn forget(state: &LockState, who: &Holder) -> LockState {
@@ -218,6 +231,8 @@ fn after(time: Timestamp, duration: Duration) -> Timestamp {
 
 fn renew(held: &mut LockHolder, request: &LockRequest, now: Timestamp) {
     held.renewed_at = now;
+    // Whoever asks again has something to do again.
+    held.steady_until = None;
     if !request.reason.is_empty() {
         held.reason.clone_from(&request.reason);
     }
@@ -248,6 +263,7 @@ fn grant(
         reason: request.reason.clone(),
         run: request.run,
         boot_id: request.boot_id.clone(),
+        steady_until: None,
     };
     let answer = granted(&holder, rule, false);
     next.holders.push(holder);

@@ -1,5 +1,7 @@
 //! What every request and every task of a running server shares.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use lockstep_model::{HostName, Interval, Version};
 use lockstep_net::Clock;
@@ -23,8 +25,10 @@ use crate::repository::Downloads;
 use crate::services::alerts::Told;
 use crate::services::deltas::Deltas;
 use crate::services::fleet::FleetInForce;
+use crate::services::foreign::Foreign;
 use crate::services::lock_facts::LockFactsNow;
 use crate::services::locks::SeenLocks;
+use crate::services::opened::Opened;
 use crate::services::orders::Standing;
 use crate::services::reports::Novelty;
 use crate::services::situation::RecentRuns;
@@ -50,8 +54,14 @@ pub(crate) struct App {
     pub(crate) fleet: FleetInForce,
     /// Asks for the fleet file to be read.
     pub(crate) reload: Notify,
+    /// Asks the Xymon gateway for its files to be read.
+    pub(crate) reload_gateways: Arc<Notify>,
     /// What receivers were told.
     pub(crate) told: Told,
+    /// Hosts with other systems' clients.
+    pub(crate) foreign: Foreign,
+    /// Releases that are unpacked for gateways.
+    pub(crate) opened: Opened,
     /// What places of locks are given by, as it was a moment ago.
     pub(crate) lock_facts: LockFactsNow,
     /// Locks for which there is room certainly.
@@ -95,6 +105,9 @@ impl App {
 
     /// How often a host reports.
     pub(crate) fn report_interval(&self, host: &HostName) -> Interval {
+        if let Some(interval) = self.foreign.interval(host) {
+            return interval;
+        }
         let accepted = self.fleet.accepted();
         accepted.map_or(self.config.report, |accepted| {
             accepted.report_interval(host)

@@ -9,6 +9,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use lockstep_gateway::config::Gateways;
 use lockstep_model::{Interval, Strategy, nearest};
 use lockstep_plan::policy::AgentPolicy;
 use lockstep_store::DatabaseUrl;
@@ -56,6 +57,8 @@ pub struct ServerConfig {
     pub mail: Option<Mail>,
     /// What `/metrics` shows.
     pub metrics: Metrics,
+    /// Other systems' clients; each gateway is off until its table is there.
+    pub gateway: Gateways,
 }
 
 /// `[mail]`: the SMTP server that takes the mails.
@@ -170,6 +173,7 @@ impl Default for ServerConfig {
             fleet: None,
             mail: None,
             metrics: Metrics::default(),
+            gateway: Gateways::default(),
         }
     }
 }
@@ -261,6 +265,7 @@ impl ServerConfig {
         for name in &self.names {
             check_name(name)?;
         }
+        self.gateway.check()?;
         if let Some(mail) = &self.mail {
             if !mail.from.contains('@') {
                 return Err(format!(

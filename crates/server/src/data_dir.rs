@@ -78,6 +78,11 @@ impl DataDir {
         self.root.join("operator.toml")
     }
 
+    /// Releases that are unpacked for gateways; nothing in it is worth keeping.
+    pub(crate) fn opened(&self) -> PathBuf {
+        self.root.join("opened")
+    }
+
     pub(crate) fn artifacts(&self) -> PathBuf {
         self.root.join("artifacts")
     }

@@ -19,7 +19,7 @@ use tokio::sync::Mutex;
 use crate::Error;
 use crate::app::App;
 use crate::freshness;
-use crate::services::{alerts, rollout_facts, rollouts, silent_hosts};
+use crate::services::{alerts, foreign_locks, rollout_facts, rollouts, silent_hosts};
 
 /// The lease's name in the store.
 const LEASE: &str = "decider";
@@ -100,6 +100,16 @@ pub(crate) async fn decide(app: &App) -> Result<(), Error> {
         tracing::error!(
             ?refusal,
             "the repository's freshness could not be signed anew"
+        );
+    }
+    app.foreign
+        .look(app)
+        .await
+        .map_err(Error::database("reading who speaks through gateways"))?;
+    if let Err(refusal) = foreign_locks::settle(app, now).await {
+        tracing::error!(
+            ?refusal,
+            "places that are kept until their hosts are fine could not be looked at"
         );
     }
     // Alerts that cannot be decided must not keep rollouts from being held.

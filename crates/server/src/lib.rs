@@ -22,6 +22,7 @@ mod decider;
 mod error;
 mod first_start;
 mod freshness;
+mod gateways;
 mod hints;
 mod operator_api;
 mod queries;

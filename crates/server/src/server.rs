@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use lockstep_gateway::seams::Gateway;
 use lockstep_model::Version;
 use lockstep_net::Clock;
 use lockstep_net::tls::{self, ClientAuth, ServerIdentity, TlsAcceptorSource};
@@ -25,9 +26,11 @@ use crate::certificate::ServerCertificate;
 use crate::config::{self, ServerConfig};
 use crate::data_dir::DataDir;
 use crate::first_start::{self, Addresses, FirstStart, Foundations};
+use crate::gateways::Listeners;
 use crate::hints::Hints;
 use crate::operator_api::Counters;
 use crate::repository::Downloads;
+use crate::services::opened::Opened;
 use crate::services::{deliveries, fleet};
 use crate::{Error, agent_api, certificate, decider, operator_api};
 
@@ -41,6 +44,8 @@ pub struct Running {
     pub agent_addr: SocketAddr,
     /// Where people and programs connect.
     pub operator_addr: SocketAddr,
+    /// Where other systems' clients connect, for each gateway that is on.
+    pub gateway_addrs: Vec<(Gateway, SocketAddr)>,
     /// What the first start made; none on every later one.
     pub first_start: Option<FirstStart>,
     /// How the command line of this machine reaches the server, made by the first start.
@@ -76,6 +81,7 @@ impl Server {
         let data = DataDir::take(&config.data)?;
         let agents = bind(config.listen.agents).await?;
         let operators = bind(config.listen.operators).await?;
+        let gateways = Listeners::bind(&config).await?;
         let (agent_addr, operator_addr) = (agents.address, operators.address);
         let names = config.server_names();
         let addresses = Addresses::of(&config, &names, agent_addr, operator_addr);
@@ -123,6 +129,9 @@ impl Server {
             reload: Default::default(),
             told: Default::default(),
             recent_runs: Default::default(),
+            foreign: Default::default(),
+            opened: Opened::in_directory(data.opened())?,
+            reload_gateways: Default::default(),
             lock_facts: Default::default(),
             seen_locks: Default::default(),
             notifier,
@@ -158,6 +167,12 @@ impl Server {
         supervise.run("fleet file", fleet::follow(Arc::clone(&app)));
         supervise.run("delivery", deliveries::run(Arc::clone(&app)));
         supervise.run("certificate", certificate::keep_valid(Arc::clone(&app)));
+        app.foreign
+            .look(&app)
+            .await
+            .map_err(Error::database("reading who speaks through gateways"))?;
+        let gateway_addrs = gateways.addresses();
+        gateways.serve(&app, &supervise)?;
         let service = agent_api::routes(&app);
         let serve = tls::serve(
             agents.listener,
@@ -174,6 +189,7 @@ impl Server {
         Ok(Running {
             agent_addr,
             operator_addr,
+            gateway_addrs,
             first_start,
             operator_file,
             ca_pem,
@@ -200,6 +216,7 @@ impl Running {
     /// Reads the fleet file again, whether it seems to have changed or not.
     pub fn reload(&self) {
         self.app.reload.notify_one();
+        self.app.reload_gateways.notify_one();
     }
 
     /// Does now what time asks for: renews the server's certificate and signs the repository's freshness where they
@@ -248,14 +265,18 @@ impl Drop for Running {
 }
 
 /// Notices the end of tasks that must not end.
-struct Supervisor {
+pub(crate) struct Supervisor {
     tasks: TaskTracker,
     stop: CancellationToken,
 }
 
 impl Supervisor {
     /// Runs a task. A server without one of its tasks would look alive and not be, so it ends as a whole.
-    fn run<T>(&self, name: &'static str, task: impl Future<Output = T> + Send + 'static) {
+    pub(crate) fn run<T>(
+        &self,
+        name: &'static str,
+        task: impl Future<Output = T> + Send + 'static,
+    ) {
         let stop = self.stop.clone();
         self.tasks.spawn(async move {
             let ended = AssertUnwindSafe(task).catch_unwind().await;
@@ -310,12 +331,12 @@ fn notifier(config: &ServerConfig, clock: &Clock) -> Notifier {
     Notifier::new(settings, clock)
 }
 
-struct Bound {
-    listener: TcpListener,
+pub(crate) struct Bound {
+    pub(crate) listener: TcpListener,
     address: SocketAddr,
 }
 
-async fn bind(address: SocketAddr) -> Result<Bound, Error> {
+pub(crate) async fn bind(address: SocketAddr) -> Result<Bound, Error> {
     let failed = |source| Error::Listen { address, source };
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;

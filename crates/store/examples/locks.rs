@@ -154,6 +154,7 @@ fn take(state: &LockState, who: &Holder, places: usize) -> (Option<LockState>, b
         reason: "to be measured".into(),
         run: None,
         boot_id: Some("7d3c0b6e-5b1f-4c4e-9f0a-0d1f6a1c9b52".into()),
+        steady_until: None,
     });
     (Some(next), true)
 }

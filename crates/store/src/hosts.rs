@@ -12,7 +12,7 @@ use crate::snapshots::{self, SnapshotRow};
 use crate::standings::Brief;
 use crate::statements::Statement;
 use crate::troubles::{FORGET, Told};
-use crate::{Error, Store, commands, watched};
+use crate::{Error, Store, commands, foreign, watched};
 
 /// A host that shall be enrolled.
 #[derive(Debug, Clone, PartialEq)]
@@ -169,10 +169,19 @@ impl Store {
                     return Ok(());
                 }
                 Some((_, None)) if !host.replace => {
-                    return Err(Error::HostExists { host: host.name.clone() }.into());
+                    // A host that spoke through a gateway has no key that could be taken from it: it moves over.
+                    let is_foreign = query("SELECT host FROM foreign_hosts WHERE host = $1")
+                        .bind(name)
+                        .fetch_optional(&mut *tx)
+                        .await?
+                        .is_some();
+                    if !is_foreign {
+                        return Err(Error::HostExists { host: host.name.clone() }.into());
+                    }
                 }
                 Some(_) => {}
             }
+            query(foreign::FORGET).bind(name).execute(&mut *tx).await?;
             query("UPDATE hosts SET key = $2, facts = $3, enrolled_at = $4, removed_at = NULL WHERE name = $1")
                 .bind(name)
                 .bind(&key)
@@ -273,6 +282,7 @@ impl Store {
             if removed == 0 {
                 return Ok(false);
             }
+            query(foreign::FORGET).bind(name).execute(&mut *tx).await?;
             query("UPDATE certificates SET revoked_at = $2 WHERE host = $1 AND revoked_at IS NULL")
                 .bind(name)
                 .bind(at)

@@ -43,6 +43,7 @@ mod error;
 mod events;
 mod evidence;
 mod fleets;
+mod foreign;
 mod group;
 mod hosts;
 mod leases;

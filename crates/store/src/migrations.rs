@@ -13,7 +13,7 @@ use crate::Error;
 use crate::error::hint;
 
 /// Number, name and text of every step.
-const STEPS: [(i64, &str, &str); 4] = [
+const STEPS: [(i64, &str, &str); 5] = [
     (1, "start", include_str!("../migrations/0001_start.sql")),
     (
         2,
@@ -29,6 +29,11 @@ const STEPS: [(i64, &str, &str); 4] = [
         4,
         "rollouts",
         include_str!("../migrations/0004_rollouts.sql"),
+    ),
+    (
+        5,
+        "gateways",
+        include_str!("../migrations/0005_gateways.sql"),
     ),
 ];
 

@@ -33,6 +33,8 @@ pub struct Standing {
     pub os: String,
     /// `uname -r`.
     pub kernel: String,
+    /// The gateway by which it came in; none for a host with our agent.
+    pub gateway: Option<String>,
     /// True if any run is changing the host: one that only waits for its turn, in a phase before [`Phase::Pre`], leaves
     /// it as it is.
     pub in_run: bool,
@@ -149,6 +151,7 @@ impl Record {
             } else {
                 brief.kernel
             },
+            gateway: facts.gateway,
             proven: installed.as_ref().is_some_and(|it| it.proven),
             version: installed.map(|it| it.version),
             running: brief.run.as_ref() == Some(package),

@@ -23,7 +23,7 @@ pub(crate) enum Column {
 use Column::{Number, Text};
 
 /// Every table, those that others refer to first.
-pub(crate) const TABLES: [Table; 34] = [
+pub(crate) const TABLES: [Table; 35] = [
     Table {
         name: "hosts",
         columns: &[
@@ -34,6 +34,11 @@ pub(crate) const TABLES: [Table; 34] = [
             Number("removed_at"),
         ],
         key: "name",
+    },
+    Table {
+        name: "foreign_hosts",
+        columns: &[Text("host"), Text("speaks"), Text("document")],
+        key: "host",
     },
     Table {
         name: "certificates",

@@ -18,7 +18,8 @@
 //!
 //! * `labels`: a table of texts;
 //! * `via`: the host that watches this one, which has no agent;
-//! * `address`: its name or address on the network, default its name in the fleet; only with `via`;
+//! * `address`: its name or address on the network, default its name in the fleet. Whoever watches it looks for it there;
+//!   and a gateway knows a host by its address whose protocol says no name;
 //! * `snmp`: `version` (`"2c"` or `"3"`), `port` (default 161), `secret` (the name of a secret of the watching
 //!   host); only with `via`.
 
@@ -55,16 +56,11 @@ pub(super) fn hosts(context: &Context<'_>, declared: &mut Declared) {
             .and_then(|field| field.parsed(HostName::parse));
         let address = section.take("address");
         let snmp = section.take("snmp");
-        for field in [&address, &snmp].into_iter().flatten() {
-            if via.is_none() {
-                field.reader.faults.add(
-                    field.key_at,
-                    format!(
-                        "{} is for hosts that another one watches: via is missing",
-                        field.key
-                    ),
-                );
-            }
+        if let Some(field) = snmp.as_ref().filter(|_| via.is_none()) {
+            field.reader.faults.add(
+                field.key_at,
+                "snmp is for hosts that another one watches: via is missing",
+            );
         }
         let address = address.and_then(|field| field.parsed(network_name));
         let snmp = snmp.and_then(|field| snmp_access(&field));
@@ -76,7 +72,8 @@ pub(super) fn hosts(context: &Context<'_>, declared: &mut Declared) {
                 .map(|(field, text)| (field.key.to_owned(), text.value))
                 .collect(),
             scope,
-            dumb: via.map(|via| Dumb { via, address, snmp }),
+            address,
+            dumb: via.map(|via| Dumb { via, snmp }),
         };
         declared.hosts.insert(name, host);
     }

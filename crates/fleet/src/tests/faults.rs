@@ -319,7 +319,6 @@ address = "1.2.3.4"
 snmp = { version = "1", port = 0, community = "public" }
 "#,
         &[
-            r#"f:2:1: address is for hosts that another one watches: via is missing"#,
             r#"f:3:1: snmp is for hosts that another one watches: via is missing"#,
             r#"f:3:1: snmp needs secret, as in snmp = { version = "2c", secret = "printers" }"#,
             r#"f:3:20: "1" is not a version of SNMP: "2c" or "3""#,

@@ -117,6 +117,17 @@ pub trait Hosts: Send + Sync + 'static {
         declared: bool,
     ) -> impl Future<Output = Result<(), Trouble>> + Send;
 
+    /// Says that a host was given a version that it was wanted to run, and does not come to it. While that is still wanted
+    /// of it, it counts as a failed run, which the rollout's gates look at.
+    fn failed(
+        &self,
+        host: &HostName,
+        via: Gateway,
+        package: &PackageName,
+        version: &Version,
+        why: String,
+    ) -> impl Future<Output = Result<(), Trouble>> + Send;
+
     /// What a host shall run of a package now: what its pin, its channel and the rollout say that governs it. None where
     /// it does not follow the package, nothing was promoted, or its turn has not come and nothing was wanted before.
     fn wanted(

@@ -30,6 +30,10 @@ pub struct Facts {
     pub kernel: String,
     /// `linux-x86_64` and so on.
     pub platform: Option<Platform>,
+    /// The gateway by which the host speaks, if it has no agent of ours: `xymon`, `fleetlock` and so on. The server alone
+    /// says so, what an agent writes here is not believed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gateway: Option<String>,
 }
 
 /// `POST /agent/v1/enroll`: the one request without a certificate.

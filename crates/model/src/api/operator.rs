@@ -132,6 +132,9 @@ pub struct HostView {
     /// The host that watches it, because it has no agent of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub via: Option<HostName>,
+    /// The gateway by which it speaks, because it has another system's client and no agent of ours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gateway: Option<String>,
     /// What of its work document the host does not do, and why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub work_refused: Option<String>,

@@ -145,6 +145,12 @@ pub enum RunReason {
         /// What went wrong.
         why: String,
     },
+    /// The host came back from the change, and was not well.
+    #[error("the host was not well when it came back: {why}")]
+    Unwell {
+        /// What was wrong with it.
+        why: String,
+    },
     /// The package manager, or what it was asked for, failed.
     #[error("the package manager failed: {why}")]
     PackagesFailed {

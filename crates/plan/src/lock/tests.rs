@@ -604,6 +604,7 @@ fn ghosts_have_evidence() {
         reason: String::new(),
         run: Some(run),
         boot_id: Some("before".into()),
+        steady_until: None,
     };
     let record = |phase, outcome| RunRecord {
         id: run,
@@ -724,4 +725,22 @@ fn ghosts_have_evidence() {
         ),
         None
     );
+}
+
+#[test]
+fn a_place_is_kept_for_one_who_is_done_and_another_request_takes_that_back() {
+    let fleet = Fleet { hosts: &[] };
+    let rule = LockRule::default();
+    let (state, _) = acquire(&rule, &LockState::default(), &host("db1"), &peeks(), &fleet, at(0));
+    let (state, was_held) = steady(&state, &host("db1"), at(100));
+    assert!(was_held);
+    // A second word does not prolong it, and nobody else gets the place meanwhile.
+    let (state, _) = steady(&state, &host("db1"), at(200));
+    assert_eq!(state.holders[0].steady_until, Some(at(100)));
+    let (state, answer) = acquire(&rule, &state, &host("db2"), &peeks(), &fleet, at(1));
+    assert!(matches!(answer, LockAnswer::Refused { .. }), "{answer:?}");
+    let (state, _) = acquire(&rule, &state, &host("db1"), &peeks(), &fleet, at(2));
+    assert_eq!(state.holders[0].steady_until, None);
+    let (_, was_held) = steady(&LockState::default(), &host("db1"), at(1));
+    assert!(!was_held);
 }

@@ -5,7 +5,7 @@
 //! enrolment, and afterwards from the certificate that it already has.
 
 use jiff::Timestamp;
-use lockstep_model::api::{EnrollAnswer, EnrollRequest, RenewAnswer, RenewRequest};
+use lockstep_model::api::{EnrollAnswer, EnrollRequest, Facts, RenewAnswer, RenewRequest};
 use lockstep_model::{Change, ChangeKind, HostName, ProblemKind};
 use lockstep_store::NewHost;
 use lockstep_trust::identity::{EnrollmentToken, IssuedCertificate, csr_key};
@@ -61,7 +61,11 @@ pub(crate) async fn enroll(
         .enroll_host(NewHost {
             name: request.name.clone(),
             key,
-            facts: request.facts.clone(),
+            // Whoever has a certificate does not speak through a gateway.
+            facts: Facts {
+                gateway: None,
+                ..request.facts.clone()
+            },
             at: now,
             replace: redeemed.replace,
         })

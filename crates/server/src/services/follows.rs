@@ -6,10 +6,24 @@ use lockstep_plan::rollout::Labels;
 
 use super::fleet::Accepted;
 
+/// The label of hosts that speak through a gateway.
+const GATEWAY: &str = "gateway";
+
 /// What a host says of itself, as labels.
-pub(crate) fn said(os: &str, kernel: &str, platform: Option<&Platform>) -> Labels {
+pub(crate) fn said(
+    os: &str,
+    kernel: &str,
+    platform: Option<&Platform>,
+    gateway: Option<&str>,
+) -> Labels {
     let platform = platform.map(ToString::to_string).unwrap_or_default();
-    [("os", os), ("kernel", kernel), ("platform", &platform)]
+    let labels = [
+        ("os", os),
+        ("kernel", kernel),
+        ("platform", &platform),
+        (GATEWAY, gateway.unwrap_or_default()),
+    ];
+    labels
         .into_iter()
         .filter(|(_, value)| !value.is_empty())
         .map(|(key, value)| (key.to_owned(), value.to_owned()))
@@ -18,7 +32,8 @@ pub(crate) fn said(os: &str, kernel: &str, platform: Option<&Platform>) -> Label
 
 /// What a host says of itself in its facts.
 pub(crate) fn said_in(facts: &Facts) -> Labels {
-    said(&facts.os, &facts.kernel, facts.platform.as_ref())
+    let (platform, gateway) = (facts.platform.as_ref(), facts.gateway.as_deref());
+    said(&facts.os, &facts.kernel, platform, gateway)
 }
 
 /// All labels of a host: what the fleet file says counts more than what the host says.
@@ -32,10 +47,14 @@ pub(crate) fn labels(accepted: Option<&Accepted>, host: &HostName, mut said: Lab
 
 /// What a host follows, one for each package.
 pub(crate) fn follows(accepted: Option<&Accepted>, host: &HostName, said: &Labels) -> Vec<Follow> {
-    match accepted {
+    let mut follows = match accepted {
         Some(accepted) if accepted.fleet.has_follow_rules() => accepted.fleet.follows(host, said),
         _ => vec![Follow::agent()],
+    };
+    if said.contains_key(GATEWAY) {
+        follows.retain(|follow| follow.package != PackageName::lockstep());
     }
+    follows
 }
 
 /// True if a host follows this channel for the package, and is not held at a version.
@@ -47,6 +66,10 @@ pub(crate) fn does_follow(
     channel: &ChannelName,
 ) -> bool {
     let agent = Follow::agent();
+    // A host with another system's client does not run our agent.
+    if *package == agent.package && said.contains_key(GATEWAY) {
+        return false;
+    }
     match accepted {
         Some(accepted) if accepted.fleet.has_follow_rules() => accepted
             .fleet

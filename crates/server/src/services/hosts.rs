@@ -1,6 +1,7 @@
 //! Hosts: who is enrolled, and how each stands.
 
 use jiff::Timestamp;
+use lockstep_gateway::seams::HostSaid;
 use lockstep_model::api::operator::HostView;
 use lockstep_model::{HostName, Level, PackageName};
 use lockstep_store::{HostRow, WatchedRow};
@@ -64,6 +65,42 @@ pub(crate) async fn list(app: &App) -> Result<Vec<HostView>, Refusal> {
     Ok(views)
 }
 
+/// How one host stands, or all, for gateways: with their items.
+pub(crate) async fn said(app: &App, host: Option<&HostName>) -> Result<Vec<HostSaid>, Refusal> {
+    let (rows, watched) = match host {
+        Some(host) => (
+            app.store.host(host).await?.into_iter().collect(),
+            app.store.watched_host(host).await?.into_iter().collect(),
+        ),
+        None => (app.store.hosts().await?, app.store.watched_hosts().await?),
+    };
+    let now = app.now();
+    let rows = rows.into_iter().map(|row: HostRow| {
+        let silent = app.is_silent(&row.name, row.last_seen, row.enrolled_at, now);
+        let (items, installed) = row
+            .report
+            .map_or_else(Default::default, |report| (report.items, report.installed));
+        let installed = installed.into_iter().map(|it| (it.package, it.version));
+        HostSaid {
+            host: row.name,
+            last_seen: row.last_seen,
+            silent,
+            items,
+            installed: installed.collect(),
+        }
+    });
+    let watched = watched.into_iter().map(|row: WatchedRow| HostSaid {
+        silent: app.is_silent(&row.via, Some(row.received_at), row.received_at, now),
+        host: row.host,
+        last_seen: Some(row.received_at),
+        items: row.items,
+        installed: Vec::new(),
+    });
+    let mut all: Vec<HostSaid> = rows.chain(watched).collect();
+    all.sort_by(|a, b| a.host.cmp(&b.host));
+    Ok(all)
+}
+
 /// One host, with its items.
 pub(crate) async fn one(app: &App, name: &HostName) -> Result<HostView, Refusal> {
     let orders = app.standing.read(app).await?;
@@ -124,6 +161,7 @@ fn view(orders: &Orders, row: HostRow, now: Timestamp) -> HostView {
         packages.retain(|it| it.package != own);
         (it.items, packages, it.boot_id, it.work_refused)
     });
+    let gateway = row.facts.gateway.clone();
     HostView {
         name: row.name,
         enrolled_at: row.enrolled_at,
@@ -137,6 +175,7 @@ fn view(orders: &Orders, row: HostRow, now: Timestamp) -> HostView {
         boot_id,
         os,
         via: None,
+        gateway,
         work_refused,
     }
 }
@@ -161,6 +200,7 @@ fn view_of_watched(row: WatchedRow) -> HostView {
         boot_id: String::new(),
         os: String::new(),
         via: Some(row.via),
+        gateway: None,
         work_refused: None,
     }
 }

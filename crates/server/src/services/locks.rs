@@ -12,7 +12,8 @@ use jiff::Timestamp;
 use lockstep_model::api::operator::{FreeLock, LockFreed};
 use lockstep_model::api::{LockAnswer, LockReleased, LockRequest, LockStanding};
 use lockstep_model::{
-    Fence, Holder, HostName, LockHolder, LockName, LockRule, LockState, LockWaiter, lease_until,
+    Fence, Holder, HostName, LockHolder, LockName, LockRefusal, LockRule, LockState, LockWaiter,
+    lease_until,
 };
 use lockstep_plan::lock::{self, ASK_AGAIN, WAITER_PATIENCE};
 use lockstep_store::MOST_LOCKS;
@@ -232,6 +233,42 @@ pub(crate) async fn release(
     Ok(LockReleased { was_held })
 }
 
+/// Keeps the place of a holder that is done until it is fine, or until that time.
+pub(crate) async fn keep_until_fine(
+    app: &App,
+    name: &LockName,
+    who: Holder,
+    until: Timestamp,
+) -> Result<bool, Refusal> {
+    let change = move |state: &LockState| {
+        let (after, was_held) = lock::steady(state, &who, until);
+        (if_changed(state, after), was_held)
+    };
+    Ok(app.store.change_lock(name, change).await?)
+}
+
+/// Makes a lock known that nobody has asked for yet.
+pub(crate) async fn mention(app: &App, name: &LockName, now: Timestamp) -> Result<(), Refusal> {
+    let facts = app.lock_facts.read(app, now).await?;
+    find_room(app, name, &facts).await?;
+    if app.store.lock(name).await?.is_none() {
+        let change = |state: &LockState| (Some(state.clone()), ());
+        app.store.change_lock(name, change).await?;
+    }
+    Ok(())
+}
+
+/// A refusal's stable code.
+pub(crate) fn code(why: &LockRefusal) -> &'static str {
+    match why {
+        LockRefusal::Full { .. } => "held",
+        LockRefusal::Turn { .. } => "turn",
+        LockRefusal::Needs { .. } => "fleet-unhealthy",
+        LockRefusal::Disabled { .. } => "disabled",
+        LockRefusal::NotOfGroup { .. } => "not-of-group",
+    }
+}
+
 /// How somebody stands to a lock. A grant whose lease has ended is none.
 pub(crate) async fn standing(
     app: &App,
@@ -416,6 +453,7 @@ mod tests {
             reason: "driveclient → 1.20.3".into(),
             run: None,
             boot_id: None,
+            steady_until: None,
         }
     }
 

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -17,7 +17,7 @@ use lockstep_model::{
 use lockstep_plan::schedule;
 
 use super::events;
-use super::orders::{Asking, installed_of};
+use super::orders::{Asking, Orders, installed_of};
 use crate::app::App;
 use crate::operator_api::add;
 use crate::web::Refusal;
@@ -30,15 +30,7 @@ pub(crate) async fn receive(
     report: &Report,
     now: Timestamp,
 ) -> Result<ReportAnswer, Refusal> {
-    check_items(report)?;
-    app.store
-        .record_report(host, &heard(app, host, report), now)
-        .await?;
-    add(&app.counters.reports, 1);
-    let orders = app.standing.read(app).await?;
-    if app.novelty.is_news(host, report) && orders.anything_moves() {
-        app.wake.notify_one();
-    }
+    let orders = store(app, host, report, now).await?;
     if app.novelty.has_other_work(host, report.work) {
         let change = Change {
             at: now,
@@ -77,6 +69,25 @@ pub(crate) async fn receive(
         work: app.fleet.hash(host, report.work),
         commands: orders.commands(host).to_vec(),
     })
+}
+
+/// Stores a report, and wakes the decider if it is news to a rollout.
+pub(crate) async fn store(
+    app: &App,
+    host: &HostName,
+    report: &Report,
+    now: Timestamp,
+) -> Result<Arc<Orders>, Refusal> {
+    check_items(report)?;
+    app.store
+        .record_report(host, &heard(app, host, report), now)
+        .await?;
+    add(&app.counters.reports, 1);
+    let orders = app.standing.read(app).await?;
+    if app.novelty.is_news(host, report) && orders.anything_moves() {
+        app.wake.notify_one();
+    }
+    Ok(orders)
 }
 
 /// A report that says too much is refused whole: half of it would look like the truth.

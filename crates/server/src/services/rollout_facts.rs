@@ -50,7 +50,7 @@ pub(crate) async fn facts_of(
         if !runs_it && !members.contains(&host.host) {
             continue;
         }
-        let said = follows::said(&host.os, &host.kernel, platform);
+        let said = follows::said(&host.os, &host.kernel, platform, host.gateway.as_deref());
         let (package, channel) = (&rollout.package, &rollout.channel);
         if !follows::does_follow(accepted.as_deref(), &host.host, &said, package, channel) {
             continue;

@@ -68,6 +68,16 @@ impl Refusal {
         )
     }
 
+    /// What kind of refusal it is.
+    pub(crate) fn kind(&self) -> ProblemKind {
+        self.problem.kind
+    }
+
+    /// When to ask again.
+    pub(crate) fn retry_after(&self) -> Duration {
+        self.retry_after.unwrap_or(Duration::from_secs(5))
+    }
+
     /// What is said to the caller.
     pub(crate) fn detail(&self) -> &str {
         &self.problem.detail

@@ -242,6 +242,7 @@ pub(crate) fn facts(name: &str) -> Facts {
         os: "Debian GNU/Linux 12 (bookworm)".into(),
         kernel: "6.1.0".into(),
         platform: Some(platform()),
+        gateway: None,
     }
 }
 

@@ -131,6 +131,7 @@ impl Common {
                 os: "simulated".into(),
                 kernel: "simulated".into(),
                 platform: Some(Platform::of_this_program()),
+                gateway: None,
             },
             character,
         }

@@ -9,7 +9,7 @@ use lockstep_testkit::Postgres;
 
 use crate::engine::{Engine, Place};
 use crate::{
-    alerts, chain, commands, dump, events, evidence, groups, hosts, killed, leases, locks,
+    alerts, chain, commands, dump, events, evidence, foreign, groups, hosts, killed, leases, locks,
     monitoring, opening, repository, rollouts, runs, small, standings, tokens, troubles,
 };
 
@@ -56,6 +56,7 @@ async fn run(engine: Engine) {
         evidence::large_evidence_is_refused_or_cut,
         evidence::suspects_stay_until_somebody_says_otherwise,
         evidence::the_mark_goes_with_the_order_that_does_not_mind_it,
+        foreign::what_is_kept_for_a_host_goes_with_it,
         groups::a_failing_entry_does_not_harm_its_neighbours,
         groups::a_full_line_says_busy_and_recovers,
         groups::closing_stores_what_waits,

@@ -120,6 +120,7 @@ async fn fill_monitoring(store: &Store) {
         .await
         .unwrap();
     fill_locks(store).await;
+    fill_foreign(store).await;
     let files = [FleetText {
         name: "fleet.toml".into(),
         text: "\0\n".into(),
@@ -137,6 +138,13 @@ async fn fill_locks(store: &Store) {
     store.record_run(&web1, &run, at(9)).await.unwrap();
     store
         .command_run(&run.id, RunVerb::Retry, "ann", "é\n", at(10))
+        .await
+        .unwrap();
+}
+
+async fn fill_foreign(store: &Store) {
+    store
+        .keep_foreign_host(&host("web10"), "asks", "{}")
         .await
         .unwrap();
 }
@@ -238,7 +246,7 @@ pub(crate) async fn a_dump_that_is_not_whole_leaves_the_store_empty(place: Place
         (without(lines.len() - 1), "cut off"),
         (text[..text.len() / 2].to_owned(), "is not a line"),
         (text.replace("\"format\":1", "\"format\":2"), "format 2"),
-        (text.replace("\"step\":4", "\"step\":7"), "step 7"),
+        (text.replace("\"step\":5", "\"step\":7"), "step 7"),
         (row(lines[0]), "second dump"),
         (
             row("{\"row\":{\"table\":\"x\",\"values\":{}}}"),

@@ -36,6 +36,7 @@ pub(crate) fn take(
         reason: String::new(),
         run: None,
         boot_id: None,
+        steady_until: None,
     });
     let fence = next.fence;
     (Some(next), Some((fence, false)))

@@ -13,6 +13,7 @@ mod dump;
 mod engine;
 mod events;
 mod evidence;
+mod foreign;
 mod groups;
 mod histories;
 mod hosts;

@@ -70,6 +70,7 @@ pub(crate) async fn a_database_of_the_first_step_goes_on(place: Place) {
         "chain_head",
         "baselines",
         "suspects",
+        "foreign_hosts",
     ] {
         place.execute(&format!("DROP TABLE {table}")).await;
     }

@@ -40,6 +40,7 @@ pub(crate) fn facts(hostname: &str) -> Facts {
         os: "Debian GNU/Linux 12 (bookworm)".into(),
         kernel: "6.1.0".into(),
         platform: Some(Platform::parse("linux-x86_64").unwrap()),
+        gateway: None,
     }
 }
 

@@ -41,6 +41,7 @@ pub(crate) async fn the_fleet_is_seen_in_brief(place: Place) {
         os: "Debian GNU/Linux 12 (bookworm)".into(),
         kernel: "6.1.0".into(),
         in_run: false,
+        gateway: None,
     };
     let proven = Standing {
         host: host("web1"),

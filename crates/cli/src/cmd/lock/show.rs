@@ -171,6 +171,7 @@ pub(super) mod tests {
             reason: "os".into(),
             run: Some(run()),
             boot_id: Some("boot-1".into()),
+            steady_until: None,
         };
         let ann = LockHolder {
             holder: Holder::Operator("ann o'brien".into()),
@@ -179,6 +180,7 @@ pub(super) mod tests {
             reason: "moving".into(),
             run: None,
             boot_id: None,
+            steady_until: None,
             ..web1.clone()
         };
         let taken = |by: &Holder, counted| Taken {
