@@ -17,6 +17,8 @@ pub mod config;
 pub mod dlm_engine;
 pub mod dmon;
 #[cfg(feature = "http")]
+mod files;
+#[cfg(feature = "http")]
 pub mod fleetlock;
 #[cfg(feature = "http")]
 pub mod foreman;

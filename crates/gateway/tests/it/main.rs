@@ -1,0 +1,12 @@
+//! Gateways against a server that is not there, each with the real client of its protocol.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, and starts clients as their users' shells would"
+)]
+
+mod desk;
+mod package_repo;
+mod rhq;
+mod web;
