@@ -7,10 +7,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use axum::Router;
+use lockstep_gateway::dmon::About;
 use lockstep_gateway::seams::Gateway;
-use lockstep_gateway::{foreman, package_repo, rhq};
+use lockstep_gateway::{dlm_engine, dmon, fleetlock, foreman, package_repo, rhq, xymon};
 use lockstep_net::tls::{self, ClientAuth, Door, ServerIdentity, TlsAcceptorSource};
 use tokio::net::TcpListener;
+use tracing::level_filters::LevelFilter;
 
 use crate::app::App;
 use crate::config::ServerConfig;
@@ -62,6 +64,40 @@ fn start(
     let tables = app.config.gateway.clone();
     let of_table = "a gateway that listens has its table";
     match gateway {
+        Gateway::Xymon => {
+            let config = tables.xymon.expect(of_table);
+            let tls = match config.cert.as_ref().zip(config.key.as_ref()) {
+                Some((cert, key)) => Some(source(cert, key, &ClientAuth::None, app)?),
+                None => None,
+            };
+            let (reload, stop) = (Arc::clone(&app.reload_gateways), app.stop.clone());
+            let serve = xymon::serve(listener, config, tls, desk, reload, stop);
+            supervise.run(gateway.as_str(), serve);
+        }
+        Gateway::Dmon => {
+            let config = tables.dmon.expect(of_table);
+            let serve = dmon::server::serve(listener, config, desk, about(app), app.stop.clone());
+            supervise.run(gateway.as_str(), serve);
+        }
+        Gateway::DlmEngine => {
+            let config = tables.dlm_engine.expect(of_table);
+            let secrets = dlm_engine::Secrets::load(&config.secrets);
+            let secrets = secrets.map_err(|why| Error::Config {
+                path: config.secrets.clone(),
+                why: why.to_string(),
+            })?;
+            let door = maybe_tls(config.cert.as_deref(), config.key.as_deref(), app)?;
+            let connections = config.connections;
+            let routes = dlm_engine::routes(config, secrets, desk);
+            http(gateway, listener, door, routes, connections, app, supervise);
+        }
+        Gateway::Fleetlock => {
+            let config = tables.fleetlock.expect(of_table);
+            let door = maybe_tls(config.cert.as_deref(), config.key.as_deref(), app)?;
+            let connections = config.connections;
+            let routes = fleetlock::routes(config, desk);
+            http(gateway, listener, door, routes, connections, app, supervise);
+        }
         Gateway::Rhq => {
             let config = tables.rhq.expect(of_table);
             let connections = config.connections;
@@ -81,7 +117,7 @@ fn start(
             let auth = ClientAuth::Judged {
                 ca_pem: pem(&config.client_ca)?,
             };
-            let door = door(&config.cert, &config.key, &auth, app)?;
+            let door = Door::Tls(source(&config.cert, &config.key, &auth, app)?);
             let connections = config.connections;
             let routes = foreman::routes(config, desk);
             http(gateway, listener, door, routes, connections, app, supervise);
@@ -100,7 +136,6 @@ fn start(
                 supervise,
             );
         }
-        _ => {}
     }
     Ok(())
 }
@@ -123,18 +158,41 @@ fn http(
     supervise.run(gateway.as_str(), serve);
 }
 
+/// TLS where the operator has a certificate for it.
+fn maybe_tls(cert: Option<&Path>, key: Option<&Path>, app: &App) -> Result<Door, Error> {
+    match cert.zip(key) {
+        Some((cert, key)) => Ok(Door::Tls(source(cert, key, &ClientAuth::None, app)?)),
+        None => Ok(Door::Plain),
+    }
+}
+
 /// TLS with a certificate of the operator's.
-fn door(cert: &Path, key: &Path, auth: &ClientAuth, app: &App) -> Result<Door, Error> {
+fn source(
+    cert: &Path,
+    key: &Path,
+    auth: &ClientAuth,
+    app: &App,
+) -> Result<TlsAcceptorSource, Error> {
     let identity = ServerIdentity {
         chain_pem: pem(cert)?,
         key_pem: pem(key)?,
     };
     let source = TlsAcceptorSource::new(&identity, auth, &app.clock);
-    let source = source.map_err(|error| Error::Identity {
+    source.map_err(|error| Error::Identity {
         what: "a gateway's TLS",
         why: error.to_string(),
-    })?;
-    Ok(Door::Tls(source))
+    })
+}
+
+/// What the server says of itself to dmon's tools.
+fn about(app: &App) -> About {
+    let names = app.config.server_names();
+    About {
+        version: app.version.to_string(),
+        hostname: names.first().cloned().unwrap_or_default(),
+        log: "standard error".into(),
+        log_level: LevelFilter::current().to_string(),
+    }
 }
 
 fn pem(path: &Path) -> Result<String, Error> {

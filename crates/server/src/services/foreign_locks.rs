@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use lockstep_gateway::seams::{Green, LockAsk, LockGiven, LockSaid};
 use lockstep_model::api::{Facts, LockAnswer, LockRequest, Report};
 use lockstep_model::{
-    Holder, HostName, Level, LockHolder, LockName, Outcome, Phase, RunLock, RunReason,
-    RunRecord, Version,
+    Holder, HostName, Level, LockHolder, LockName, Outcome, Phase, RunLock, RunReason, RunRecord,
+    Version,
 };
 
 use super::foreign::{self, Present};
