@@ -25,6 +25,7 @@ mod explain;
 mod fault;
 mod fleet;
 mod follow;
+pub mod import;
 mod keys;
 mod load;
 mod parse;

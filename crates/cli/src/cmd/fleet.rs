@@ -2,6 +2,9 @@
 
 mod check;
 mod diff;
+mod import;
+mod import_dmon;
+mod import_xymon;
 mod reload;
 mod show;
 
@@ -29,6 +32,10 @@ pub(crate) enum Command {
     Reload(reload::Args),
     /// Show what another fleet file would change, and for whom
     Diff(diff::Args),
+    /// Make a fleet file of a Xymon server's configuration
+    ImportXymon(import_xymon::Args),
+    /// Make a fleet file of the configuration of dmon
+    ImportDmon(import_dmon::Args),
 }
 
 impl Command {
@@ -38,6 +45,8 @@ impl Command {
             Self::Show(args) => show::run(args).await,
             Self::Diff(args) => diff::run(args).await,
             Self::Reload(args) => reload::run(args).await,
+            Self::ImportXymon(args) => import_xymon::run(args),
+            Self::ImportDmon(args) => import_dmon::run(args),
         }
     }
 }
@@ -114,5 +123,55 @@ mod tests {
             let against = good.to_str().unwrap();
             assert_eq!(run(&["fleet", "diff", path, "--against", against]), exit);
         }
+    }
+
+    #[test]
+    fn what_is_imported_can_be_checked_and_is_never_written_over_another_file() {
+        let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/import");
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name).display().to_string();
+        let try_run = |words: &[&str]| {
+            let words = ["lockstep", "fleet"].iter().chain(words).copied();
+            Cli::try_parse_from(words).unwrap().command.run()
+        };
+        let (xymon, dmon) = (path("xymon/fleet.toml"), path("dmon.toml"));
+        let home = format!("{root}/xymon");
+        let (conf, work) = (format!("{root}/dmon/conf"), format!("{root}/dmon/work"));
+        let from_xymon = [
+            "import-xymon",
+            "--home",
+            &home,
+            "--without-agent",
+            "switch*",
+            "--out",
+            &xymon,
+        ];
+        let from_dmon = [
+            "import-dmon",
+            "--conf",
+            &conf,
+            "--work",
+            &work,
+            "--out",
+            &dmon,
+        ];
+        for (words, file) in [(&from_xymon[..], &xymon), (&from_dmon[..], &dmon)] {
+            assert_eq!(try_run(words).unwrap(), Exit::Done);
+            assert_eq!(run(&["fleet", "check", file]), Exit::Done);
+            std::fs::File::create(file).unwrap();
+            let error = try_run(words).unwrap_err().to_string();
+            assert!(error.contains("--force"), "{error}");
+            assert_eq!(std::fs::metadata(file).unwrap().len(), 0);
+            let forced: Vec<&str> = words.iter().copied().chain(["--force"]).collect();
+            assert_eq!(try_run(&forced).unwrap(), Exit::Done);
+            assert!(std::fs::metadata(file).unwrap().len() > 0);
+        }
+        let error = try_run(&["import-xymon", "--home", &path("")]).unwrap_err();
+        assert!(
+            error.to_string().contains("there is no hosts.cfg"),
+            "{error}"
+        );
+        assert!(Cli::try_parse_from(["lockstep", "fleet", "import-xymon"]).is_err());
+        assert!(Cli::try_parse_from(["lockstep", "fleet", "import-dmon"]).is_err());
     }
 }
