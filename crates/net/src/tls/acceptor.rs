@@ -1,6 +1,7 @@
 //! What a listener shows to clients, and what it asks of them.
 
 use std::fmt;
+use std::io;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use rustls::ServerConfig;
@@ -10,6 +11,9 @@ use rustls::server::{
 };
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::CertificateDer;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
 
 use super::Peer;
 use super::judged::{Anybody, Judge};
@@ -102,6 +106,18 @@ impl TlsAcceptorSource {
         let key = certified_key(identity)?;
         *self.shown.0.write().unwrap_or_else(PoisonError::into_inner) = key;
         Ok(())
+    }
+
+    /// Makes a connection that began in plain text a TLS one: for protocols that ask for it in their own words. How long
+    /// that may take is the caller's to say.
+    ///
+    /// # Errors
+    /// When the handshake fails.
+    pub async fn accept(
+        &self,
+        stream: TcpStream,
+    ) -> io::Result<impl AsyncRead + AsyncWrite + Send + Unpin + use<>> {
+        TlsAcceptor::from(self.config()).accept(stream).await
     }
 
     pub(super) fn config(&self) -> Arc<ServerConfig> {
