@@ -23,6 +23,8 @@ pub mod fleetlock;
 #[cfg(feature = "http")]
 pub mod foreman;
 #[cfg(feature = "http")]
+mod json;
+#[cfg(feature = "http")]
 pub mod package_repo;
 pub mod prometheus;
 #[cfg(feature = "http")]
