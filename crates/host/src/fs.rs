@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
-pub(crate) use dir::{Dir, split};
+pub(crate) use dir::{Dir, NewFile, split};
 pub(crate) use hasher::HashingReader;
 pub use hasher::{Hasher, hash_file};
 pub use replacement::{Replacement, write_durable};

@@ -6,6 +6,7 @@
 //! * [`fs`] changes files so that everyone sees the old state or the new one, complete, whenever the power goes.
 //! * [`unpack`] turns a bundle from a stranger into files, or refuses it, and writes nothing outside.
 //! * [`slots`] makes complete slots from bundles, and moves `current`.
+//! * [`overlay`] puts an archive of others on top of a directory, all of it or nothing.
 //! * [`lock`] keeps a second agent away, also while the first executes itself anew.
 //! * [`fault`] cuts the power in tests, at every one of the instants in between.
 //!
@@ -29,6 +30,7 @@ pub mod idle_lock;
 mod layout;
 pub mod lock;
 pub mod machine;
+pub mod overlay;
 pub mod packages;
 pub mod pid_file;
 pub mod process;

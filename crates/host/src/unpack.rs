@@ -14,6 +14,7 @@
 
 mod member;
 mod name;
+mod onto;
 mod refusal;
 mod tree;
 
@@ -26,6 +27,7 @@ use tar::Archive;
 use crate::fs::{self, Dir, HashingReader};
 use member::Extensions;
 pub(crate) use name::check_link;
+pub(crate) use onto::Onto;
 pub use refusal::{Refusal, UnpackError};
 use tree::Tree;
 

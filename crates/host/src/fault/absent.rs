@@ -61,6 +61,8 @@ impl Effects {
     ) {
     }
     #[inline(always)]
+    pub(crate) fn exchanged(&mut self, _dir: &Arc<OwnedFd>, _one: &OsStr, _other: &OsStr) {}
+    #[inline(always)]
     pub(crate) fn synced_file(&mut self, _file: &File) {}
     #[inline(always)]
     pub(crate) fn synced_dir(&mut self, _dir: &Arc<OwnedFd>) {}

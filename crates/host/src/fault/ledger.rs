@@ -15,7 +15,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
 use super::switch;
@@ -53,6 +53,10 @@ enum What {
         from: Place,
         to: Place,
         replaced: Option<Kept>,
+    },
+    Exchanged {
+        one: Place,
+        other: Place,
     },
 }
 
@@ -123,6 +127,15 @@ impl Effects {
             replaced,
         };
         self.record(to.0, what);
+    }
+
+    /// Two names of a directory changed places.
+    pub(crate) fn exchanged(&mut self, dir: &Arc<OwnedFd>, one: &OsStr, other: &OsStr) {
+        let what = What::Exchanged {
+            one: Place::new(dir, one),
+            other: Place::new(dir, other),
+        };
+        self.record(dir, what);
     }
 
     /// A file's contents are durable.
@@ -197,6 +210,17 @@ impl What {
                 Some(dir) => was.bring_back(&dir, &at.name, reborn),
                 None => Ok(()),
             },
+            Self::Exchanged { one, other } => {
+                let Some(dir) = one.dir(reborn) else {
+                    return Ok(());
+                };
+                let exchange = RenameFlags::EXCHANGE;
+                match rustix::fs::renameat_with(&dir, &one.name, &dir, &other.name, exchange) {
+                    // A later change of one of the names was kept while this one is lost.
+                    Err(Errno::NOENT) => Ok(()),
+                    other => Ok(other?),
+                }
+            }
             Self::Renamed { from, to, replaced } => {
                 let (Some(from_dir), Some(to_dir)) = (from.dir(reborn), to.dir(reborn)) else {
                     return Ok(());

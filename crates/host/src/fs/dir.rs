@@ -8,12 +8,12 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags, Stat};
 use rustix::io::Errno;
 
 use crate::fault;
@@ -113,13 +113,32 @@ impl Dir {
 
     /// Gives a file a second name; a name that is there already, even a dangling link, is an error.
     pub(crate) fn link(&self, name: &OsStr, to_name: &OsStr) -> io::Result<()> {
+        self.link_to(name, self, to_name)
+    }
+
+    /// The same in another directory of the file system. A symbolic link is given the second name itself, and not what
+    /// it points at.
+    pub(crate) fn link_to(&self, name: &OsStr, to: &Self, to_name: &OsStr) -> io::Result<()> {
         single(name)?;
         single(to_name)?;
         let mut effects = fault::effects();
-        rustix::fs::linkat(&self.fd, name, &self.fd, to_name, AtFlags::empty())?;
-        effects.created(&self.fd, to_name);
+        rustix::fs::linkat(&self.fd, name, &to.fd, to_name, AtFlags::empty())?;
+        effects.created(&to.fd, to_name);
         drop(effects);
         fault::point("fs.link");
+        Ok(())
+    }
+
+    /// Lets two names that are both there change places, at one instant; durable when this directory is synced. Not
+    /// every file system can (`renameat2(2)`, `EINVAL`).
+    pub(crate) fn exchange(&self, one: &OsStr, other: &OsStr) -> io::Result<()> {
+        single(one)?;
+        single(other)?;
+        let mut effects = fault::effects();
+        rustix::fs::renameat_with(&self.fd, one, &self.fd, other, RenameFlags::EXCHANGE)?;
+        effects.exchanged(&self.fd, one, other);
+        drop(effects);
+        fault::point("fs.exchange");
         Ok(())
     }
 
@@ -230,6 +249,16 @@ impl Dir {
         Ok(())
     }
 
+    /// Gives the directory to another owner, as [`NewFile::give_to`] does with files.
+    pub(crate) fn give_to(&self, stat: &Stat) -> io::Result<()> {
+        give(self.fd.as_fd(), stat)
+    }
+
+    /// What the directory itself is.
+    pub(crate) fn stat_itself(&self) -> io::Result<Stat> {
+        Ok(rustix::fs::fstat(&self.fd)?)
+    }
+
     /// The inode number, which is the directory's identity on its file system.
     pub(crate) fn inode(&self) -> io::Result<u64> {
         Ok(rustix::fs::fstat(&self.fd)?.st_ino)
@@ -283,18 +312,22 @@ impl NewFile {
 
     /// Gives the file to another owner, where this process may; one who may not is the owner of all it makes.
     pub(crate) fn give_to(&self, stat: &Stat) -> io::Result<()> {
-        let own = rustix::fs::fstat(&self.file)?;
-        if (own.st_uid, own.st_gid) == (stat.st_uid, stat.st_gid) {
-            return Ok(());
-        }
-        let (owner, group) = (
-            rustix::fs::Uid::from_raw(stat.st_uid),
-            rustix::fs::Gid::from_raw(stat.st_gid),
-        );
-        match rustix::fs::fchown(self.file.as_fd(), Some(owner), Some(group)) {
-            Err(Errno::PERM) => Ok(()),
-            other => Ok(other?),
-        }
+        give(self.file.as_fd(), stat)
+    }
+}
+
+fn give(file: BorrowedFd<'_>, stat: &Stat) -> io::Result<()> {
+    let own = rustix::fs::fstat(file)?;
+    if (own.st_uid, own.st_gid) == (stat.st_uid, stat.st_gid) {
+        return Ok(());
+    }
+    let (owner, group) = (
+        rustix::fs::Uid::from_raw(stat.st_uid),
+        rustix::fs::Gid::from_raw(stat.st_gid),
+    );
+    match rustix::fs::fchown(file, Some(owner), Some(group)) {
+        Err(Errno::PERM) => Ok(()),
+        other => Ok(other?),
     }
 }
 

@@ -28,14 +28,35 @@ pub(super) enum Kind {
     Link { target: Vec<u8> },
 }
 
+/// A member as the archive has it, with the extensions before it; nothing of it was judged yet.
+#[derive(Debug)]
+pub(super) struct Raw {
+    pub(super) name: Vec<u8>,
+    /// Where a link points.
+    pub(super) target: Option<Vec<u8>>,
+    pub(super) kind: EntryType,
+    pub(super) size: u64,
+    pub(super) mode: u32,
+}
+
 /// Extensions that were read and wait for their member.
 #[derive(Debug, Default)]
 pub(super) struct Extensions {
     name: Option<Vec<u8>>,
     target: Option<Vec<u8>>,
+    /// True passes over what changes nothing of the bytes: what other systems note of their files.
+    lenient: bool,
 }
 
 impl Extensions {
+    /// For archives that were not made for us.
+    pub(super) fn of_others() -> Self {
+        Self {
+            lenient: true,
+            ..Self::default()
+        }
+    }
+
     /// True if no member came for them.
     pub(super) fn are_left(&self) -> bool {
         self.name.is_some() || self.target.is_some()
@@ -46,11 +67,28 @@ impl Extensions {
         &mut self,
         entry: &mut Entry<'_, R>,
     ) -> Result<Option<Member>, UnpackError> {
-        let shown =
-            String::from_utf8_lossy(self.name.as_deref().unwrap_or(&entry.header().path_bytes()))
-                .chars()
-                .take(200)
-                .collect::<String>();
+        let shown = self.shown(entry);
+        let Some(raw) = self.take_raw(entry)? else {
+            return Ok(None);
+        };
+        let member = Member::of(raw).map_err(|why| UnpackError::refused(&shown, why));
+        member.map(Some)
+    }
+
+    /// The name as far as it is known, for people.
+    fn shown<R: Read>(&self, entry: &Entry<'_, R>) -> String {
+        String::from_utf8_lossy(self.name.as_deref().unwrap_or(&entry.header().path_bytes()))
+            .chars()
+            .take(200)
+            .collect()
+    }
+
+    /// The same as [`take`](Self::take), without a judgement on the member.
+    pub(super) fn take_raw<R: Read>(
+        &mut self,
+        entry: &mut Entry<'_, R>,
+    ) -> Result<Option<Raw>, UnpackError> {
+        let shown = self.shown(entry);
         let refuse = |why| UnpackError::refused(&shown, why);
         match entry.header().entry_type() {
             EntryType::GNULongName => {
@@ -69,6 +107,7 @@ impl Extensions {
                 self.take_pax(&bytes).map_err(refuse)?;
                 Ok(None)
             }
+            EntryType::XGlobalHeader if self.lenient => Ok(None),
             kind => self.finish(entry, kind).map(Some).map_err(refuse),
         }
     }
@@ -82,6 +121,7 @@ impl Extensions {
                 "linkpath" => once(&mut self.target, value)?,
                 // What a slot does not take over anyway.
                 "mtime" | "atime" | "ctime" | "uid" | "gid" | "uname" | "gname" => {}
+                key if self.lenient && key != "size" && !key.starts_with("GNU.sparse") => {}
                 key => {
                     return Err(Refusal::Extension {
                         key: key.chars().take(40).collect(),
@@ -92,11 +132,7 @@ impl Extensions {
         Ok(())
     }
 
-    fn finish<R: Read>(
-        &mut self,
-        entry: &Entry<'_, R>,
-        kind: EntryType,
-    ) -> Result<Member, Refusal> {
+    fn finish<R: Read>(&mut self, entry: &Entry<'_, R>, kind: EntryType) -> Result<Raw, Refusal> {
         let header = entry.header();
         let target = self
             .target
@@ -106,23 +142,34 @@ impl Extensions {
             .name
             .take()
             .unwrap_or_else(|| header.path_bytes().into_owned());
-        let size = header.entry_size().map_err(|_| Refusal::BadHeader)?;
-        let mode = header.mode().map_err(|_| Refusal::BadHeader)?;
-        let ends_in_slash = name.ends_with(b"/");
-        let name = Name::parse(&name)?;
-        if mode & 0o7000 != 0 {
-            return Err(Refusal::SpecialBits { mode });
+        Ok(Raw {
+            name,
+            target,
+            kind,
+            size: header.entry_size().map_err(|_| Refusal::BadHeader)?,
+            mode: header.mode().map_err(|_| Refusal::BadHeader)?,
+        })
+    }
+}
+
+impl Member {
+    /// What a bundle may hold.
+    fn of(raw: Raw) -> Result<Self, Refusal> {
+        let ends_in_slash = raw.name.ends_with(b"/");
+        let name = Name::parse(&raw.name)?;
+        if raw.mode & 0o7000 != 0 {
+            return Err(Refusal::SpecialBits { mode: raw.mode });
         }
-        let kind = match kind {
+        let kind = match raw.kind {
             EntryType::Regular if ends_in_slash => return Err(Refusal::BadHeader),
             EntryType::Regular => Kind::File {
-                size,
-                executable: mode & 0o111 != 0,
+                size: raw.size,
+                executable: raw.mode & 0o111 != 0,
             },
-            _ if size != 0 => return Err(Refusal::BadHeader),
+            _ if raw.size != 0 => return Err(Refusal::BadHeader),
             EntryType::Directory => Kind::Dir,
             EntryType::Symlink => {
-                let target = target.unwrap_or_default();
+                let target = raw.target.unwrap_or_default();
                 let depth = name.split().ok_or(Refusal::NoName)?.0.len();
                 check_link(depth, &target)?;
                 Kind::Link { target }
@@ -134,7 +181,7 @@ impl Extensions {
                 });
             }
         };
-        Ok(Member { name, kind })
+        Ok(Self { name, kind })
     }
 }
 

@@ -71,6 +71,21 @@ pub enum Refusal {
     /// A hard link.
     #[error("it is a hard link")]
     HardLink,
+    /// A hard link to what is no file of the tree.
+    #[error("it is a hard link to {target:?}, which is no file there")]
+    NoSuchFile {
+        /// What it names.
+        target: String,
+    },
+    /// A file or link where the host has a directory, or the other way round.
+    #[error("it would take the place of {what}")]
+    OtherKind {
+        /// What has the name on this host.
+        what: &'static str,
+    },
+    /// An archive without a member.
+    #[error("the archive holds nothing")]
+    Empty,
     /// A device, fifo, sparse file or another thing that is not a file, directory or symbolic link.
     #[error("it is of the kind {tag:?}, which is not a file, directory or symbolic link")]
     Kind {

@@ -11,6 +11,7 @@ use lockstep_host::slots::Slots;
 use lockstep_model::{PackageName, Version};
 
 use super::bundles::Bundle;
+use super::overlays;
 use super::trials::{self, put};
 
 /// How the power is cut. The seeds were not chosen: what they draw differs from point to point anyway.
@@ -644,4 +645,32 @@ fn a_package_that_is_taken_away_leaves_its_slot() {
         },
     }
     .survives();
+}
+
+/// The directory as it is before an archive comes on top, left by `prepare` for `check`.
+fn overlay_is_old_or_new(root: &Path) -> bool {
+    let kept = trials::directory();
+    overlays::old_home(kept.path());
+    overlays::old_or_new(root, &overlays::state(kept.path()))
+}
+
+#[test]
+fn an_overlaid_directory_is_the_old_or_the_new_one() {
+    let points = Story {
+        name: "overlay",
+        prepare: |root| {
+            overlays::old_home(root);
+            put(root.join("archive"), overlays::new_archive());
+        },
+        check: |root| {
+            overlay_is_old_or_new(root);
+        },
+        done: |root| {
+            assert!(overlay_is_old_or_new(root));
+            assert!(root.join("home.old/bin/run").exists());
+            assert!(!root.join(".home.next").exists() && !root.join(".home.build").exists());
+        },
+    }
+    .survives();
+    assert!(points > 30, "{points}");
 }

@@ -9,6 +9,7 @@ mod hostile;
 mod idle_lock;
 mod kept_bundles;
 mod lock;
+mod overlays;
 mod packages_apt;
 mod packages_dnf;
 mod packages_parts;

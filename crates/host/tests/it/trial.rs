@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use lockstep_host::fs::{self, Mode};
 use lockstep_host::idle_lock::{IdleLock, Tried};
 use lockstep_host::lock::{AgentLock, exec_in_place};
+use lockstep_host::overlay::{Layer, Overlay};
 use lockstep_host::pid_file::PidFile;
 use lockstep_host::process::{Process, Spawn, die_with_parent};
 use lockstep_host::run_lock::RunLock;
@@ -112,6 +113,18 @@ fn story(name: &str, root: &Path) -> Outcome {
             if let Some(lock) = IdleLock::recall(&root.join("cache/lock"), run(1))? {
                 lock.release()?;
             }
+        }
+        "overlay" => {
+            let layer = Layer {
+                limits: Limits {
+                    entries: 100,
+                    bytes: 1_000_000,
+                },
+                programs: &["bin/run"],
+                note: ("etc/version", b"new"),
+            };
+            let overlay = Overlay::begin(&root.join("home"))?;
+            overlay.apply(File::open(root.join("archive"))?, layer)?;
         }
         "purge" => slots.purge(&lockstep, &["a/file".into(), "tree/".into()])?,
         _ => return Err("which story?".into()),
