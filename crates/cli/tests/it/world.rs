@@ -441,18 +441,27 @@ impl Drop for Host {
     }
 }
 
-/// Waits for a condition.
+/// Waits for a condition. One that is dear to look at, because a program is started for it, is looked at less often:
+/// those who look shall not take the machine from those who are waited for.
 pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let began = Instant::now();
-    while !holds() {
+    loop {
+        let looked_at = Instant::now();
+        if holds() {
+            return;
+        }
         assert!(
             began.elapsed() < PATIENCE,
             "waited {} s in vain: {what}",
             PATIENCE.as_secs()
         );
-        std::thread::sleep(Duration::from_millis(50));
+        let pause = (3 * looked_at.elapsed()).min(MOST_SELDOM);
+        std::thread::sleep(pause.max(Duration::from_millis(50)));
     }
 }
+
+/// However dear a look is, it is taken this often.
+const MOST_SELDOM: Duration = Duration::from_millis(150);
 
 pub(crate) fn bundle(version: &str) -> String {
     format!("lockstep-{version}.tar.zst")
