@@ -18,6 +18,8 @@ use lockstep_model::{
     Work,
 };
 
+use crate::desk_locks::Book;
+
 /// The server.
 pub(crate) struct Desk {
     pub(crate) now: Mutex<Timestamp>,
@@ -49,6 +51,7 @@ pub(crate) struct Desk {
     pub(crate) hinted: Mutex<Vec<HostName>>,
     /// Hosts that did not come to a version, as `HOST PACKAGE VERSION: WHY`.
     pub(crate) failures: Mutex<Vec<String>>,
+    pub(crate) locks: Mutex<Book>,
 }
 
 impl Desk {
@@ -72,6 +75,7 @@ impl Desk {
             connected: Mutex::default(),
             hinted: Mutex::default(),
             failures: Mutex::default(),
+            locks: Mutex::default(),
         })
     }
 
@@ -162,6 +166,8 @@ impl Hosts for Desk {
         if !known.is_some_and(|it| it.standing == Standing::Native) {
             let mut heard = self.heard.lock().unwrap();
             heard.push((host.clone(), said, declared));
+            let mut standings = self.standings.lock().unwrap();
+            standings.entry(host.clone()).or_insert(Standing::Foreign);
         }
         Ok(())
     }
@@ -260,12 +266,7 @@ impl Hosts for Desk {
         Ok(())
     }
 
-    async fn view(
-        &self,
-        host: &HostName,
-        item: &ItemName,
-        _view: View,
-    ) -> Result<Series, Trouble> {
+    async fn view(&self, host: &HostName, item: &ItemName, _view: View) -> Result<Series, Trouble> {
         let series = self.series.lock().unwrap();
         let of_item = |it: &&(HostName, Series)| it.0 == *host && it.1.item == *item;
         if let Some((_, found)) = series.iter().find(of_item) {

@@ -63,8 +63,15 @@ impl Book {
             return refused("disabled", format!("{} is disabled: no changes", ask.lock));
         }
         if lock.holders.len() >= places {
-            let names: Vec<String> = lock.holders.iter().map(|one| one.holder.to_string()).collect();
-            return refused("held", format!("{} is held by {}", ask.lock, names.join(", ")));
+            let names: Vec<String> = lock
+                .holders
+                .iter()
+                .map(|one| one.holder.to_string())
+                .collect();
+            return refused(
+                "held",
+                format!("{} is held by {}", ask.lock, names.join(", ")),
+            );
         }
         lock.holders.push(LockSeenHolder {
             holder: Holder::Host(ask.host.clone()),
@@ -114,7 +121,10 @@ impl Desk {
     pub(crate) fn holders(&self, name: &str) -> Vec<String> {
         let mut locks = self.locks.lock().unwrap();
         let lock = locks.lock(&Self::lock_name(name));
-        lock.holders.iter().map(|one| one.holder.to_string()).collect()
+        lock.holders
+            .iter()
+            .map(|one| one.holder.to_string())
+            .collect()
     }
 
     /// What was done since this was asked last.

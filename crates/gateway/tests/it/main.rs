@@ -7,6 +7,13 @@
 )]
 
 mod desk;
+mod desk_locks;
+mod dlm_engine;
+mod fleetlock;
+mod foreman;
+mod foreman_client;
 mod package_repo;
 mod rhq;
+mod tls;
+mod updater;
 mod web;

@@ -36,7 +36,10 @@ pub(crate) struct Leaf {
 impl Leaf {
     /// Writes both down and says where.
     pub(crate) fn write(&self, dir: &Path, name: &str) -> (PathBuf, PathBuf) {
-        let (cert, key) = (dir.join(format!("{name}.pem")), dir.join(format!("{name}.key")));
+        let (cert, key) = (
+            dir.join(format!("{name}.pem")),
+            dir.join(format!("{name}.key")),
+        );
         std::fs::write(&cert, &self.pem).unwrap();
         std::fs::write(&key, &self.key).unwrap();
         (cert, key)

@@ -25,6 +25,35 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// What came until the end of the connection.
+    pub(crate) fn parse(bytes: &[u8]) -> Self {
+        let end = bytes.windows(4).position(|it| it == b"\r\n\r\n").unwrap();
+        let mut answer = Self::parse_head(std::str::from_utf8(&bytes[..end]).unwrap());
+        answer.body = bytes[end + 4..].to_vec();
+        answer
+    }
+
+    /// An answer without its body.
+    pub(crate) fn parse_head(head: &str) -> Self {
+        let mut lines = head.lines();
+        let status = lines.next().unwrap().split(' ').nth(1).unwrap();
+        Self {
+            status: status.parse().unwrap(),
+            headers: lines
+                .filter_map(|line| line.split_once(": "))
+                .map(|(name, value)| (name.to_lowercase(), value.to_owned()))
+                .collect(),
+            body: Vec::new(),
+        }
+    }
+
+    /// The body, which must be JSON and say so.
+    pub(crate) fn json(&self) -> serde_json::Value {
+        let kind = self.header("content-type");
+        assert!(kind.starts_with("application/json"), "{kind}: {self:?}");
+        serde_json::from_slice(&self.body).unwrap()
+    }
+
     pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", String::as_str)
     }
@@ -72,18 +101,7 @@ impl Web {
         let mut stream = self.begin(from, request, more).await;
         let mut bytes = Vec::new();
         stream.read_to_end(&mut bytes).await.unwrap();
-        let end = bytes.windows(4).position(|it| it == b"\r\n\r\n").unwrap();
-        let head = std::str::from_utf8(&bytes[..end]).unwrap();
-        let mut lines = head.lines();
-        let status = lines.next().unwrap().split(' ').nth(1).unwrap();
-        Answer {
-            status: status.parse().unwrap(),
-            headers: lines
-                .filter_map(|line| line.split_once(": "))
-                .map(|(name, value)| (name.to_lowercase(), value.to_owned()))
-                .collect(),
-            body: bytes[end + 4..].to_vec(),
-        }
+        Answer::parse(&bytes)
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
