@@ -1,10 +1,10 @@
 //! `client-local.cfg`: what each client is told (client-local.cfg(5)), and which of it.
 //!
-//! Sections, and who gets them, are those of Xymon 4.3.30, with its traps: a head ends at its first `]`, so that classes
-//! of characters cannot stand in one; names are anchored expressions, in which a dot is any character; whoever sends no
-//! class has none, whatever `hosts.cfg` says. Two things are different. Nothing is remembered for a host, so that one
-//! that changes its class gets another section at once. And what regex-lite cannot read (it knows no look-around and
-//! no back references) never matches, with a warning.
+//! Sections, and who gets them, are those of Xymon 4.3.30, with its traps: a line that begins with a bracket and does not
+//! end with one is the end of a section and the beginning of none; names are anchored expressions, in which a dot is any
+//! character; whoever sends no class has none, whatever `hosts.cfg` says. Two things are different. Nothing is
+//! remembered for a host, so that one that changes its class gets another section at once. And what regex-lite cannot
+//! read (it knows no look-around and no back references) never matches, with a warning.
 
 use regex_lite::{Regex, RegexBuilder};
 
@@ -59,7 +59,7 @@ impl ClientLocal {
                 }
                 continue;
             }
-            // An indented bracket ends a section and begins none.
+            // Whatever begins with a bracket ends a section, even if it begins none.
             inside = false;
             let Some(written) = written(&line.text) else {
                 continue;
@@ -83,9 +83,9 @@ impl ClientLocal {
 }
 
 fn written(line: &[u8]) -> Option<String> {
-    let inner = line.strip_prefix(b"[")?;
-    let end = inner.iter().position(|&byte| byte == b']')?;
-    Some(String::from_utf8_lossy(inner.get(..end)?).into_owned())
+    let line = line.split(|&byte| byte == b'\r').next()?;
+    let inner = line.strip_prefix(b"[")?.strip_suffix(b"]")?;
+    Some(String::from_utf8_lossy(inner).into_owned())
 }
 
 fn head(written: &str) -> Result<Head, String> {
@@ -222,8 +222,16 @@ mod tests {
 
     #[test]
     fn traps_of_the_original_are_kept() {
-        let ended = "[linux]\na\n  [x]\nb\n";
-        assert_eq!(said(ended, "h", None, "linux", Merge::First), "a\n");
+        for head in ["  [x]", "[linux] ", "[linux]x", "[linux"] {
+            let ended = format!("[linux]\na\n{head}\nb\n");
+            assert_eq!(
+                said(&ended, "h", None, "linux", Merge::First),
+                "a\n",
+                "{head}"
+            );
+        }
+        let dos = "[linux]\r\na\r\n";
+        assert_eq!(said(dos, "h", None, "linux", Merge::First), "a\r\n");
         let empty = "[os=linux]\nL\n[host=h]\n[class=c]\nC\n";
         assert_eq!(
             said(empty, "h", Some("c"), "linux", Merge::First),
@@ -234,9 +242,9 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_never_matches_and_is_told() {
-        let file = "[host=^web[0-9]+]\nA\n[host=(?<!x)y]\nB\n[linux]\nL\n";
+        let file = "[host=(]\nA\n[host=(?<!x)y]\nB\n[linux]\nL\n[host=^web[0-9]+]\nW\n";
         let (all, warnings) = ClientLocal::parse(&text("client-local.cfg", file.as_bytes()));
-        assert_eq!(select(&all, "web1", None, "linux", Merge::All), b"L\n");
+        assert_eq!(select(&all, "web1", None, "linux", Merge::All), b"L\nW\n");
         assert_eq!(warnings.len(), 2, "{warnings:?}");
         assert!(
             warnings[0].starts_with("client-local.cfg:1: "),
