@@ -36,6 +36,17 @@ pub struct AgentConfig {
     pub packages: PackagePermits,
     /// `[bundles]`: which signed packages of others it takes.
     pub bundles: BundlePermits,
+    /// `[gateway]`: other systems' protocols that are answered here.
+    pub gateway: GatewayConfig,
+}
+
+/// `[gateway.*]`: a gateway without its table is off.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct GatewayConfig {
+    /// `[gateway.dmon]`: the commands of dmon's client.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dmon: Option<lockstep_gateway::dmon::client::Config>,
 }
 
 /// `[metrics]`: figures for a collector on this machine.
@@ -234,6 +245,10 @@ impl AgentConfig {
                 ));
             }
         }
+        if let Some(dmon) = &config.gateway.dmon {
+            dmon.server()
+                .map_err(|why| format!("gateway.dmon.server: {why}"))?;
+        }
         let probation = &config.probation;
         if probation.patience < probation.window {
             return Err(format!(
@@ -265,6 +280,23 @@ pub(crate) fn read_text(path: &Path) -> Result<Option<String>, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_gateway_is_off_until_it_has_its_table() {
+        assert_eq!(AgentConfig::default().gateway.dmon, None);
+        let text = "[gateway.dmon]\nlisten = \"127.0.0.1:22008\"\nserver = \"dmon.example.org\"\n";
+        let config = AgentConfig::parse(text).unwrap();
+        let dmon = config.gateway.dmon.clone().unwrap();
+        assert!(dmon.senders.admit("127.0.0.1".parse().unwrap()));
+        assert_eq!(AgentConfig::parse(&config.to_toml()).unwrap(), config);
+        let error = AgentConfig::parse(&format!("{text}senders = [\"all\"]\n")).unwrap_err();
+        assert!(
+            error.contains("neither an address nor a network"),
+            "{error}"
+        );
+        let error = AgentConfig::parse(&text.replace(".org", ".org:x")).unwrap_err();
+        assert!(error.contains("gateway.dmon.server"), "{error}");
+    }
 
     #[test]
     fn a_mirror_is_an_address() {

@@ -16,6 +16,7 @@ mod enroll;
 mod error;
 mod events;
 mod fetch;
+mod gateway;
 mod identity;
 mod install;
 pub mod local;

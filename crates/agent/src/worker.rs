@@ -9,7 +9,7 @@
 //! * `fetch` has a release brought into a slot, each stage journaled.
 //! * `runs` begins runs that are processes of their own, and goes on with them; `bundles` says which of them the orders
 //!   for packages of others begin, `daemons` starts those that nobody else starts with the machine.
-//! * `control` answers the local socket.
+//! * `control` answers the local socket, `wishes` what comes in by gateways.
 
 mod bundles;
 mod control;
@@ -24,6 +24,7 @@ mod past;
 mod reports;
 mod runs;
 mod watching;
+mod wishes;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -52,6 +53,7 @@ use self::link::{EventsSent, Link, Reported};
 use self::runs::{LOOK_AT_RUNS, Runs};
 use self::watching::Watching;
 use crate::config::AgentConfig;
+use crate::gateway::dmon;
 use crate::local::{self, SupervisorAnswer, SupervisorRequest, WorkerAnswer, WorkerRequest};
 use crate::state::State;
 use crate::{Error, Identity, words};
@@ -137,6 +139,8 @@ struct Worker {
     on_trial: bool,
     watching: Watching,
     figures: Figures,
+    /// The port of dmon's client.
+    dmon: dmon::Port,
     memory: Memory,
     run: Option<Journal>,
     fetching: Option<Fetching>,
@@ -208,6 +212,7 @@ pub async fn run(options: Options, clock: Clock) -> Result<(), Error> {
     let pids = vec![options.supervisor, std::process::id()];
     let (watching, samples) = Watching::begin(&layout, &config, &identity.host, pids, &clock)?;
     let figures = Figures::begin(config.metrics.listen, &version);
+    let (dmon, wishes) = dmon::Port::begin(&layout, &config, &version, &clock);
     let now = Instant::now();
     let mut worker = Worker {
         memory: state.memory()?,
@@ -215,6 +220,7 @@ pub async fn run(options: Options, clock: Clock) -> Result<(), Error> {
         on_trial: options.trial.is_some(),
         watching,
         figures,
+        dmon,
         fetching: None,
         retry: None,
         postponed_until: None,
@@ -265,7 +271,7 @@ pub async fn run(options: Options, clock: Clock) -> Result<(), Error> {
         worker.identity.host.clone(),
         worker.config.report.every.duration(),
     ));
-    worker.watch(incoming, requests, samples).await
+    worker.watch(incoming, requests, samples, wishes).await
 }
 
 impl Worker {
@@ -274,6 +280,7 @@ impl Worker {
         mut incoming: mpsc::Receiver<Event>,
         mut requests: mpsc::Receiver<local::Asked<WorkerRequest, WorkerAnswer>>,
         mut samples: mpsc::Receiver<Vec<Sample>>,
+        mut wishes: mpsc::Receiver<dmon::Wish>,
     ) -> Result<(), Error> {
         let listen = |kind| {
             signal(kind).map_err(|source| Error::System {
@@ -292,6 +299,7 @@ impl Worker {
                 Some(event) = incoming.recv() => self.handle(event),
                 Some(samples) = samples.recv() => self.handle(Event::Sampled(samples)),
                 Some(asked) = requests.recv() => self.handle(Event::Asked(Box::new(asked))),
+                Some(wish) = wishes.recv() => self.wished(wish),
                 _ = terminate.recv() => {
                     self.watching.save();
                     info!("the worker stops");
@@ -439,6 +447,7 @@ impl Worker {
                 self.config = config;
                 self.watching.reload(&self.config);
                 self.figures.listen(self.config.metrics.listen);
+                self.dmon.listen(&self.config);
                 self.take_identity(self.identity.clone());
                 info!("the configuration was read again");
                 self.next_report = Instant::now();

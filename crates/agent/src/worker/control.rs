@@ -36,7 +36,7 @@ impl Worker {
     }
 
     /// Reports at once and answers with what comes of it.
-    fn ask_server(&mut self, ask: Ask, answer: oneshot::Sender<WorkerAnswer>) {
+    pub(super) fn ask_server(&mut self, ask: Ask, answer: oneshot::Sender<WorkerAnswer>) {
         if self.waiting.len() >= MAX_WAITING {
             let _ = answer.send(WorkerAnswer::Refused {
                 why: "too many requests wait for the server already".into(),

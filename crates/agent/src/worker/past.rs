@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use lockstep_history::{Error, History, Measured};
 use lockstep_model::api::Snapshot;
-use lockstep_model::{HistoryQuery, Level, Retention, Sample, Series, Value};
+use lockstep_model::{HistoryQuery, HostName, ItemName, Level, Retention, Sample, Series, Value};
 use lockstep_net::Clock;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
@@ -30,6 +30,9 @@ const FORECAST: Duration = Duration::from_secs(600);
 /// A history that could not be opened is tried again after this time.
 const OPEN_AGAIN: Duration = Duration::from_secs(300);
 
+/// An item of which there is history, and the watched host whose it is.
+pub(super) type ItemOf = (Option<HostName>, ItemName);
+
 /// The handle of the task.
 #[derive(Debug, Clone)]
 pub(super) struct Past {
@@ -46,6 +49,8 @@ enum Order {
         answer: oneshot::Sender<Vec<Snapshot>>,
     },
     Keep(Retention),
+    Items(oneshot::Sender<Vec<ItemOf>>),
+    Zap(oneshot::Sender<Result<String, String>>),
 }
 
 impl Past {
@@ -84,6 +89,24 @@ impl Past {
         let order = Order::View(query, answer);
         self.orders.send(order).await.map_err(|_| gone())?;
         answered.await.unwrap_or_else(|_| Err(gone()))
+    }
+
+    /// All items of which there is history; the error is for people.
+    pub(super) async fn items(&self) -> Result<Vec<ItemOf>, String> {
+        let (answer, answered) = oneshot::channel();
+        let closed = || "the history is closed".to_owned();
+        let order = Order::Items(answer);
+        self.orders.send(order).await.map_err(|_| closed())?;
+        answered.await.map_err(|_| closed())
+    }
+
+    /// Folds what is old enough now, and says what was done; the error is for people.
+    pub(super) async fn zap(&self) -> Result<String, String> {
+        let (answer, answered) = oneshot::channel();
+        let closed = || "the history is closed".to_owned();
+        let order = Order::Zap(answer);
+        self.orders.send(order).await.map_err(|_| closed())?;
+        answered.await.unwrap_or_else(|_| Err(closed()))
     }
 
     /// What was measured between two moments, slot by slot.
@@ -204,6 +227,22 @@ async fn serve(
                 let _ = answer.send(snapshots(history, from, to).await);
             }
             Some(Order::Keep(retention)) => history.set_retention(retention),
+            Some(Order::Items(answer)) => {
+                let items = history.items().into_iter().map(|it| (it.host, it.item));
+                let _ = answer.send(items.collect());
+            }
+            Some(Order::Zap(answer)) => match history.zap(clock.now()).await {
+                Ok(zapped) => {
+                    let _ = answer.send(Ok(format!(
+                        "ok folded {} deleted {} forgotten {}",
+                        zapped.folded, zapped.deleted, zapped.forgotten
+                    )));
+                }
+                Err(Error::Damaged { .. }) => return Ended::Damaged,
+                Err(error) => {
+                    let _ = answer.send(Err(words(&error)));
+                }
+            },
         }
     }
 }
@@ -255,7 +294,8 @@ async fn refuse_until(
                     let _ = answer.send(Err("the history cannot be opened; the log says why".into()));
                 }
                 Order::Keep(wanted) => *retention = wanted,
-                Order::Record(..) | Order::Snapshots { .. } => {}
+                // Who asked for these sees its channel closed.
+                Order::Record(..) | Order::Snapshots { .. } | Order::Items(_) | Order::Zap(_) => {}
             },
         }
     }

@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use lockstep_host::{Layout, fault, fs};
 use lockstep_model::api::{WatchedReport, WorkAnswer};
 use lockstep_model::{
-    ContentHash, Event, HostName, Interval, ItemName, ItemState, Level, PackageRule, Sample, Value,
-    Work, WorkItem,
+    ContentHash, Event, HostName, Interval, ItemName, ItemState, Level, LevelNames, PackageRule,
+    Sample, Value, Work, WorkItem,
 };
 use lockstep_net::Clock;
 use lockstep_plan::fitness::{BookRecord, Happened, ItemBook};
@@ -252,6 +252,11 @@ impl Watching {
     /// How the host's own items stand; none before the first samples.
     pub(super) fn states(&self) -> Option<&[ItemState]> {
         self.has_sampled.then_some(&self.shown.own[..])
+    }
+
+    /// The names of the levels.
+    pub(super) fn level_names(&self) -> &LevelNames {
+        &self.work.levels
     }
 
     /// How the items of the watched hosts stand.

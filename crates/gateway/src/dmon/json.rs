@@ -498,7 +498,7 @@ mod tests {
             let _ = (report(&text), events(&text), item_name(&item), cut(&text, item.len()));
             let nested = json!({ "web1": { item: { "value": text.clone(), "level": text.clone(), "time": text } } });
             if let Ok(said) = report(&nested.to_string()) {
-                samples(said[0].1.clone(), &LevelNames::default(), Timestamp::UNIX_EPOCH);
+                let _ = samples(said[0].1.clone(), &LevelNames::default(), Timestamp::UNIX_EPOCH);
             }
         }
     }

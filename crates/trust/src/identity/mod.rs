@@ -21,7 +21,7 @@ pub use ca::{CertificateAuthority, IssuedCertificate, ServerCertificate};
 pub use csr::{HostKey, csr_for, csr_key};
 pub use error::IdentityError;
 pub use peer::{PeerIdentity, renew_at};
-pub use token::{EnrollmentToken, OperatorToken, TokenError, same_secret};
+pub use token::{EnrollmentToken, OperatorToken, TokenError, new_secret, same_secret};
 
 use aws_lc_rs::digest;
 use lockstep_model::ContentHash;

@@ -156,6 +156,16 @@ impl OperatorToken {
     }
 }
 
+/// 128 random bits in hexadecimal: a secret between processes of one machine.
+///
+/// # Errors
+/// [`IdentityError::Random`].
+pub fn new_secret() -> Result<String, IdentityError> {
+    let mut secret = [0; 16];
+    rand::fill(&mut secret).map_err(|_| IdentityError::Random)?;
+    Ok(hex::encode(secret))
+}
+
 /// True if two secrets, or two hashes of secrets, are the same. How long it takes depends on their lengths alone.
 #[must_use]
 pub fn same_secret(one: &str, other: &str) -> bool {

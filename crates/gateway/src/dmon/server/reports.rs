@@ -61,7 +61,7 @@ impl<D: Hosts> Office<D> {
             works_for: sender.clone(),
         };
         for (host, heard) in said {
-            match self.hear(from, sender.as_ref(), &host, heard).await {
+            match self.hear(sender.as_ref(), &host, heard).await {
                 Ok(()) => {
                     taken.works_for.get_or_insert_with(|| host.clone());
                     taken.hosts.push(host);
@@ -77,13 +77,12 @@ impl<D: Hosts> Office<D> {
 
     async fn hear(
         &self,
-        from: IpAddr,
         sender: Option<&HostName>,
         host: &HostName,
         heard: Vec<Heard>,
     ) -> Result<(), String> {
-        // Who is on this machine, or at an address that is no host's, is a sender because the operator says so.
-        if let Some(sender) = sender.filter(|_| !from.is_loopback())
+        // Who is at an address that is no host's is a sender because the operator says so, of whatever is not ours.
+        if let Some(sender) = sender
             && sender != host
             && !self.desk.watched_by(sender).contains(host)
         {

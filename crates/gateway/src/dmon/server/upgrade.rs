@@ -1,6 +1,6 @@
 //! UPGRADE: orders signed releases. A program in the message is never taken.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use futures_util::stream::{self, StreamExt as _};
 use lockstep_model::{HostName, PackageName};
@@ -19,7 +19,7 @@ impl<D: Hosts> Office<D> {
         host: Option<&HostName>,
         program: bool,
     ) -> String {
-        if !from.is_loopback() {
+        if !is_localhost(from) {
             return refused("UPGRADE is for the server's own machine");
         }
         if program {
@@ -86,4 +86,13 @@ impl<D: Hosts> Office<D> {
         let why = self.desk.explain(host, &package).await?;
         Ok(Some(format!("upgrade {host} refused: {}", one_line(&why))))
     }
+}
+
+/// This machine as it calls itself. Its other loopback addresses are given to others, such as containers and proxies.
+fn is_localhost(address: IpAddr) -> bool {
+    [
+        IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(Ipv6Addr::LOCALHOST),
+    ]
+    .contains(&address)
 }
