@@ -17,3 +17,4 @@ mod rhq;
 mod tls;
 mod updater;
 mod web;
+mod xymon;
