@@ -14,6 +14,7 @@ mod foreman;
 mod foreman_client;
 mod package_repo;
 mod rhq;
+mod seeds;
 mod tls;
 mod updater;
 mod web;
