@@ -10,6 +10,7 @@
 //!   a slot that is here, or `download`, which leads to the bundle's bytes in a file; [`check`] runs what must succeed in
 //!   the slot. [`prepare`] is all of them in turn.
 
+mod brought;
 mod delta;
 mod download;
 mod mirror;
@@ -31,6 +32,7 @@ use lockstep_plan::rollout::{Offer, next_hop};
 use lockstep_plan::update::Order;
 use tracing::{info, warn};
 
+pub(crate) use self::brought::take;
 use self::download::Names;
 use crate::repository::{self, Repository};
 use crate::words;
@@ -175,7 +177,13 @@ pub(crate) async fn listed(
     let mut repository = Repository::open(&place.layout, client, now)
         .await
         .map_err(|error| place.again(words(&error)))?;
-    repository.refresh(client).await.map_err(|error| {
+    // What came with a bundle that was brought is stored already. It may have expired since; then a server may help.
+    let stands = order.brought && repository.refresh_from_stored(&place.layout).await.is_ok();
+    let refreshed = match stands {
+        true => Ok(()),
+        false => repository.refresh(client).await,
+    };
+    refreshed.map_err(|error| {
         let reason = RunReason::NotVerified { why: words(&error) };
         place.again(reason.to_string())
     })?;

@@ -7,7 +7,7 @@
 //! * `supervisor.sock` is served by the supervisor and answers while there is no worker at all.
 //! * `agent.sock` is served by the worker.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -105,6 +105,14 @@ pub enum WorkerRequest {
     Update {
         /// The version.
         to: Option<Version>,
+    },
+    /// Update now to the version that a file holds.
+    UpdateFrom {
+        /// The bundle.
+        bundle: PathBuf,
+        /// A directory with the repository's metadata; without it what the host has stored must list the bundle.
+        #[serde(default)]
+        metadata: Option<PathBuf>,
     },
     /// What does the history hold of an item?
     History(HistoryQuery),

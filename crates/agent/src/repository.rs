@@ -2,13 +2,14 @@
 //! verifies.
 
 use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use lockstep_host::Layout;
 use lockstep_host::fs::{self, Mode};
 use lockstep_host::pid_file::PidFile;
-use lockstep_model::{Delta, PackageName, Platform, Release, Version};
+use lockstep_model::{ContentHash, Delta, PackageName, Platform, Release, Version};
 use lockstep_net::client::{CallError, HttpClient};
 use lockstep_trust::{Fetch, MetadataStore, TrustedRepository};
 use tracing::info;
@@ -28,6 +29,15 @@ pub enum Error {
     /// The machine did not do what was asked.
     #[error(transparent)]
     Host(#[from] lockstep_host::Error),
+    /// No release has these bytes.
+    #[error(
+        "no release of lockstep that the publisher signed has the bytes of the bundle, which hash to {}; newer metadata may list it",
+        hash.short()
+    )]
+    NotListed {
+        /// What they hash to.
+        hash: ContentHash,
+    },
     /// No such release.
     #[error("the repository lists no release {version} of lockstep for {platform}")]
     NoRelease {
@@ -100,6 +110,17 @@ impl Repository {
             .await?)
     }
 
+    /// The same with metadata that lies in a directory, as `release mirror` writes it. It is believed as little as a
+    /// server is.
+    pub(crate) async fn refresh_from(&mut self, dir: &Path) -> Result<(), Error> {
+        Ok(self.trusted.refresh(&FromFiles { dir }, self.now).await?)
+    }
+
+    /// Without anything new: what is stored must verify, and be valid still.
+    pub(crate) async fn refresh_from_stored(&mut self, layout: &Layout) -> Result<(), Error> {
+        self.refresh_from(&layout.tuf_dir()).await
+    }
+
     /// The release behind a target path.
     pub(crate) fn release(&self, target: &str) -> Result<Release, Error> {
         Ok(self.trusted.release(target, self.now)?)
@@ -108,6 +129,16 @@ impl Repository {
     /// What leads to a release from others, the smallest first.
     pub(crate) fn deltas_to(&self, release: &Release) -> Vec<Delta> {
         self.trusted.deltas_to(release)
+    }
+
+    /// The agent's release whose bundle has these bytes.
+    pub(crate) fn of_bytes(&self, hash: ContentHash) -> Result<Release, Error> {
+        let own = PackageName::lockstep();
+        let mut releases = self.trusted.releases().iter();
+        let is_meant = |it: &&Release| it.hash == hash && it.details.package == own;
+        let found = releases.find(is_meant).ok_or(Error::NotListed { hash })?;
+        // Asked once more by its path, where the floor is applied.
+        self.release(&found.target)
     }
 
     /// The agent's release of a version for this host.
@@ -180,5 +211,21 @@ impl Fetch for FromServer<'_> {
             Err(CallError::Refused { status: 404, .. }) => Ok(None),
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+/// Metadata in a directory.
+struct FromFiles<'a> {
+    dir: &'a Path,
+}
+
+impl Fetch for FromFiles<'_> {
+    async fn fetch(
+        &self,
+        name: &str,
+        max: usize,
+    ) -> Result<Option<Vec<u8>>, Box<dyn std::error::Error + Send + Sync>> {
+        // One file of a few kilobytes at a time.
+        Ok(fs::read_capped(&self.dir.join(name), max as u64)?)
     }
 }

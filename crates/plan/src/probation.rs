@@ -7,7 +7,8 @@
 //!   although the version before can (a *witness*, one call made by the old program, says so twice);
 //! * **the surroundings are broken**: the server is overloaded (429, 503) or neither version reaches it. Then the
 //!   candidate waits, and if that takes longer than the patience allows, the old version returns with nothing held
-//!   against the new one;
+//!   against the new one. A version that was brought as a file to a host without a network is judged without one,
+//!   as long as the old version would not reach the server either;
 //! * **nobody can tell yet**: then it waits, and says why.
 //!
 //! All times are counted from the beginning of the probation, by a clock that no administrator can turn.
@@ -218,6 +219,8 @@ impl fmt::Display for Why {
 #[derive(Debug, Clone)]
 pub struct Probation {
     rules: Rules,
+    /// True if the host did not reach its server before either, and nobody asked it to.
+    alone: bool,
     /// The gated items and their levels before the update.
     baseline: BTreeMap<ItemName, Level>,
     sign: Option<Sign>,
@@ -244,6 +247,7 @@ impl Probation {
     pub fn begin(rules: Rules, baseline: BTreeMap<ItemName, Level>) -> Self {
         Self {
             rules,
+            alone: false,
             baseline,
             sign: None,
             last_sign: Duration::ZERO,
@@ -256,6 +260,13 @@ impl Probation {
             worse_since: None,
             flips: 0,
         }
+    }
+
+    /// With `true`: the host did not reach its server before the update either. The candidate then counts as well without
+    /// a server from the moment at which the witness does not reach it, until one does.
+    #[must_use]
+    pub fn alone(self, alone: bool) -> Self {
+        Self { alone, ..self }
     }
 
     /// Takes in what happened at `at` (counted from the beginning) and says what follows. After
@@ -302,12 +313,24 @@ impl Probation {
                 self.flips += 1;
             }
         }
-        let well = !worse && self.link_is_up() && self.samples_taken();
+        self.reckon(at);
+    }
+
+    /// Since when the candidate is well, if it is.
+    fn reckon(&mut self, at: Duration) {
+        let is_linked = self.link_is_up() || self.needs_no_server();
+        let well = is_linked && self.samples_taken() && self.first_worse().is_none();
         self.well_since = if well {
             self.well_since.or(Some(at))
         } else {
             None
         };
+    }
+
+    /// A host that was alone before, and is so still, by the word of the old version.
+    fn needs_no_server(&self) -> bool {
+        let witness = self.last_witness.map(|(_, saw)| saw);
+        self.alone && !self.server_is_busy() && witness == Some(Witness::NotReached)
     }
 
     fn take_witness(&mut self, at: Duration, saw: Witness) {
@@ -317,6 +340,7 @@ impl Probation {
             Witness::Reached => self.witness_reached + 1,
             Witness::NotReached => 0,
         };
+        self.reckon(at);
     }
 
     fn judge(&mut self, at: Duration) -> Verdict {
@@ -387,7 +411,7 @@ impl Probation {
         let Some(sign) = &self.sign else {
             return Why::FirstSign;
         };
-        if !self.link_is_up() {
+        if !self.link_is_up() && !self.needs_no_server() {
             let link = sign.link.clone();
             let surroundings = self.server_is_busy() || link_is_late;
             return if surroundings {

@@ -38,6 +38,10 @@ pub struct Journal {
     /// Levels of the gated items before the change.
     #[serde(default)]
     pub baseline: BTreeMap<ItemName, Level>,
+    /// True if the bundle was brought as a file to a host that did not reach its server then: the new version need not
+    /// reach it either, as long as the old one would not.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub alone: bool,
     /// When the run began.
     pub started_at: Timestamp,
     /// When it entered its step.
@@ -61,6 +65,14 @@ pub struct Order {
     pub generation: u64,
     /// Who gave it.
     pub by: By,
+    /// True if the bundle was brought to the host as a file, by a person: then the list that the host has stored is what
+    /// it is held against, and no server is asked.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub brought: bool,
+}
+
+fn is_false(it: &bool) -> bool {
+    !it
 }
 
 /// Who gave an order.
@@ -87,6 +99,14 @@ impl By {
 }
 
 impl Order {
+    /// Who gave it, in words, for records.
+    fn giver(&self) -> String {
+        match self.brought {
+            true => "a person on the host, who brought the bundle".into(),
+            false => self.by.words(self.generation),
+        }
+    }
+
     /// True if a slot that ran before is made current again: nothing is fetched.
     #[must_use]
     pub fn is_return(&self) -> bool {
@@ -165,6 +185,7 @@ impl Journal {
             step: Step::Fetch,
             interruptions,
             baseline,
+            alone: false,
             started_at: now,
             changed_at: now,
         }
@@ -202,7 +223,7 @@ impl Journal {
             to: Some((&self.order.version).into()),
             hash: Some(self.order.hash),
             generation: self.order.generation,
-            by: self.order.by.words(self.order.generation),
+            by: self.order.giver(),
             phase: self.step.phase(),
             waits: None,
             lock: None,
@@ -550,6 +571,7 @@ pub fn consider(
         length: desired.length,
         generation: desired.generation,
         by: By::Server,
+        brought: false,
     })
 }
 

@@ -324,6 +324,7 @@ fn way_back(layout: &Layout, package: &PackageName, active: Option<&Slot>) -> Re
         length: 0,
         generation: books.wanted()?.generation,
         by: By::Hand,
+        brought: false,
     })
 }
 

@@ -203,6 +203,7 @@ impl Supervisor {
             } else {
                 By::Guard
             },
+            brought: false,
         };
         warn!(from = %current.manifest.version, to = %order.version, %reason, "going back to the version before");
         let id = RunId::new(now, crate::random());
@@ -238,6 +239,7 @@ impl Supervisor {
                 length: 0,
                 generation: 0,
                 by: By::Guard,
+                brought: false,
             };
             let before = Some(previous.version().clone());
             Journal::begin(RunId::new(now, crate::random()), order, before, now)

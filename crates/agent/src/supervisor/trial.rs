@@ -74,7 +74,8 @@ impl Supervisor {
             None => Err(format!("its slot for {} is gone", order.version)),
         };
         fault::point("candidate started");
-        let probation = Probation::begin(self.config.probation.rules(), journal.baseline.clone());
+        let probation = Probation::begin(self.config.probation.rules(), journal.baseline.clone())
+            .alone(journal.alone);
         self.trial = Some(Trial {
             journal,
             probation,

@@ -1,7 +1,9 @@
 //! The worker's answers on the local socket.
 
-use lockstep_model::Version;
-use lockstep_plan::update::{By, Hold, Order};
+use std::path::PathBuf;
+
+use lockstep_model::{Outcome, RunId, Version};
+use lockstep_plan::update::{By, Hold, Order, Step};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -22,6 +24,9 @@ impl Worker {
             WorkerRequest::CheckUpdate => self.ask_server(Ask::Check, answer),
             WorkerRequest::Update { to: None } => self.ask_server(Ask::Update, answer),
             WorkerRequest::Update { to: Some(version) } => self.update_to(version, answer),
+            WorkerRequest::UpdateFrom { bundle, metadata } => {
+                self.update_from(bundle, metadata, answer);
+            }
             WorkerRequest::History(query) => {
                 let past = self.watching.past().clone();
                 tokio::spawn(async move {
@@ -75,6 +80,7 @@ impl Worker {
                         length: release.length,
                         generation,
                         by: By::Hand,
+                        brought: false,
                     };
                     let _ = events.send(Event::Ordered(order, answer)).await;
                 }
@@ -85,12 +91,66 @@ impl Worker {
         });
     }
 
-    /// Begins the run that a person ordered.
-    pub(super) fn ordered(&mut self, order: Order, answer: oneshot::Sender<WorkerAnswer>) {
-        if let Some(run) = self.run.as_ref().filter(|run| !run.is_over()) {
-            let why = Hold::RunInProgress { run: run.id }.to_string();
+    /// Updates to the version that a file holds. It is verified and copied beside the worker's loop, and comes back as an
+    /// order.
+    fn update_from(
+        &mut self,
+        bundle: PathBuf,
+        metadata: Option<PathBuf>,
+        answer: oneshot::Sender<WorkerAnswer>,
+    ) {
+        if let Some(run) = self.in_the_way(true) {
+            let why = Hold::RunInProgress { run }.to_string();
             let _ = answer.send(WorkerAnswer::Refused { why });
             return;
+        }
+        let (place, client) = (self.place(), self.link.client());
+        let (current, events) = (self.version().clone(), self.events.clone());
+        let generation = self.memory.generation;
+        tokio::spawn(async move {
+            let taken = fetch::take(&bundle, metadata.as_deref(), &place, &client).await;
+            let answered = match taken {
+                Ok(release) if release.details.version == current => WorkerAnswer::Nothing {
+                    hold: Hold::UpToDate,
+                },
+                Ok(release) => {
+                    let order = Order {
+                        package: release.details.package.clone(),
+                        version: release.details.version.clone(),
+                        target: release.target.clone(),
+                        hash: release.hash,
+                        length: release.length,
+                        generation,
+                        by: By::Hand,
+                        brought: true,
+                    };
+                    let _ = events.send(Event::Ordered(order, answer)).await;
+                    return;
+                }
+                Err(error) => WorkerAnswer::Refused { why: words(&error) },
+            };
+            let _ = answer.send(answered);
+        });
+    }
+
+    /// The run that another order must wait for. One with a bundle that was brought gives way to the next such one, until
+    /// it is offered: it may wait for metadata that is fresh, which only comes with another stick.
+    fn in_the_way(&self, brought: bool) -> Option<RunId> {
+        let run = self.run.as_ref().filter(|run| !run.is_over())?;
+        let is_at_rest = matches!(run.step, Step::Fetch | Step::Unpack | Step::Preflight);
+        let gives_way = brought && run.order.brought && is_at_rest;
+        (!gives_way).then_some(run.id)
+    }
+
+    /// Begins the run that a person ordered.
+    pub(super) fn ordered(&mut self, order: Order, answer: oneshot::Sender<WorkerAnswer>) {
+        if let Some(run) = self.in_the_way(order.brought) {
+            let why = Hold::RunInProgress { run }.to_string();
+            let _ = answer.send(WorkerAnswer::Refused { why });
+            return;
+        }
+        if self.run.as_ref().is_some_and(|run| !run.is_over()) {
+            self.end_run(Outcome::Postponed, None);
         }
         self.memory.forgive(&order.hash);
         let version = order.version.clone();

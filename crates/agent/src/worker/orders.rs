@@ -10,6 +10,7 @@ use lockstep_host::fault;
 use lockstep_host::run_lock::RunLock;
 use lockstep_model::api::Desired;
 use lockstep_model::{Outcome, PackageName, RunId, RunReason, Version};
+use lockstep_plan::probation::Link as LinkState;
 use lockstep_plan::update::{By, Hold, Journal, Order, Situation, Skipped, Step, consider};
 use tokio::time::Instant;
 use tracing::{error, info, warn};
@@ -203,19 +204,23 @@ impl Worker {
     pub(super) fn fetch(&mut self) {
         let Some(run) = &self.run else { return };
         self.retry = None;
-        let place = Place {
+        self.fetching = Some(Fetching::start(
+            run.clone(),
+            self.place(),
+            self.link.client(),
+            self.events.clone(),
+        ));
+    }
+
+    /// Where releases of the agent are fetched to.
+    pub(super) fn place(&self) -> Place {
+        Place {
             layout: self.layout.clone(),
             current: Some(self.slot.clone()),
             clock: self.clock.clone(),
             retry: self.config.update.retry.duration(),
             mirror: self.config.update.mirror.clone(),
-        };
-        self.fetching = Some(Fetching::start(
-            run.clone(),
-            place,
-            self.link.client(),
-            self.events.clone(),
-        ));
+        }
     }
 
     pub(super) fn retry_in(&self) -> Duration {
@@ -302,8 +307,13 @@ impl Worker {
             .into_iter()
             .filter(|(item, _)| gates.is_gated(item))
             .collect();
+        let is_out_of_reach = matches!(
+            self.link_state,
+            LinkState::Unknown | LinkState::Unreachable { .. }
+        );
         let offered = Journal {
             baseline,
+            alone: run.order.brought && is_out_of_reach,
             ..run.at(Step::Offered, self.clock.now())
         };
         let retry = self.config.update.retry.duration();

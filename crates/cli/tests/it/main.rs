@@ -12,9 +12,11 @@
 )]
 
 mod bench;
+mod brought;
 mod bundles;
 mod candidate;
 mod deltas;
+mod dmon;
 mod followed;
 mod full_disk;
 mod hostile;
@@ -26,6 +28,7 @@ mod operators;
 mod packages;
 mod power_cut;
 mod proxy;
+mod rhq;
 mod rollouts;
 mod runs;
 mod simulate;

@@ -36,10 +36,17 @@ fn sign(link: Link, level: Level) -> Observation {
 
 /// Plays one observation a second, the witness answering as told, until a verdict falls; returns when.
 fn play(
+    each: impl FnMut(u32) -> Observation,
+    witness: impl Fn(u32) -> Witness,
+) -> (u32, Verdict) {
+    play_on(begin(), each, witness)
+}
+
+fn play_on(
+    mut probation: Probation,
     mut each: impl FnMut(u32) -> Observation,
     witness: impl Fn(u32) -> Witness,
 ) -> (u32, Verdict) {
-    let mut probation = begin();
     for second in 0..1000 {
         let at = second * SECOND;
         let mut verdict = probation.observe(at, each(second));
@@ -367,4 +374,56 @@ proptest! {
         }
         prop_assert!(false, "still undecided after 200 s");
     }
+}
+
+/// The same for a host that reached no server before.
+fn play_alone(
+    each: impl FnMut(u32) -> Observation,
+    witness: impl Fn(u32) -> Witness,
+) -> (u32, Verdict) {
+    play_on(begin().alone(true), each, witness)
+}
+
+fn cut_off(_: u32) -> Observation {
+    let why = "no route to host".into();
+    sign(Link::Unreachable { why }, Level::FINE)
+}
+
+#[test]
+fn a_host_without_a_network_proves_a_version_without_one() {
+    // The witness is asked after ten seconds for the first time; from then on the window counts.
+    let (second, verdict) = play_alone(cut_off, |_| Witness::NotReached);
+    assert_eq!((second, verdict), (30, Verdict::Proven));
+    // All else counts as ever.
+    let worse = |second| match second {
+        0..15 => cut_off(second),
+        _ => sign(Link::Unknown, Level::SICK),
+    };
+    let (_, verdict) = play_alone(worse, |_| Witness::NotReached);
+    assert!(matches!(reason(verdict), RunReason::ItemWorse { .. }));
+}
+
+#[test]
+fn it_is_no_excuse_once_the_version_before_would_reach_the_server() {
+    let back_at = |returns: u32| {
+        move |second| match second >= returns {
+            true => Witness::Reached,
+            false => Witness::NotReached,
+        }
+    };
+    for returns in [0, 12, 25] {
+        let (_, verdict) = play_alone(cut_off, back_at(returns));
+        let reason = reason(verdict);
+        assert!(matches!(reason, RunReason::NoCheckIn { .. }), "{returns}: {reason}");
+    }
+    // A server that is there and has too much to do is one to wait for.
+    let busy = |_| sign(Link::Busy { status: 503 }, Level::FINE);
+    let (_, verdict) = play_alone(busy, nobody);
+    assert!(matches!(
+        verdict,
+        Verdict::Return {
+            outcome: Outcome::Postponed,
+            ..
+        }
+    ));
 }

@@ -1,5 +1,6 @@
 //! `lockstep agent update`.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::bail;
@@ -17,7 +18,8 @@ use crate::out;
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  lockstep agent update --check   exit 4 if nothing is to be done\n  \
-    lockstep agent update --to 1.4.0\n\
+    lockstep agent update --to 1.4.0\n  \
+    lockstep agent update --bundle /media/stick/repo/targets/lockstep/1.4.0/HASH.lockstep-1.4.0-linux-x86_64.tar.zst\n\
     A version that is chosen by hand stays until the server gives a newer order."
 )]
 pub(crate) struct Args {
@@ -27,6 +29,12 @@ pub(crate) struct Args {
     /// Update to this version, whatever the server wants
     #[arg(long, value_name = "VERSION")]
     to: Option<Version>,
+    /// Update to the version in this file, without a server; metadata that lists it must lie beside it
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["check", "to"])]
+    bundle: Option<PathBuf>,
+    /// Where that metadata lies: a directory that "release mirror" wrote [default: above the file, or what is stored]
+    #[arg(long, value_name = "DIR", requires = "bundle")]
+    metadata: Option<PathBuf>,
     /// Return as soon as the run has begun
     #[arg(long)]
     no_wait: bool,
@@ -40,9 +48,14 @@ const LOOK: Duration = Duration::from_millis(200);
 /// Orders the update and waits for its end.
 pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     let layout = args.root.layout()?;
-    let request = match (args.check, args.to) {
-        (true, _) => WorkerRequest::CheckUpdate,
-        (false, to) => WorkerRequest::Update { to },
+    let request = match (args.check, args.bundle, args.to) {
+        (true, _, _) => WorkerRequest::CheckUpdate,
+        // A relative path must mean the same to the worker.
+        (false, Some(bundle), _) => WorkerRequest::UpdateFrom {
+            bundle: std::path::absolute(bundle)?,
+            metadata: args.metadata.map(std::path::absolute).transpose()?,
+        },
+        (false, None, to) => WorkerRequest::Update { to },
     };
     match local::ask_worker(&layout, &request).await? {
         WorkerAnswer::Nothing { hold } => {
