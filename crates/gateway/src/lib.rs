@@ -12,6 +12,8 @@
 //! speaks. So a gateway in plain text never overrides what a host with a certificate says of itself, orders nothing that
 //! is not signed, and listens on loopback unless it is told otherwise.
 
+#[cfg(feature = "http")]
+mod askers;
 pub mod config;
 #[cfg(feature = "http")]
 pub mod dlm_engine;

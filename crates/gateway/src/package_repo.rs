@@ -35,14 +35,14 @@ use http::header::{
     IF_NONE_MATCH, IF_RANGE, LAST_MODIFIED, RANGE, RETRY_AFTER,
 };
 use http::{HeaderMap, Method, StatusCode};
-use lockstep_model::api::Facts;
 use lockstep_model::{HostName, Version};
 use tokio::io::AsyncSeekExt as _;
 
 use self::visits::Visits;
+use crate::askers;
 use crate::config::PackageRepo;
 use crate::files::{self, http_date, parse_http_date};
-use crate::seams::{Gateway, Hosts, Offer, Packages, Said, Tree, Trouble};
+use crate::seams::{Gateway, Hosts, Offer, Packages, Tree, Trouble};
 use crate::web;
 
 pub use paths::below;
@@ -317,7 +317,7 @@ impl<D: Hosts + Packages> Server<D> {
             return Ok(served);
         }
         let (package, channel) = (&self.config.package, &self.config.channel);
-        let host = from.and_then(|from| self.desk.at_address(from));
+        let host = askers::who(&*self.desk, from, Gateway::PackageRepo).await?;
         let newest = self.desk.newest(package, channel, host.as_ref()).await?;
         let offer = newest.ok_or_else(|| {
             Refusal::not_found(format!(
@@ -342,15 +342,6 @@ impl<D: Hosts + Packages> Server<D> {
         if !paths::is_package_of(path, &version.to_string()) {
             return;
         }
-        let said = Said {
-            via: Gateway::PackageRepo,
-            facts: Facts::default(),
-            boot_id: String::new(),
-            samples: Vec::new(),
-            installed: vec![(package.clone(), Some(version.clone()))],
-        };
-        if let Err(error) = self.desk.hear(host, said, false).await {
-            tracing::warn!(gateway = "package-repo", %host, %error, "that a host has its package could not be stored");
-        }
+        askers::took(&*self.desk, host, Gateway::PackageRepo, package, version).await;
     }
 }

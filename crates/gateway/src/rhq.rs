@@ -36,13 +36,13 @@ use http::header::{
 use http::{HeaderValue, Method, StatusCode};
 use jiff::Timestamp;
 use lockstep_model::HostName;
-use lockstep_model::api::Facts;
 use tokio::sync::Semaphore;
 
 use self::jar::Known;
+use crate::askers;
 use crate::config::Rhq;
 use crate::files::{self, Opened, http_date};
-use crate::seams::{Gateway, Hosts, Offer, Packages, Said, Tree, Trouble};
+use crate::seams::{Gateway, Hosts, Offer, Packages, Tree, Trouble};
 use crate::web;
 
 pub use jar::{NoJar, NotStamped, STAMP, Stamp, read_stamp};
@@ -264,7 +264,7 @@ impl<D: Hosts + Packages> Server<D> {
                 host: None,
             });
         };
-        let host = from.and_then(|from| self.desk.at_address(from));
+        let host = askers::who(&*self.desk, from, Gateway::Rhq).await?;
         let newest = self
             .desk
             .newest(package, &self.config.channel, host.as_ref());
@@ -309,18 +309,9 @@ impl<D: Hosts + Packages> Server<D> {
     /// A host of the fleet file has taken all of a release. Nothing else is ever heard of an RHQ agent here, so this
     /// has to count as "runs it": the rollout goes on by it.
     async fn tell(&self, served: Served) {
-        let (Some(host), Some(offer)) = (served.host, served.offer) else {
-            return;
-        };
-        let said = Said {
-            via: Gateway::Rhq,
-            facts: Facts::default(),
-            boot_id: String::new(),
-            samples: Vec::new(),
-            installed: vec![(offer.package, Some(offer.version))],
-        };
-        if let Err(error) = self.desk.hear(&host, said, false).await {
-            tracing::warn!(gateway = "rhq", %host, %error, "that a host has its release could not be stored");
+        if let (Some(host), Some(offer)) = (served.host, served.offer) {
+            let (package, version) = (&offer.package, &offer.version);
+            askers::took(&*self.desk, &host, Gateway::Rhq, package, version).await;
         }
     }
 }
