@@ -1,5 +1,7 @@
 //! What machine this is.
 
+mod size;
+
 use std::path::Path;
 
 use lockstep_model::Platform;
@@ -7,6 +9,8 @@ use lockstep_model::api::Facts;
 
 use crate::error::{Error, Result};
 use crate::{Layout, fs};
+
+pub use size::{Size, size};
 
 /// The kernel's identity of this boot: it changes with every restart of the machine (`random(4)`).
 pub fn boot_id() -> Result<String> {
