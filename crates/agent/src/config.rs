@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Error;
 use crate::run::{BundlePermits, PackagePermits};
+use crate::xymon::XymonReport;
 
 /// The contents of `agent.toml`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -65,6 +66,9 @@ pub struct ReportConfig {
     pub every: Interval,
     /// Time between two samples of the items.
     pub sample: Interval,
+    /// `[report.xymon]`: a Xymon server that is told, too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub xymon: Option<XymonReport>,
 }
 
 /// `[update]`: whether and how this host changes its version.
@@ -111,6 +115,7 @@ impl Default for ReportConfig {
         Self {
             every: Interval::from_secs(300),
             sample: Interval::from_secs(60),
+            xymon: None,
         }
     }
 }
@@ -233,6 +238,9 @@ impl AgentConfig {
             return Err(format!(
                 "metrics.listen: {listen} is not a loopback address, as in \"127.0.0.1:9740\""
             ));
+        }
+        if let Some(xymon) = &config.report.xymon {
+            xymon.check()?;
         }
         if let Some(mirror) = &config.update.mirror {
             let schemes = ["https://", "http://"];

@@ -27,6 +27,7 @@ mod state;
 pub mod supervisor;
 mod witness;
 pub mod worker;
+pub mod xymon;
 
 pub use enroll::enroll;
 pub use error::Error;

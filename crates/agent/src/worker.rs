@@ -56,6 +56,7 @@ use crate::config::AgentConfig;
 use crate::gateway::dmon;
 use crate::local::{self, SupervisorAnswer, SupervisorRequest, WorkerAnswer, WorkerRequest};
 use crate::state::State;
+use crate::xymon::Reporter;
 use crate::{Error, Identity, words};
 
 /// How the worker was called by its supervisor.
@@ -139,6 +140,8 @@ struct Worker {
     on_trial: bool,
     watching: Watching,
     figures: Figures,
+    /// Reports to a Xymon server, too.
+    xymon: Reporter,
     /// The port of dmon's client.
     dmon: dmon::Port,
     memory: Memory,
@@ -220,6 +223,7 @@ pub async fn run(options: Options, clock: Clock) -> Result<(), Error> {
         on_trial: options.trial.is_some(),
         watching,
         figures,
+        xymon: Reporter::new(&layout, &identity.host, &version, &clock),
         dmon,
         fetching: None,
         retry: None,
@@ -262,6 +266,10 @@ pub async fn run(options: Options, clock: Clock) -> Result<(), Error> {
         boot_id: machine::boot_id()?,
     };
     worker.resume_run();
+    // A version on probation has enough to show, and the old one's way of telling is still the one in force.
+    if !worker.on_trial {
+        worker.xymon.follow(worker.config.report.xymon.as_ref());
+    }
     worker
         .watching
         .hurry(worker.on_trial.then_some(TRIAL_SAMPLE));
@@ -396,6 +404,7 @@ impl Worker {
             Ok(SupervisorAnswer::SignTaken { proven: true }) if self.on_trial => {
                 self.on_trial = false;
                 self.watching.hurry(None);
+                self.xymon.follow(self.config.report.xymon.as_ref());
                 self.run = self.journal();
                 self.memory = self.state.memory().unwrap_or_else(|_| self.memory.clone());
                 info!(version = %self.slot.manifest.version, "this version has proven itself");
@@ -447,6 +456,9 @@ impl Worker {
                 self.config = config;
                 self.watching.reload(&self.config);
                 self.figures.listen(self.config.metrics.listen);
+                if !self.on_trial {
+                    self.xymon.follow(self.config.report.xymon.as_ref());
+                }
                 self.dmon.listen(&self.config);
                 self.take_identity(self.identity.clone());
                 info!("the configuration was read again");

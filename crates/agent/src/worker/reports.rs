@@ -256,6 +256,7 @@ impl Worker {
         let states = self.watching.states().unwrap_or_default();
         self.figures
             .show(states, &self.link_state, self.reported_at);
+        self.xymon.show(states);
     }
 
     pub(super) fn send_records(&mut self) {

@@ -61,7 +61,7 @@ fn vmstat(body: &[u8], found: &mut Found) {
     let mut rows = all.iter().map(|line| words(line)).filter(|row| {
         row.len() == header.len() && row.last().is_some_and(|word| number::plain(word).is_some())
     });
-    let (Some(_), Some(row)) = (rows.next(), rows.last()) else {
+    let (Some(_), Some(row)) = (rows.next(), rows.next_back()) else {
         return;
     };
     // The same word stands for calls of the system, too, further left.
