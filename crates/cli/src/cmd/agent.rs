@@ -1,6 +1,7 @@
 //! `lockstep agent …`
 
 mod bundle_run;
+mod clientupdate;
 mod enroll;
 mod history;
 mod install;
@@ -54,6 +55,8 @@ pub(crate) enum Command {
     Preflight(preflight::Args),
     /// One run of a package of others: begun by the agent, gone on with after a stop by a person
     BundleRun(bundle_run::Args),
+    /// In place of Xymon's clientupdate: the version of a Xymon client on this host
+    Clientupdate(clientupdate::Args),
     /// The part of the agent that its supervisor starts
     #[command(hide = true)]
     Worker(worker::Args),
@@ -83,6 +86,7 @@ impl Command {
         match self {
             Self::Run(args) => run::run(&args),
             Self::BundleRun(args) => block_on(bundle_run::run(args)),
+            Self::Clientupdate(args) => block_on(clientupdate::run(args)),
             Self::Worker(args) => block_on(worker::run(args)),
             Self::Enroll(args) => block_on(enroll::run(args)),
             Self::Install(args) => install::run(&args),
