@@ -243,7 +243,7 @@ impl<D: Hosts + Locks> Desk<D> {
             LockSaid::Granted(_) => Ok(held_by(StatusCode::CREATED, host.as_str())),
             LockSaid::Refused { code, words } => {
                 let status = match code {
-                    "held" => StatusCode::CONFLICT,
+                    "held" | "turn" => StatusCode::CONFLICT,
                     _ => StatusCode::PRECONDITION_FAILED,
                 };
                 let mut no = No::new(status, words);

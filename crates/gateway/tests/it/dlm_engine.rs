@@ -237,9 +237,7 @@ impl Host {
     }
 
     async fn code(&self) -> i32 {
-        let output = ended(self.start()).await;
-        println!("{}", String::from_utf8_lossy(&output.stderr));
-        output.status.code().unwrap()
+        ended(self.start()).await.status.code().unwrap()
     }
 }
 
@@ -254,13 +252,10 @@ async fn own_name() -> HostName {
 async fn the_real_updater_waits_works_and_gives_the_lock_back() {
     let desk = Desk::new();
     let name = own_name().await;
-    let mut standings = desk.standings.lock().unwrap();
-    standings.insert(name.clone(), Standing::Foreign);
-    standings.insert(
-        HostName::parse("db2.example.org").unwrap(),
-        Standing::Foreign,
-    );
-    drop(standings);
+    for host in [&name, &HostName::parse("db2.example.org").unwrap()] {
+        let mut standings = desk.standings.lock().unwrap();
+        standings.insert(host.clone(), Standing::Foreign);
+    }
     let secure = Secure::serve(gateway(&desk)).await;
     let host = Host::new(
         &secure,
