@@ -1,5 +1,7 @@
 //! What Xymon selects by: names, a star, or a Perl-compatible regular expression.
 
+use std::collections::BTreeSet;
+
 use regex_lite::{Regex, RegexBuilder};
 
 /// A selector as in `HOST=…`: a list of names between commas, `*`, or `%` and an expression.
@@ -34,7 +36,7 @@ impl Selector {
         let names: Vec<String> = names.filter(|name| !name.is_empty()).collect();
         match names.is_empty() {
             true => Err("it names nothing".into()),
-            false => Ok(Self::Names(names)),
+            false => Ok(Self::Names(distinct(names))),
         }
     }
 
@@ -59,6 +61,13 @@ impl Selector {
     }
 }
 
+/// Each text once, in the order in which they stand: lists of a fleet file name nothing twice.
+pub(super) fn distinct(texts: Vec<String>) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    let new = |text: &String| seen.insert(text.clone());
+    texts.into_iter().filter(new).collect()
+}
+
 /// Compiles an expression as Xymon means it.
 pub(super) fn compile(text: &str) -> Result<Regex, String> {
     if text.len() > LONGEST {
@@ -78,7 +87,9 @@ pub(super) fn globs(expression: &str) -> Option<Vec<String>> {
         return None;
     }
     let globs: Option<Vec<String>> = expression.split('|').map(glob).collect();
-    globs.filter(|globs| globs.len() <= MOST_GLOBS)
+    globs
+        .map(distinct)
+        .filter(|globs| globs.len() <= MOST_GLOBS)
 }
 
 fn glob(expression: &str) -> Option<String> {
@@ -151,6 +162,7 @@ mod tests {
         is("www.*.foo.com", &["*www*?foo?com*"]);
         is("^db1$|^db2$", &["db1", "db2"]);
         is("^a.+b$", &["a?*b"]);
+        is("|x|.*|x", &["*", "*x*"]);
         is("^a.*?b$", &["a*b"]);
         for beyond in ["^web[0-9]", "^(a|b)", "ab*", r"^\d", "^a{2}", "a$b"] {
             is(beyond, &[]);

@@ -424,6 +424,20 @@ fn rules_speak_of_whom_they_spoke() {
 }
 
 #[test]
+fn what_a_selector_names_twice_is_named_once() {
+    let imported = with(
+        THREE,
+        Some("[host=^a|^A]\nclientversion:1.0.0\nfile:/x\n"),
+        Some("UP 2h HOST=b.x,B.x,c.x\nUP 3h HOST=%a|A|a\nDISK %^/x|^/x 1 2\n"),
+    );
+    let fleet = parsed(&imported);
+    assert_eq!(judged(&fleet, "b.x", "uptime"), ["sick < 7200s"]);
+    assert_eq!(judged(&fleet, "a.x", "uptime"), ["sick < 10800s"]);
+    assert!(items(&fleet, "a.x").contains(&"file_age:/x".to_owned()));
+    assert_eq!(left(&imported), Vec::<String>::new());
+}
+
+#[test]
 fn sections_count_in_the_order_of_xymon() {
     let imported = with(
         THREE,
@@ -472,4 +486,45 @@ fn sections_count_in_the_order_of_xymon() {
     }
     assert_eq!(left.len(), 6, "{left:#?}");
     assert_commented(&imported);
+}
+
+/// The page about imports shows what really comes out.
+#[test]
+fn the_example_of_the_manual_is_true() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/import.md");
+    let page = std::fs::read_to_string(path).unwrap();
+    let block = |fence: &str| {
+        let (_, rest) = page.split_once(&format!("```{fence}\n")).unwrap();
+        rest.split_once("```").unwrap().0.to_owned()
+    };
+    // The files stand beside each other there; a blank begins the second column.
+    let (mut left, mut right) = (String::new(), String::new());
+    for line in block("text").lines() {
+        let middle = line.char_indices().nth(64).map_or(line.len(), |(at, _)| at);
+        left.push_str(&format!("{}\n", line[..middle].trim_end()));
+        right.push_str(&format!("{}\n", line[middle..].trim_end()));
+    }
+    let (local, analysis) = right.split_once("# analysis.cfg\n").unwrap();
+    let analysis = format!("# analysis.cfg\n{analysis}");
+    let shelf = Shelf::of(&[
+        ("hosts.cfg", &left),
+        ("client-local.cfg", local),
+        ("analysis.cfg", &analysis),
+    ]);
+    let options = Xymon {
+        hosts: Some("hosts.cfg".into()),
+        client_local: Some("client-local.cfg".into()),
+        analysis: Some("analysis.cfg".into()),
+        without_agent: vec![Glob::parse("switch*").unwrap()],
+        ..Xymon::default()
+    };
+    let imported = xymon(&options, &shelf).unwrap();
+    assert_eq!(imported.text, block("toml"));
+    for toml in page.split("```toml\n").skip(1) {
+        let toml = toml.split("```").next().unwrap();
+        assert!(
+            Fleet::parse(vec![("manual".into(), toml.into())]).is_ok(),
+            "{toml}"
+        );
+    }
 }

@@ -153,7 +153,9 @@ fn host(work: &mut Work<'_>, entry: &Entry, said: &Said) {
         work.sheet.hosts.get_mut(entry.index),
         work.known.hosts.get_mut(entry.index),
     ) {
-        host.address = entry.address.map(|address| address.to_string());
+        // The Xymon server calls itself by what no other host can call it.
+        let address = entry.address.filter(|address| !address.is_loopback());
+        host.address = address.map(|address| address.to_string());
         for (key, value) in &said.labels {
             host.labels.insert((*key).to_owned(), value.clone());
         }

@@ -132,6 +132,9 @@ fn host(
             "ranges of addresses are not looked through ({alias})"
         ));
     }
+    if name == ".default." {
+        return Err("its tags are for all hosts that follow: say it of each, or by a group".into());
+    }
     let name = HostName::parse(&name.to_lowercase()).map_err(|error| error.to_string())?;
     let index = places.get(&name).copied();
     for of_host in [position.page_group, position.group].into_iter().flatten() {

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use lockstep_model::{Glob, HostName};
 
-use super::super::expression::Selector;
+use super::super::expression::{Selector, distinct};
 use super::super::sheet::Group;
 use super::Work;
 
@@ -116,6 +116,7 @@ impl Known {
                     .iter()
                     .map(|glob| glob.to_lowercase())
                     .collect();
+                let globs = distinct(globs);
                 let possible =
                     |c: char| matches!(c, 'a'..='z' | '0'..='9' | '.' | '_' | '-' | '*' | '?');
                 let usable = globs.iter().all(|glob| {
