@@ -9,7 +9,9 @@
 //! | connections | `connections` of the configuration, 256; a quarter of them for one address, loopback without limit |
 //! | largest message | 16 MiB; beyond 256 KiB eight at once, so that 192 MiB is the most that messages take |
 //! | time to send one | 5 minutes; 30 s without a byte, or less than 1 KiB/s behind the first 10 s, end it |
+//! | time until an answer begins | 2 minutes; clients give up after 15 s |
 //! | time to take an answer | as long as it takes; 30 s without a byte end it |
+//! | lines of a board | 100,000 |
 //! | memory for what is asked | client messages 64 MiB (256 KiB each), statuses 64 MiB, 1,000 strangers |
 //!
 //! The commands are in [`command`]. What is not Xymon's is closed without a byte; what we do not carry out is closed
@@ -36,6 +38,7 @@ mod wire;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use lockstep_net::tls::TlsAcceptorSource;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
@@ -57,6 +60,10 @@ use crate::text;
 
 /// What `ping` is answered with: tools look for the program's name and the version of the protocol's family.
 const BANNER: &str = concat!("xymond 4.3.30 lockstep ", env!("CARGO_PKG_VERSION"), "\n");
+
+/// How long the server may take until an answer begins. Clients wait for 15 s; whatever is done once and kept for the next
+/// one, such as unpacking a release, may come to its end.
+const LONGEST_WORK: Duration = Duration::from_secs(120);
 
 /// Serves Xymon's clients until `stop` is cancelled. `tls` is spoken to those who ask for it with `starttls`; whenever
 /// `reload` is notified, and at the configured interval, the installation's files are looked at.
@@ -108,7 +115,7 @@ pub async fn serve_within<D: Hosts + Packages>(
 }
 
 /// Looks at the files when it is told to, and from time to time. It never ends.
-async fn watch(home: Home, every: std::time::Duration, reload: Arc<Notify>) {
+async fn watch(home: Home, every: Duration, reload: Arc<Notify>) {
     let mut told = Box::pin(reload.notified());
     loop {
         tokio::select! {
@@ -134,7 +141,7 @@ async fn visit<D: Hosts + Packages>(
 ) {
     let from = from.ip().to_canonical();
     let bounds = &context.bounds;
-    let message = match read(&mut stream, bounds, &context.large).await {
+    let tls = match read(&mut stream, bounds, &context.large).await {
         Ok(Heard::Message(message, _place)) => {
             converse(&context, &mut stream, &message, from).await;
             return;
@@ -145,7 +152,7 @@ async fn visit<D: Hosts + Packages>(
             return;
         }
     };
-    let Some(tls) = message else {
+    let Some(tls) = tls else {
         let _ = send(&mut stream, b"ERR No TLS\n", bounds.idle).await;
         return;
     };
@@ -178,7 +185,12 @@ where
     context.memory().sent(from);
     let command = Command::parse(message);
     let idle = context.bounds.idle;
-    let sent = match carry_out(context, &command, message, from).await {
+    let answer = timeout(LONGEST_WORK, carry_out(context, &command, message, from)).await;
+    let answer = answer.unwrap_or_else(|_| {
+        refused(&command, from, "it took too long");
+        Answer::Nothing
+    });
+    let sent = match answer {
         Answer::Nothing => Ok(0),
         Answer::Bytes(bytes) => send(stream, &bytes, idle)
             .await
@@ -187,7 +199,15 @@ where
     };
     let name = command.name();
     match sent {
-        Ok(bytes) => match command {
+        Ok(bytes) => match &command {
+            Command::Download(file) if bytes > 0 => {
+                // Whole: who got a part has nothing to install.
+                if let Some(id) = file.strip_suffix(".tar") {
+                    context.memory().fetched(from, id);
+                }
+                let file = file.as_ref();
+                tracing::info!(gateway = "xymon", %from, file, bytes, "downloaded");
+            }
             Command::Client | Command::ClientSubmit | Command::Status | Command::Data => {
                 tracing::debug!(gateway = "xymon", %from, command = name, bytes, "heard");
             }
@@ -271,9 +291,6 @@ async fn carry_out<D: Hosts + Packages>(
         Command::Data | Command::FlushFileCache | Command::Unknown => Answer::Nothing,
         Command::Download(name) => match download::find(context, name).await {
             Ok(download) => {
-                if let Some(id) = name.strip_suffix(".tar") {
-                    context.memory().fetched(from, id);
-                }
                 tracing::info!(gateway = "xymon", %from, file = name.as_ref(), "a download begins");
                 Answer::Download(download)
             }

@@ -9,6 +9,9 @@ use super::context::Context;
 use crate::seams::Hosts;
 use crate::xymon::message::Message;
 
+/// Lines of a board, at most. One that is cut would be a wrong one.
+const MOST_LINES: usize = 100_000;
+
 /// `clientlog HOST [section=A,B]`: what its client sent last, and its collectors.
 pub(super) fn client_log<D: Hosts>(
     context: &Context<D>,
@@ -82,8 +85,15 @@ pub(super) async fn board<D: Hosts>(
 ) -> Result<String, String> {
     let criteria = Criteria::parse(criteria)?;
     let rows = rows(context, None).await;
-    let wanted = rows.iter().filter(|row| criteria.wants(row));
-    Ok(wanted.map(|row| criteria.line(row)).collect())
+    let mut wanted = rows.iter().filter(|row| criteria.wants(row));
+    let answer = wanted.by_ref().take(MOST_LINES);
+    let answer = answer.map(|row| criteria.line(row)).collect();
+    if wanted.next().is_some() {
+        return Err(format!(
+            "it would have more than {MOST_LINES} lines: ask for fewer, with host=, test= or color="
+        ));
+    }
+    Ok(answer)
 }
 
 /// The line of `HOST.TEST`.
