@@ -35,3 +35,4 @@ mod simulate;
 mod surroundings;
 mod updates;
 mod world;
+mod xymon;
