@@ -154,7 +154,9 @@ impl Store {
             }
             // Found here, before anything is counted: a name that is taken must not cost a use.
             let taken: Option<String> = query_scalar(
-                "SELECT key FROM hosts WHERE name = $1 AND removed_at IS NULL AND key <> $2",
+                // A host that spoke through a gateway has no key that could be taken from it.
+                "SELECT key FROM hosts WHERE name = $1 AND removed_at IS NULL AND key <> $2 \
+                 AND NOT EXISTS (SELECT host FROM foreign_hosts WHERE host = $1)",
             )
             .bind(host.as_str())
             .bind(&key)

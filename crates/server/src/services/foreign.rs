@@ -5,8 +5,10 @@
 //! is stored after each word of it. Whoever has our agent is a *native* host: what a gateway says of its items is not
 //! taken, since a protocol without certificates must not speak for a host that has one.
 
+mod changes;
 mod kept;
 mod pace;
+mod runs;
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -15,14 +17,17 @@ use jiff::Timestamp;
 use lockstep_gateway::seams::{Gateway, Known, Said, Standing};
 use lockstep_model::api::{EventBatch, Facts, Installed, Report, RunStatus};
 use lockstep_model::{
-    Change, ChangeKind, ContentHash, Event, HostName, Interval, Outcome, PackageName, Phase,
-    Platform, RunId, RunKind, RunReason, RunRecord, Version,
+    Change, ChangeKind, ContentHash, HostName, Interval, PackageName, Platform, Version,
 };
-use lockstep_plan::fitness::{Happened, ItemBook};
+use lockstep_plan::fitness::ItemBook;
 use lockstep_plan::schedule;
 use lockstep_store::{HostRow, NewHost};
 
 pub(crate) use kept::Kept;
+pub(crate) use runs::{begun, failed};
+
+use changes::{numbered, parts};
+use runs::Taken;
 
 use super::orders::installed_of;
 use super::{audit, events, reports};
@@ -385,148 +390,4 @@ pub(crate) fn set_installed(report: &mut Report, package: &PackageName, version:
             proven: true,
         });
     }
-}
-
-/// A change of version that a host has made by itself, as its next word shows.
-struct Taken {
-    package: PackageName,
-    before: Option<Version>,
-    version: Version,
-}
-
-impl Taken {
-    async fn record(
-        self,
-        app: &App,
-        report: &Report,
-        host: &HostName,
-        via: Gateway,
-        now: Timestamp,
-    ) -> Result<RunRecord, Refusal> {
-        let order = super::foreign_orders::order(app, host, report, &self.package, now).await?;
-        let order = order.filter(|order| order.version == self.version);
-        Ok(RunRecord {
-            outcome: Some(Outcome::Done),
-            phase: Phase::Done,
-            hash: order.as_ref().map(|order| order.hash),
-            ..begun(
-                self.package,
-                self.before.as_ref(),
-                Some(&self.version),
-                order.map_or(0, |order| order.generation),
-                via,
-                now,
-            )
-        })
-    }
-}
-
-/// A run that begins now.
-pub(crate) fn begun(
-    package: PackageName,
-    from: Option<&Version>,
-    to: Option<&Version>,
-    generation: u64,
-    via: Gateway,
-    now: Timestamp,
-) -> RunRecord {
-    let mut random = [0; 10];
-    random.fill_with(|| fastrand::u8(..));
-    RunRecord {
-        id: RunId::new(now, random),
-        kind: RunKind::Bundle,
-        package,
-        from: from.map(Into::into),
-        to: to.map(Into::into),
-        hash: None,
-        generation,
-        by: format!("the client of the gateway {via}"),
-        phase: Phase::Apply,
-        waits: None,
-        lock: None,
-        outcome: None,
-        reason: None,
-        started_at: now,
-        at: now,
-        log: String::new(),
-        link: None,
-    }
-}
-
-/// A foreign host was given a version and does not come to it: its run has failed, and the rollout's gates count it.
-pub(crate) async fn failed(
-    app: &App,
-    host: &HostName,
-    via: Gateway,
-    package: &PackageName,
-    version: &Version,
-    why: String,
-    now: Timestamp,
-) -> Result<(), Refusal> {
-    let _turn = app.foreign.turn(host).await;
-    let Some(row) = app
-        .store
-        .host(host)
-        .await?
-        .filter(|row| row.facts.gateway.is_some())
-    else {
-        return Ok(());
-    };
-    let report = report_of(&row, &Kept::default(), now);
-    let order = super::foreign_orders::order(app, host, &report, package, now).await?;
-    let Some(order) = order.filter(|order| order.version == *version) else {
-        return Ok(());
-    };
-    let before = installed_of(&report.installed, package).map(|it| &it.version);
-    let record = RunRecord {
-        phase: Phase::Done,
-        hash: Some(order.hash),
-        outcome: Some(Outcome::Failed),
-        reason: Some(RunReason::HostFailed { why }),
-        ..begun(
-            package.clone(),
-            before,
-            Some(version),
-            order.generation,
-            via,
-            now,
-        )
-    };
-    reports::receive_run(app, host, &record, now).await
-}
-
-fn numbered(host: &HostName, kept: &mut Kept, happened: Vec<Happened>) -> Vec<Event> {
-    let number = |it: Happened| {
-        kept.events += 1;
-        Event {
-            number: kept.events,
-            at: it.at,
-            host: host.clone(),
-            item: it.item,
-            kind: it.kind,
-            from: it.from,
-            to: it.to,
-            value: it.value,
-            why: it.why.to_string(),
-        }
-    };
-    happened.into_iter().map(number).collect()
-}
-
-/// As many batches as its events need.
-fn parts(batch: EventBatch) -> impl Iterator<Item = EventBatch> {
-    let EventBatch {
-        series,
-        events,
-        oldest,
-    } = batch;
-    let chunks: Vec<Vec<Event>> = events
-        .chunks(EventBatch::MOST)
-        .map(<[Event]>::to_vec)
-        .collect();
-    chunks.into_iter().map(move |events| EventBatch {
-        series: series.clone(),
-        events,
-        oldest,
-    })
 }

@@ -31,7 +31,7 @@ pub(crate) async fn acquire(app: &App, ask: &LockAsk, now: Timestamp) -> Result<
     };
     // Whoever has the place already is at work, and is not stopped half-way.
     if let (Turn::NotYet(words), false) = (&turn, has_it) {
-        asker.is_heard(app, now).await?;
+        asker.note_heard(app, now).await?;
         return Ok(LockSaid::Refused {
             code: "not-let-go",
             words: words.clone(),
@@ -53,7 +53,7 @@ pub(crate) async fn acquire(app: &App, ask: &LockAsk, now: Timestamp) -> Result<
             ..
         } => (fence, since, again),
         LockAnswer::Refused { why, .. } => {
-            asker.is_heard(app, now).await?;
+            asker.note_heard(app, now).await?;
             return Ok(LockSaid::Refused {
                 code: locks::code(&why),
                 words: why.to_string(),
@@ -85,7 +85,7 @@ pub(crate) async fn release(
     let who = Holder::Host(ask.host.clone());
     let state = app.store.lock(&ask.lock).await?.unwrap_or_default();
     let Some(grant) = state.held_by(&who) else {
-        asker.is_heard(app, now).await?;
+        asker.note_heard(app, now).await?;
         locks::release(app, &ask.lock, who, None, now).await?;
         return Ok(false);
     };
@@ -94,7 +94,7 @@ pub(crate) async fn release(
     {
         let until = now.checked_add(limit.duration()).unwrap_or(Timestamp::MAX);
         tracing::info!(lock = %ask.lock, host = %ask.host, why, %until, "a host is back and not fine; its place is kept");
-        asker.is_heard(app, now).await?;
+        asker.note_heard(app, now).await?;
         return locks::keep_until_fine(app, &ask.lock, who, until).await;
     }
     let fence = grant.fence;
@@ -269,7 +269,7 @@ impl Asker {
             }
             present.kept.run = Some(run);
         }
-        self.is_heard(app, now).await
+        self.note_heard(app, now).await
     }
 
     /// The host is done: its run ends, and it runs the version that the run was for. `unwell` says why it is not fine.
@@ -309,11 +309,11 @@ impl Asker {
                 }
             }
         }
-        self.is_heard(app, now).await
+        self.note_heard(app, now).await
     }
 
     /// Stores that the host was heard of, and what is kept for it.
-    async fn is_heard(self, app: &App, now: Timestamp) -> Result<(), Refusal> {
+    async fn note_heard(self, app: &App, now: Timestamp) -> Result<(), Refusal> {
         let Some(present) = self.foreign else {
             return Ok(());
         };

@@ -18,6 +18,7 @@ mod explain;
 mod first_start;
 mod fleet;
 mod gates;
+mod gateways;
 mod health;
 mod history;
 mod hostile;
