@@ -15,6 +15,7 @@ mod bench;
 mod brought;
 mod bundles;
 mod candidate;
+mod clientupdate;
 mod deltas;
 mod dmon;
 mod followed;
