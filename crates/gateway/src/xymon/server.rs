@@ -7,7 +7,7 @@
 //! | `readers` may | `xymondboard`, `xymondlog`, `hostinfo`, `clientlog`, `ghostlist`, `senderstats`, `query` |
 //! | both may | `ping`, `flush filecache` |
 //! | connections | `connections` of the configuration, 256; a quarter of them for one address, loopback without limit |
-//! | largest message | 16 MiB; beyond 256 KiB eight at once, so that 192 MiB is the most that messages take |
+//! | largest message | 16 MiB; beyond 256 KiB eight at once: 192 MiB in all, and while they grow at most twice that |
 //! | time to send one | 5 minutes; 30 s without a byte, or less than 1 KiB/s behind the first 10 s, end it |
 //! | time until an answer begins | 2 minutes; clients give up after 15 s |
 //! | time to take an answer | as long as it takes; 30 s without a byte end it |
