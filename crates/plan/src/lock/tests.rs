@@ -731,7 +731,14 @@ fn ghosts_have_evidence() {
 fn a_place_is_kept_for_one_who_is_done_and_another_request_takes_that_back() {
     let fleet = Fleet { hosts: &[] };
     let rule = LockRule::default();
-    let (state, _) = acquire(&rule, &LockState::default(), &host("db1"), &peeks(), &fleet, at(0));
+    let (state, _) = acquire(
+        &rule,
+        &LockState::default(),
+        &host("db1"),
+        &peeks(),
+        &fleet,
+        at(0),
+    );
     let (state, was_held) = steady(&state, &host("db1"), at(100));
     assert!(was_held);
     // A second word does not prolong it, and nobody else gets the place meanwhile.
