@@ -35,10 +35,7 @@ fn sign(link: Link, level: Level) -> Observation {
 }
 
 /// Plays one observation a second, the witness answering as told, until a verdict falls; returns when.
-fn play(
-    each: impl FnMut(u32) -> Observation,
-    witness: impl Fn(u32) -> Witness,
-) -> (u32, Verdict) {
+fn play(each: impl FnMut(u32) -> Observation, witness: impl Fn(u32) -> Witness) -> (u32, Verdict) {
     play_on(begin(), each, witness)
 }
 
@@ -414,7 +411,10 @@ fn it_is_no_excuse_once_the_version_before_would_reach_the_server() {
     for returns in [0, 12, 25] {
         let (_, verdict) = play_alone(cut_off, back_at(returns));
         let reason = reason(verdict);
-        assert!(matches!(reason, RunReason::NoCheckIn { .. }), "{returns}: {reason}");
+        assert!(
+            matches!(reason, RunReason::NoCheckIn { .. }),
+            "{returns}: {reason}"
+        );
     }
     // A server that is there and has too much to do is one to wait for.
     let busy = |_| sign(Link::Busy { status: 503 }, Level::FINE);
