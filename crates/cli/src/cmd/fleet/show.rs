@@ -137,9 +137,11 @@ fn followed(followed: &Followed) -> Vec<String> {
 
 fn said(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
-        Some((key @ ("os" | "kernel" | "platform" | "gateway"), value)) => Ok((key.into(), value.into())),
+        Some((key @ ("os" | "kernel" | "platform" | "gateway"), value)) => {
+            Ok((key.into(), value.into()))
+        }
         _ => Err(
-            "a host says os, kernel or platform of itself, as in os=\"Debian GNU/Linux 13\"".into(),
+            "a host says os, kernel, platform or gateway of itself, as in os=\"Debian GNU/Linux 13\"".into(),
         ),
     }
 }
