@@ -6,10 +6,10 @@ use lockstep_fleet::Fleet;
 use lockstep_model::HostName;
 use lockstep_trust::{Role, bundle, releases_of, stated};
 
-use crate::gateways::used;
+use crate::gateways::{Target, used};
 
-/// All of them by name.
-pub const TARGETS: &[(&str, fn(&[u8]))] = &[
+/// All of them.
+pub(crate) const TARGETS: &[Target] = &[
     ("bundle", bundle),
     ("fleet_file", fleet_file),
     ("metadata", metadata),

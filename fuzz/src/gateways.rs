@@ -27,8 +27,11 @@ use lockstep_model::{
     LevelNames, Need, PackageName, PackageVersion, Platform, Quantity, Range, Spread, Version,
 };
 
-/// All of them by name.
-pub const TARGETS: &[(&str, fn(&[u8]))] = &[
+/// A target by its name.
+pub(crate) type Target = (&'static str, fn(&[u8]));
+
+/// All of them.
+pub(crate) const TARGETS: &[Target] = &[
     ("alerts_query", alerts_query),
     ("bundle_manifest", bundle_manifest),
     ("client_local", client_local),

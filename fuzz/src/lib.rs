@@ -1,7 +1,7 @@
 //! What each fuzz target does with its input. See docs/fuzzing.md.
 
-pub mod files;
-pub mod gateways;
+mod files;
+mod gateways;
 
 /// Runs a target on one input.
 ///
