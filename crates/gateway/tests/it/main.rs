@@ -9,6 +9,7 @@
 mod desk;
 mod desk_locks;
 mod dlm_engine;
+mod dmon;
 mod fleetlock;
 mod foreman;
 mod foreman_client;
