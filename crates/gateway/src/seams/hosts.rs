@@ -157,15 +157,6 @@ pub trait Hosts: Send + Sync + 'static {
         most: u32,
     ) -> impl Future<Output = Result<Vec<EventSaid>, Trouble>> + Send;
 
-    /// An item's history over the last `back`, asked of the host itself, as times and values, oldest first; at most 200
-    /// points. A host that is not connected is [`Trouble::Busy`].
-    fn history(
-        &self,
-        host: &HostName,
-        item: &ItemName,
-        back: lockstep_model::Interval,
-    ) -> impl Future<Output = Result<Vec<(Timestamp, Option<f64>)>, Trouble>> + Send;
-
     /// Asks hosts that are connected to report now; the number of those that were asked. None stands for all.
     fn hint(&self, host: Option<&HostName>) -> impl Future<Output = Result<usize, Trouble>> + Send;
 

@@ -14,8 +14,7 @@ use lockstep_gateway::seams::{
     Trouble, Wanted,
 };
 use lockstep_model::{
-    ChannelName, ContentHash, HostName, Interval, ItemName, PackageName, Series, Version, View,
-    Work,
+    ChannelName, ContentHash, HostName, ItemName, PackageName, Series, Version, View, Work,
 };
 
 use crate::desk_locks::Book;
@@ -231,18 +230,6 @@ impl Hosts for Desk {
                 && since.is_none_or(|since| it.stored_at >= since)
         });
         Ok(meant.take(most as usize).cloned().collect())
-    }
-
-    async fn history(
-        &self,
-        host: &HostName,
-        _item: &ItemName,
-        _back: Interval,
-    ) -> Result<Vec<(Timestamp, Option<f64>)>, Trouble> {
-        Err(Trouble::Busy {
-            why: format!("{host} is not connected"),
-            retry_after: Duration::from_secs(10),
-        })
     }
 
     async fn hint(&self, host: Option<&HostName>) -> Result<usize, Trouble> {

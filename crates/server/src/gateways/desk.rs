@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use lockstep_gateway::seams::{
     EventSaid, Gateway, Green, HostSaid, Hosts, Known, LockAsk, LockSaid, LockSeen, LockSeenHolder,
     Locks, Offer, Packages, Said, Ticket, Tree, Trouble, Wanted,
@@ -11,8 +11,8 @@ use lockstep_gateway::seams::{
 use lockstep_model::api::Updates;
 use lockstep_model::api::operator::LockView;
 use lockstep_model::{
-    ChannelName, HistoryQuery, HostName, Interval, ItemName, LockName, PackageName, Platform,
-    ProblemKind, Release, RolloutState, Series, Span, Version, View, Work,
+    ChannelName, HistoryQuery, HostName, ItemName, LockName, PackageName, Platform, ProblemKind,
+    Release, RolloutState, Series, Span, Version, View, Work,
 };
 use lockstep_store::EventFilter;
 
@@ -121,32 +121,6 @@ impl Hosts for Desk {
             event: stored.event,
         });
         Ok(said.collect())
-    }
-
-    async fn history(
-        &self,
-        host: &HostName,
-        item: &ItemName,
-        back: Interval,
-    ) -> Result<Vec<(Timestamp, Option<f64>)>, Trouble> {
-        let now = self.0.now();
-        let length = SignedDuration::try_from(back.duration()).unwrap_or(SignedDuration::MAX);
-        let query = HistoryQuery {
-            host: None,
-            item: item.clone(),
-            span: Span::Between {
-                from: now.checked_sub(length).unwrap_or(Timestamp::MIN),
-                to: now,
-            },
-            points: Some(200),
-        };
-        let view = history::of(&self.0, host, query, now)
-            .await
-            .map_err(trouble)?;
-        let points = view.series.buckets.into_iter();
-        Ok(points
-            .map(|bucket| (bucket.at, Some(bucket.mean)))
-            .collect())
     }
 
     async fn view(&self, host: &HostName, item: &ItemName, view: View) -> Result<Series, Trouble> {

@@ -5,7 +5,7 @@
 //! rollout's version, and its end is what the rollout's gates look at. The lock itself is the same as everybody's.
 
 use jiff::Timestamp;
-use lockstep_gateway::seams::{Green, LockAsk, LockGiven, LockSaid};
+use lockstep_gateway::seams::{Gateway, Green, LockAsk, LockGiven, LockSaid};
 use lockstep_model::api::{Facts, LockAnswer, LockRequest, Report};
 use lockstep_model::{
     Holder, HostName, Level, LockHolder, LockName, Outcome, Phase, RunLock, RunReason, RunRecord,
@@ -42,7 +42,9 @@ pub(crate) async fn acquire(app: &App, ask: &LockAsk, now: Timestamp) -> Result<
         reason: reason(ask, &turn),
         run: run.as_ref().map(|run| run.id),
         boot_id: None,
-        wait: true,
+        // A turn in the queue is for those who keep asking every minute. Others ask every five or never again, and would
+        // keep a free place from everybody while nobody takes it.
+        wait: ask.via == Gateway::ForemanDlm,
     };
     let answer = locks::acquire(app, &ask.lock, who, request, now).await?;
     let (fence, since, again) = match answer {
