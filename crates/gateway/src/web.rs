@@ -36,7 +36,7 @@ pub(crate) fn bounded(
             async move {
                 let from = address(&request);
                 if !from.is_some_and(|from| senders.admit(from)) {
-                    tracing::info!(gateway, from = ?from, "refused: it is not among the senders");
+                    tracing::info!(gateway, from = from.map(tracing::field::display), "refused: it is not among the senders");
                     return StatusCode::FORBIDDEN.into_response();
                 }
                 let Ok(_place) = places.try_acquire() else {
@@ -46,7 +46,7 @@ pub(crate) fn bounded(
                 let answer = tokio::time::timeout(LONGEST, next.run(request)).await;
                 let answer = answer.unwrap_or_else(|_| busy());
                 let status = answer.status().as_u16();
-                tracing::info!(gateway, from = ?from, %method, path, status, "asked");
+                tracing::info!(gateway, from = from.map(tracing::field::display), %method, path, status, "asked");
                 answer
             }
         }))

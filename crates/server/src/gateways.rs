@@ -12,7 +12,7 @@ use lockstep_gateway::seams::Gateway;
 use lockstep_gateway::{dlm_engine, dmon, fleetlock, foreman, package_repo, rhq, xymon};
 use lockstep_net::tls::{self, ClientAuth, Door, ServerIdentity, TlsAcceptorSource};
 use tokio::net::TcpListener;
-use tracing::level_filters::LevelFilter;
+use tracing::Level;
 
 use crate::app::App;
 use crate::config::ServerConfig;
@@ -191,7 +191,20 @@ fn about(app: &App) -> About {
         version: app.version.to_string(),
         hostname: names.first().cloned().unwrap_or_default(),
         log: "standard error".into(),
-        log_level: LevelFilter::current().to_string(),
+        log_level: log_level().into(),
+    }
+}
+
+/// How much of this program is logged.
+fn log_level() -> &'static str {
+    if tracing::enabled!(Level::TRACE) {
+        "trace"
+    } else if tracing::enabled!(Level::DEBUG) {
+        "debug"
+    } else if tracing::enabled!(Level::INFO) {
+        "info"
+    } else {
+        "warn"
     }
 }
 

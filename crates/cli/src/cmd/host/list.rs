@@ -33,6 +33,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
             host.name.to_string(),
             if let Some(via) = &host.via {
                 format!("(watched by {via})")
+            } else if let Some(gateway) = &host.gateway {
+                format!("(by {gateway})")
             } else if host.proven || host.version.is_none() {
                 version
             } else {

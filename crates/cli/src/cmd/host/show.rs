@@ -44,14 +44,18 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     let probation = if host.proven { "" } else { ", on probation" };
     out::line(format_args!("host       {} ({})", host.name, host.level));
     out::line(format_args!("system     {}", host.os));
-    out::line(format_args!(
-        "version    {}{probation}",
-        out::or_dash(host.version.as_ref())
-    ));
-    out::line(format_args!(
-        "wanted     {}",
-        out::or_dash(host.desired.as_ref())
-    ));
+    if let Some(gateway) = &host.gateway {
+        out::line(format_args!("speaks by  {gateway}"));
+    } else {
+        out::line(format_args!(
+            "version    {}{probation}",
+            out::or_dash(host.version.as_ref())
+        ));
+        out::line(format_args!(
+            "wanted     {}",
+            out::or_dash(host.desired.as_ref())
+        ));
+    }
     for installed in &host.packages {
         let probation = if installed.proven {
             ""
