@@ -24,6 +24,7 @@ mod hostile;
 mod local;
 mod locks;
 mod mirrors;
+mod mixed;
 mod monitoring;
 mod operators;
 mod packages;

@@ -1,8 +1,10 @@
 //! Debian's Xymon clients under a rollout: a real server, and the client as it is.
 
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+pub(crate) mod client;
+
+use std::process::Command;
+
+use client::{Client, lay_out_package};
 
 use crate::world::{World, eventually, free_port};
 
@@ -23,25 +25,6 @@ const HOSTS: [(&str, &str); 2] = [
     ("web1.example.org", "127.0.0.5"),
     ("web2.example.org", "127.0.0.6"),
 ];
-
-/// What the client's own installation consists of.
-const PROGRAMS: [&str; 5] = [
-    "clientupdate",
-    "logfetch",
-    "xymon",
-    "xymonclient.sh",
-    "xymonclient-linux.sh",
-];
-
-fn copy_programs(to: &Path) {
-    let from = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../target/parts/xymon/usr/lib/xymon/client/bin");
-    std::fs::create_dir_all(to).unwrap();
-    for name in PROGRAMS {
-        let copied = std::fs::copy(from.join(name), to.join(name));
-        copied.expect("scripts/parts unpacks Xymon's client");
-    }
-}
 
 struct Xymon {
     world: World,
@@ -72,10 +55,7 @@ impl Xymon {
 
     fn promotes(&self, version: &str) {
         let name = format!("xymon-{version}");
-        let tree = self.world.path(&name);
-        copy_programs(&tree.join("bin"));
-        std::fs::create_dir(tree.join("etc")).unwrap();
-        std::fs::write(tree.join("etc/news"), version).unwrap();
+        lay_out_package(&self.world.path(&name), version);
         let bundle = format!("{name}.tar.zst");
         let world = &self.world;
         let of = ["--package", "xymon-client", "--version", version];
@@ -94,18 +74,7 @@ impl Xymon {
 
     fn client(&self, host: &'static str) -> Client {
         let home = self.world.path(&format!("home-{host}"));
-        copy_programs(&home.join("bin"));
-        for directory in ["etc", "tmp", "logs", "path"] {
-            std::fs::create_dir(home.join(directory)).unwrap();
-        }
-        // The script measures in the background for five minutes, and waits five seconds for what it measured before.
-        for idle in ["vmstat", "sleep"] {
-            let path = home.join("path").join(idle);
-            std::fs::write(&path, "#!/bin/sh\nexit 0\n").unwrap();
-            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
-        }
-        let port = self.port;
-        Client { home, host, port }
+        Client::install(home, host, self.port, "xymon-client")
     }
 
     /// Says something as a client at an address would, and hears the answer.
@@ -142,51 +111,6 @@ impl Xymon {
             first.is_some()
         });
         first.unwrap()
-    }
-}
-
-struct Client {
-    home: PathBuf,
-    host: &'static str,
-    port: u16,
-}
-
-impl Client {
-    /// One round of its script, as it is started every five minutes. It reports, and updates itself if it is told to.
-    fn round(&self) {
-        let mut command = Command::new(self.home.join("bin/xymonclient.sh"));
-        let path = self.home.join("path");
-        command
-            .current_dir(&self.home)
-            .env_clear()
-            .env(
-                "PATH",
-                format!("{}:/usr/bin:/bin:/usr/sbin:/sbin", path.display()),
-            )
-            .env("XYMONHOME", &self.home)
-            .env("XYMONTMP", self.home.join("tmp"))
-            .env("XYMON", self.home.join("bin/xymon"))
-            .env("XYMSRV", "127.0.0.1")
-            .env("XYMONDPORT", self.port.to_string())
-            .env("MACHINE", self.host.replace('.', ","))
-            .env("MACHINEDOTS", self.host)
-            .env("SERVEROSTYPE", "linux")
-            .env("CONFIGCLASS", "linux")
-            .stdin(Stdio::null());
-        let output = command.output().unwrap();
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{}: {said}", self.host);
-    }
-
-    fn has(&self, version: &str) -> bool {
-        let read = |name: &str| std::fs::read_to_string(self.home.join(name)).unwrap_or_default();
-        let says = read("etc/clientversion.cfg") == format!("xymon-client-{version}");
-        assert_eq!(
-            says,
-            read("etc/news") == version,
-            "what it says is what it has"
-        );
-        says
     }
 }
 
