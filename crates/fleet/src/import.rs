@@ -1,6 +1,6 @@
 //! Configuration of other monitors, translated to a fleet file.
 //!
-//! [`xymon`] reads `hosts.cfg`, `client-local.cfg` and `analysis.cfg` of a Xymon server, [`dmon`] the configuration and
+//! [`xymon()`] reads `hosts.cfg`, `client-local.cfg` and `analysis.cfg` of a Xymon server, [`dmon()`] the configuration and
 //! the work configuration of the distributed monitor dmon. Both give an [`Imported`]: a fleet file that
 //! [`Fleet::parse`] has found no mistake in, how much was taken over, and every part of a line that was not, with its
 //! place and the reason. What was not taken over also stands in the fleet file, as a comment where it belongs.

@@ -70,7 +70,7 @@ async fn done(args: Args) -> anyhow::Result<()> {
     };
     let home = Home::open(&home, &layout)?;
     if args.level {
-        out::line(&home.version()?.unwrap_or_default());
+        out::line(home.version()?.unwrap_or_default());
         return Ok(());
     }
     let Some(version) = args.update else {
