@@ -92,6 +92,11 @@ pub(crate) async fn decide(app: &App) -> Result<(), Error> {
     // One look at a time: two would compute the same and one of them be refused.
     let mut office = app.decider.office.lock().await;
     let now = app.now();
+    // Each server gives places of locks by who is silent, whether it decides or not.
+    app.foreign
+        .look(app)
+        .await
+        .map_err(Error::database("reading who speaks through gateways"))?;
     let Some(lease) = lease(app, &mut office.held, now).await? else {
         return Ok(());
     };
@@ -102,10 +107,6 @@ pub(crate) async fn decide(app: &App) -> Result<(), Error> {
             "the repository's freshness could not be signed anew"
         );
     }
-    app.foreign
-        .look(app)
-        .await
-        .map_err(Error::database("reading who speaks through gateways"))?;
     if let Err(refusal) = foreign_locks::settle(app, now).await {
         tracing::error!(
             ?refusal,
