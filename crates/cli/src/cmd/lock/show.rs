@@ -110,6 +110,11 @@ fn held(view: &LockView, holder: &LockHolder, now: Timestamp) -> Vec<String> {
             out::ago(holder.renewed_at, now)
         ));
     }
+    if let Some(until) = holder.steady_until {
+        lines.push(format!(
+            "  done: its place is free when it is fine, at {until:.0} at the latest"
+        ));
+    }
     if let Some(ghost) = words::ghost_of(view, &holder.holder) {
         lines.push(format!("  ghost: {}", ghost.ghost));
         let safe = words::safe(view.lock.name.as_str(), ghost);
@@ -171,7 +176,7 @@ pub(super) mod tests {
             reason: "os".into(),
             run: Some(run()),
             boot_id: Some("boot-1".into()),
-            steady_until: None,
+            steady_until: Some(at(2000)),
         };
         let ann = LockHolder {
             holder: Holder::Operator("ann o'brien".into()),
@@ -274,6 +279,7 @@ held by   web1 for 16 min, since 1970-01-01T00:00:00Z, grant 7
             for: os
             run: 019b0a5c-2d00-7abc-8def-0123456789ab
             boot: boot-1
+            done: its place is free when it is fine, at 1970-01-01T00:33:20Z at the latest
             ghost: run 019b0a5c-2d00-7abc-8def-0123456789ab has stopped: 30-disk of phase apply failed: exit status: 1
             safe: lockstep run show 019b0a5c-2d00-7abc-8def-0123456789ab
                   then: lockstep run retry 019b0a5c-2d00-7abc-8def-0123456789ab
