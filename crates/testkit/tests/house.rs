@@ -103,7 +103,7 @@ fn the_directions_have_no_circle() {
 
 #[test]
 fn foreign_names_stay_in_one_room() {
-    let rooms: [(&str, &[&str]); 12] = [
+    let rooms: [(&str, &[&str]); 14] = [
         ("sqlx", &["store", "history"]),
         ("sigstore-tuf", &["trust"]),
         ("rcgen", &["trust"]),
@@ -115,6 +115,8 @@ fn foreign_names_stay_in_one_room() {
         ("procfs", &["probe"]),
         ("axum", &["server", "gateway"]),
         ("lettre", &["notify"]),
+        ("md-5", &["gateway"]),
+        ("zip", &["gateway"]),
         ("snmp2", &["probe"]),
     ];
     for (name, manifest) in manifests() {

@@ -93,6 +93,8 @@ async fn one(
         .map(|run| &run.record)
         .filter(|record| record.package == *package)
         .collect();
+    // A host that asks for locks alone comes when it wants to.
+    let reports = app.foreign.interval(&host.name).is_none();
     let said = rollout::explain(&Asked {
         follow,
         updates: orders.updates,
@@ -116,7 +118,7 @@ async fn one(
             .as_ref()
             .and_then(|report| report.kept.iter().find(|it| it.package == *package)),
         last_seen: host.last_seen,
-        next_report: host.last_seen.and_then(|seen| {
+        next_report: host.last_seen.filter(|_| reports).and_then(|seen| {
             seen.checked_add(app.report_interval(&host.name).duration())
                 .ok()
         }),
