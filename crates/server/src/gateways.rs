@@ -63,6 +63,12 @@ fn start(
     let desk = Arc::new(Desk(Arc::clone(app)));
     let tables = app.config.gateway.clone();
     let of_table = "a gateway that listens has its table";
+    let over_http = |listener| Http {
+        gateway,
+        listener,
+        app,
+        supervise,
+    };
     match gateway {
         Gateway::Xymon => {
             let config = tables.xymon.expect(of_table);
@@ -89,28 +95,20 @@ fn start(
             let door = maybe_tls(config.cert.as_deref(), config.key.as_deref(), app)?;
             let connections = config.connections;
             let routes = dlm_engine::routes(config, secrets, desk);
-            http(gateway, listener, door, routes, connections, app, supervise);
+            over_http(listener).serve(door, routes, connections);
         }
         Gateway::Fleetlock => {
             let config = tables.fleetlock.expect(of_table);
             let door = maybe_tls(config.cert.as_deref(), config.key.as_deref(), app)?;
             let connections = config.connections;
             let routes = fleetlock::routes(config, desk);
-            http(gateway, listener, door, routes, connections, app, supervise);
+            over_http(listener).serve(door, routes, connections);
         }
         Gateway::Rhq => {
             let config = tables.rhq.expect(of_table);
             let connections = config.connections;
             let routes = rhq::routes(config, desk);
-            http(
-                gateway,
-                listener,
-                Door::Plain,
-                routes,
-                connections,
-                app,
-                supervise,
-            );
+            over_http(listener).serve(Door::Plain, routes, connections);
         }
         Gateway::ForemanDlm => {
             let config = tables.foreman_dlm.expect(of_table);
@@ -120,42 +118,36 @@ fn start(
             let door = Door::Tls(source(&config.cert, &config.key, &auth, app)?);
             let connections = config.connections;
             let routes = foreman::routes(config, desk);
-            http(gateway, listener, door, routes, connections, app, supervise);
+            over_http(listener).serve(door, routes, connections);
         }
         Gateway::PackageRepo => {
             let config = tables.package_repo.expect(of_table);
             let connections = config.connections;
             let routes = package_repo::routes(config, desk);
-            http(
-                gateway,
-                listener,
-                Door::Plain,
-                routes,
-                connections,
-                app,
-                supervise,
-            );
+            over_http(listener).serve(Door::Plain, routes, connections);
         }
     }
     Ok(())
 }
 
-/// Serves a gateway's routes.
-fn http(
+/// A gateway over HTTP that is about to serve.
+struct Http<'a> {
     gateway: Gateway,
     listener: TcpListener,
-    door: Door,
-    routes: Router,
-    connections: usize,
-    app: &App,
-    supervise: &Supervisor,
-) {
-    let limits = tls::Limits {
-        connections,
-        ..tls::Limits::default()
-    };
-    let serve = tls::serve(listener, door, routes, limits, app.stop.clone());
-    supervise.run(gateway.as_str(), serve);
+    app: &'a App,
+    supervise: &'a Supervisor,
+}
+
+impl Http<'_> {
+    fn serve(self, door: Door, routes: Router, connections: usize) {
+        let limits = tls::Limits {
+            connections,
+            ..tls::Limits::default()
+        };
+        let stop = self.app.stop.clone();
+        let serve = tls::serve(self.listener, door, routes, limits, stop);
+        self.supervise.run(self.gateway.as_str(), serve);
+    }
 }
 
 /// TLS where the operator has a certificate for it.

@@ -172,7 +172,10 @@ impl Server {
             .await
             .map_err(Error::database("reading who speaks through gateways"))?;
         let gateway_addrs = gateways.addresses();
-        gateways.serve(&app, &supervise)?;
+        // What was started so far must not go on without a server.
+        gateways
+            .serve(&app, &supervise)
+            .inspect_err(|_| app.stop.cancel())?;
         let service = agent_api::routes(&app);
         let serve = tls::serve(
             agents.listener,

@@ -64,8 +64,7 @@ fn a_fleet_of_dmon_meets_our_server_and_our_agents() {
     let world = World::start_with(&format!(
         "gateway.dmon = {{ listen = \"127.0.0.1:{server}\", client_port = {client} }}"
     ));
-    std::fs::write(world.path("server/fleet.toml"), FLEET).unwrap();
-    world.must(&["fleet", "reload"]);
+    world.fleet(FLEET);
     let mut host = host_with_port(&world, "web1", client, server);
 
     let pong = "COMMAND PING\nPONG from Server\nCOMMAND DONE\n";

@@ -73,8 +73,7 @@ impl Loft {
     }
 
     fn puts_in_force(&self, text: &str) {
-        std::fs::write(self.world.path("server/fleet.toml"), text).unwrap();
-        self.world.must(&["fleet", "reload"]);
+        self.world.fleet(text);
     }
 
     fn promote(&self, version: &str, channel: &str) -> Output {

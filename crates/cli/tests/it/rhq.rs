@@ -35,8 +35,7 @@ impl Rhq {
         let world = World::start_with(&format!(
             "gateway.rhq = {{ listen = \"127.0.0.1:{port}\", package = \"rhq-agent\" }}"
         ));
-        std::fs::write(world.path("server/fleet.toml"), FLEET).unwrap();
-        world.must(&["fleet", "reload"]);
+        world.fleet(FLEET);
         Self { world, port }
     }
 
@@ -53,13 +52,8 @@ impl Rhq {
         zip.args(["-m", "zipfile", "-c", "rhq-enterprise-agent.jar"]);
         zip.arg(stamp.file_name().unwrap()).current_dir(&tree);
         assert!(zip.status().unwrap().success());
-        let (bundle, tree) = (format!("rhq-{version}.tar.zst"), format!("rhq-{version}"));
-        let of = ["--package", "rhq-agent", "--version", version];
-        let build = [&["release", "build", &tree, "-o", &bundle], &of[..]].concat();
-        let world = &self.world;
-        world.must(&[&build[..], &["--platform", "any"]].concat());
-        world.must(&["release", "publish", &bundle, "--keys", "keys"]);
-        world.must(&["release", "promote", "rhq-agent", version, "--to", "stable"]);
+        let tree = format!("rhq-{version}");
+        self.world.promote_tree("rhq-agent", version, &tree);
     }
 
     /// What wget gets from an address; none if it was refused.

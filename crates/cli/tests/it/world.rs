@@ -174,6 +174,22 @@ impl World {
         ]);
     }
 
+    /// Has a fleet file taken over.
+    pub(crate) fn fleet(&self, text: &str) {
+        std::fs::write(self.path("server/fleet.toml"), text).unwrap();
+        self.must(&["fleet", "reload"]);
+    }
+
+    /// Builds a package of others from a tree, for every platform, publishes and promotes it.
+    pub(crate) fn promote_tree(&self, package: &str, version: &str, tree: &str) {
+        let bundle = format!("{tree}.tar.zst");
+        let of = ["--package", package, "--version", version];
+        let build = ["release", "build", tree, "-o", &bundle, "--platform", "any"];
+        self.must(&[&build[..], &of[..]].concat());
+        self.must(&["release", "publish", &bundle, "--keys", "keys"]);
+        self.must(&["release", "promote", package, version, "--to", "stable"]);
+    }
+
     /// Points the channel at a version.
     pub(crate) fn promote(&self, version: &str) {
         self.must(&["release", "promote", "lockstep", version, "--to", "stable"]);

@@ -37,8 +37,7 @@ impl Xymon {
         let world = World::start_with(&format!(
             "gateway.xymon = {{ listen = \"127.0.0.1:{port}\", home = \"xymon\", reload = \"100ms\" }}"
         ));
-        std::fs::write(world.path("server/fleet.toml"), FLEET).unwrap();
-        world.must(&["fleet", "reload"]);
+        world.fleet(FLEET);
         let etc = world.path("xymon/etc");
         std::fs::create_dir_all(&etc).unwrap();
         let hosts: String = HOSTS
@@ -56,20 +55,7 @@ impl Xymon {
     fn promotes(&self, version: &str) {
         let name = format!("xymon-{version}");
         lay_out_package(&self.world.path(&name), version);
-        let bundle = format!("{name}.tar.zst");
-        let world = &self.world;
-        let of = ["--package", "xymon-client", "--version", version];
-        let build = [&["release", "build", &name, "-o", &bundle], &of[..]].concat();
-        world.must(&[&build[..], &["--platform", "any"]].concat());
-        world.must(&["release", "publish", &bundle, "--keys", "keys"]);
-        world.must(&[
-            "release",
-            "promote",
-            "xymon-client",
-            version,
-            "--to",
-            "stable",
-        ]);
+        self.world.promote_tree("xymon-client", version, &name);
     }
 
     fn client(&self, host: &'static str) -> Client {

@@ -6,14 +6,16 @@ use std::time::Duration;
 use lockstep_gateway::seams::Gateway;
 use lockstep_model::api::operator::{HostView, LockView, Promote, RolloutView};
 use lockstep_model::{BundleManifest, ChannelName, Level, PackageName, RolloutState};
+use lockstep_net::Clock;
 use lockstep_net::client::CallError;
+use lockstep_server::{Server, ServerConfig};
 use lockstep_trust::author::TargetsEdit;
 use lockstep_trust::bundle::{self, BuiltBundle};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::health::write;
-use crate::world::{Host, Publisher, World, host, upload, version};
+use crate::world::{Host, Publisher, START, World, config, host, upload, version};
 
 const FLEET: &str = r#"
 [host.xy1]
@@ -41,9 +43,7 @@ green_within = "30m"
 async fn world() -> World {
     World::with(|config| {
         write(&config.data.join("fleet.toml"), FLEET);
-        config.gateway = lockstep_server::ServerConfig::parse(GATEWAYS)
-            .unwrap()
-            .gateway;
+        config.gateway = ServerConfig::parse(GATEWAYS).unwrap().gateway;
     })
     .await
 }
@@ -312,4 +312,15 @@ async fn levels_of_foreign_hosts_are_events_once_and_a_host_moves_over_to_our_ag
     let token = world.token(1, None).await;
     let key = lockstep_trust::identity::HostKey::generate(&host("xy1")).unwrap();
     assert!(world.enroll_with("xy1", &token.token, &key).await.is_err());
+}
+
+#[tokio::test]
+async fn a_gateway_without_its_files_keeps_the_server_from_starting_and_names_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = "[gateway.dlm-engine]\nlisten = \"127.0.0.1:0\"\nsecrets = \"/nowhere/secrets\"\n";
+    let mut config = config(&dir.path().join("data"));
+    config.gateway = ServerConfig::parse(engine).unwrap().gateway;
+    let (clock, _driver) = Clock::driven(START.parse().unwrap());
+    let error = Server::start(config, clock).await.unwrap_err();
+    assert!(error.to_string().contains("/nowhere/secrets"), "{error}");
 }

@@ -75,8 +75,7 @@ impl Mixed {
             path("ca.pem"),
         );
         let world = World::start_with(&gateways);
-        std::fs::write(world.path("server/fleet.toml"), FLEET).unwrap();
-        world.must(&["fleet", "reload"]);
+        world.fleet(FLEET);
         let install = |host: &'static str| Client::install(world.path(host), host, xymon, "site");
         let mut mixed = Self {
             clients: XYMON.map(install).into(),
@@ -130,19 +129,14 @@ impl Mixed {
     /// Publishes and promotes a release for all of them: our agents take it as a bundle, Xymon's clients as what they
     /// unpack over their home, and to the two others it is a name for what they do by themselves. The number of its rollout.
     pub(super) fn promotes(&self, version: &str, spoil: impl FnOnce(&Path)) -> String {
-        let (name, bundle) = (format!("site-{version}"), format!("site-{version}.tar.zst"));
+        let name = format!("site-{version}");
         let tree = self.world.path(&name);
         lay_out_package(&tree, version);
         let check = "[check]\ncommand = [\"bin/xymon\", \"--version\"]\n";
         std::fs::write(tree.join("bundle.toml"), check).unwrap();
         spoil(&tree);
-        let of = ["--package", "site", "--version", version];
-        let build = [&["release", "build", &name, "-o", &bundle], &of[..]].concat();
-        let world = &self.world;
-        world.must(&[&build[..], &["--platform", "any"]].concat());
-        world.must(&["release", "publish", &bundle, "--keys", "keys"]);
-        world.must(&["release", "promote", "site", version, "--to", "stable"]);
-        let rollouts = world.json(&["rollout", "list", "--json"]);
+        self.world.promote_tree("site", version, &name);
+        let rollouts = self.world.json(&["rollout", "list", "--json"]);
         let mut rollouts = rollouts.as_array().unwrap().iter();
         let rollout = rollouts.find(|it| it["version"] == version).unwrap();
         rollout["id"].to_string()
