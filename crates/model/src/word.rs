@@ -21,6 +21,8 @@ pub type Platform = Word<Target>;
 
 /// The name of a lock, e.g. `db`.
 pub type LockName = Word<Lock>;
+/// The name of a user of the server, e.g. `ann`.
+pub type UserName = Word<User>;
 
 impl Platform {
     /// The platform that this program was built for.
@@ -85,6 +87,9 @@ pub enum Target {}
 /// Marks the name of a lock.
 #[derive(Debug)]
 pub enum Lock {}
+/// Marks the name of a user.
+#[derive(Debug)]
+pub enum User {}
 
 impl Kind for Host {
     const WHAT: &'static str = "host name";
@@ -105,6 +110,10 @@ impl Kind for Target {
 }
 impl Kind for Lock {
     const WHAT: &'static str = "name of a lock";
+    const MAX: usize = 64;
+}
+impl Kind for User {
+    const WHAT: &'static str = "name of a user";
     const MAX: usize = 64;
 }
 

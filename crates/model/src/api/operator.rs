@@ -1,6 +1,7 @@
 //! The operator API, `/api/v1`: JSON over TLS with a bearer token.
 
 mod rollouts;
+mod users;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -11,6 +12,11 @@ use crate::{
     ChainEntry, ChainLink, Change, ChannelName, ContentHash, Delta, Ghost, GhostAction, Glob,
     Holder, HostName, Interval, ItemName, ItemState, Level, Lock, LockHolder, LockRefusal, Release,
     RunRecord, Series, Suspect, Taken, Version,
+};
+
+pub use users::{
+    ApiTokenView, CreatedApiToken, Me, NewApiToken, NewUser, Password, SessionView, SetPassword,
+    SetRole, UserView,
 };
 
 pub use rollouts::{
