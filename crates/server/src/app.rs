@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use lockstep_model::{HostName, Interval, Version};
+use lockstep_model::{HostName, Interval, Role, UserName, Version};
 use lockstep_net::Clock;
 use lockstep_notify::Notifier;
 use lockstep_plan::rollout;
@@ -136,3 +136,16 @@ pub(crate) struct Caller(pub(crate) HostName);
 /// Who sent a request to the operator API.
 #[derive(Debug, Clone)]
 pub(crate) struct Operator(pub(crate) String);
+
+/// Whose browser sent a request, as its session says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SignedIn {
+    /// The user.
+    pub(crate) name: UserName,
+    /// What the user may do.
+    pub(crate) role: Role,
+    /// What each form of this session carries, so that no other site can send one.
+    pub(crate) csrf: String,
+    /// The session's identity; worth nothing by itself.
+    pub(crate) id: String,
+}

@@ -1,0 +1,8 @@
+//! What several pages share.
+
+pub mod action;
+pub mod empty;
+pub mod level;
+pub mod link;
+pub mod pager;
+pub mod time;

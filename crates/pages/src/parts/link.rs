@@ -1,0 +1,79 @@
+//! Addresses. Names of items have slashes and colons; they are escaped here and nowhere else.
+
+use std::fmt::Write;
+
+use lockstep_model::{HostName, ItemName};
+use maud::{Markup, html};
+
+/// A part of a path, escaped (RFC 3986, section 3.3: all but unreserved characters).
+#[must_use]
+pub fn segment(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            escaped.push(char::from(byte));
+        } else {
+            // Writing to a string does not fail.
+            let _ = write!(escaped, "%{byte:02X}");
+        }
+    }
+    escaped
+}
+
+/// A path with a question behind it, of the parts that have a value.
+#[must_use]
+pub fn ask(path: &str, parts: &[(&str, Option<&str>)]) -> String {
+    let mut question = form_urlencoded::Serializer::new(String::new());
+    for (name, value) in parts {
+        if let Some(value) = value {
+            question.append_pair(name, value);
+        }
+    }
+    match question.finish() {
+        question if question.is_empty() => path.to_owned(),
+        question => format!("{path}?{question}"),
+    }
+}
+
+/// The address of a host.
+#[must_use]
+pub fn host_path(host: &HostName) -> String {
+    format!("/hosts/{}", segment(host.as_str()))
+}
+
+/// The address of an item of a host.
+#[must_use]
+pub fn item_path(host: &HostName, item: &ItemName) -> String {
+    format!("{}/items/{}", host_path(host), segment(item.as_str()))
+}
+
+/// A link to a host.
+#[must_use]
+pub fn host(name: &HostName) -> Markup {
+    html! { a href=(host_path(name)) { (name) } }
+}
+
+/// A link to an item of a host.
+#[must_use]
+pub fn item(host: &HostName, item: &ItemName) -> Markup {
+    html! { a href=(item_path(host, item)) { (item) } }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_cannot_break_out_of_an_address() {
+        let host = HostName::parse("web1").unwrap();
+        let item = ItemName::parse("http:https://x/?a=b&c#d").unwrap();
+        assert_eq!(
+            item_path(&host, &item),
+            "/hosts/web1/items/http%3Ahttps%3A%2F%2Fx%2F%3Fa%3Db%26c%23d"
+        );
+        assert_eq!(
+            ask("/events", &[("item", Some("a&b=c")), ("host", None)]),
+            "/events?item=a%26b%3Dc"
+        );
+    }
+}
