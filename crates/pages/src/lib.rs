@@ -13,6 +13,7 @@
 pub mod assets;
 pub mod chart;
 pub mod frame;
+pub mod hosts;
 pub mod parts;
 pub mod wrong;
 

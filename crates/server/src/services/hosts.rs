@@ -136,7 +136,7 @@ fn unknown(name: &HostName) -> Refusal {
     Refusal::not_found(format!("no host named {name} is enrolled"))
 }
 
-fn view(orders: &Orders, row: HostRow, now: Timestamp) -> HostView {
+pub(super) fn view(orders: &Orders, row: HostRow, now: Timestamp) -> HostView {
     let report = row.report;
     let installed = report.as_ref().and_then(agent_in);
     let version = installed.map(|it| it.version.clone());
@@ -181,7 +181,7 @@ fn view(orders: &Orders, row: HostRow, now: Timestamp) -> HostView {
 }
 
 /// A host that has no agent and is watched by another one.
-fn view_of_watched(row: WatchedRow) -> HostView {
+pub(super) fn view_of_watched(row: WatchedRow) -> HostView {
     HostView {
         name: row.host,
         enrolled_at: row.received_at,

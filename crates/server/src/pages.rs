@@ -1,0 +1,61 @@
+//! The web pages, on the listener for people.
+//!
+//! | | |
+//! |---|---|
+//! | who may connect | anybody who can reach the port; every page needs a session, but for signing in and what pages are made of |
+//! | largest message | 64 KiB for a form |
+//! | how many at once | `limits.connections`; `limits.requests` being answered, the API's among them; 8 live streams for each user, 512 in all |
+//! | how long | 30 s for a request; a live stream ends with its session, and after an hour in any case |
+//!
+//! A handler fetches views by the services that answer `/api/v1`, and has `lockstep_pages` draw them. Pages of many hosts
+//! draw from the board (`services::board`). Forms call the same services as the API, and answer with a redirect (RFC 9110,
+//! section 15.4.4), so that a reload does nothing twice. What is refused is refused as the API does; `dress` makes a page of
+//! it.
+
+mod assets;
+mod door;
+mod dress;
+mod live;
+mod search;
+mod sign_in;
+mod theme;
+mod visit;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{get, post};
+
+use crate::app::App;
+
+pub(crate) use live::Watchers;
+pub(crate) use visit::{Visit, done, may};
+
+/// Largest form, in bytes.
+pub(crate) const LARGEST: usize = 64 * 1024;
+
+/// Pages that take a moment.
+pub(crate) fn quick(app: &Arc<App>) -> Router {
+    let pages = Router::new()
+        .route("/search", get(search::search))
+        .route("/theme", post(theme::set))
+        .route_layer(from_fn_with_state(Arc::clone(app), door::signed_in));
+    pages
+        .merge(sign_in::routes())
+        .layer(axum::middleware::from_fn(dress::dress))
+        .with_state(Arc::clone(app))
+}
+
+/// What stays open.
+pub(crate) fn slow(app: &Arc<App>) -> Router {
+    Router::new()
+        .route("/live", get(live::stream))
+        .route_layer(from_fn_with_state(Arc::clone(app), door::signed_in))
+        .with_state(Arc::clone(app))
+}
+
+/// What pages are made of, which is the same for everybody.
+pub(crate) fn public() -> Router {
+    Router::new().route("/assets/{hash}/{name}", get(assets::asset))
+}

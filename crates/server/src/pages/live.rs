@@ -1,0 +1,148 @@
+//! The live stream: which topics have changed. A page that shows one of them fetches itself again.
+//!
+//! It is a hint and no more (the truth is fetched): losing it costs the page its liveliness, and the page says so.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::Extension;
+use axum::extract::State;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use futures_util::Stream;
+use lockstep_model::UserName;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::app::{App, SignedIn};
+use crate::services::board::Board;
+use crate::services::sessions;
+use crate::web::Refusal;
+
+/// Streams of one user: so many open pages.
+const EACH: usize = 8;
+/// Streams of all users on this server.
+const ALL: usize = 512;
+/// A comment is sent this often, so that a cut is noticed on both sides.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// How often it is checked that the session is still open.
+const LOOK: Duration = Duration::from_secs(30);
+/// The browser comes back by itself after this end.
+const LONGEST: Duration = Duration::from_secs(3_600);
+
+/// Who watches, by user.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Watchers {
+    open: Arc<Mutex<HashMap<UserName, usize>>>,
+}
+
+/// One open stream; it is counted until this is dropped.
+#[derive(Debug)]
+struct Watching {
+    watchers: Watchers,
+    user: UserName,
+}
+
+impl Watchers {
+    fn open(&self, user: &UserName) -> Result<Watching, Refusal> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let all: usize = open.values().sum();
+        let count = open.entry(user.clone()).or_default();
+        if *count >= EACH || all >= ALL {
+            return Err(Refusal::busy(
+                "too many pages of this user are open",
+                KEEP_ALIVE * 2,
+            ));
+        }
+        *count += 1;
+        Ok(Watching {
+            watchers: self.clone(),
+            user: user.clone(),
+        })
+    }
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        let mut open = self
+            .watchers
+            .open
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = open.get_mut(&self.user) {
+            *count -= 1;
+            if *count == 0 {
+                open.remove(&self.user);
+            }
+        }
+    }
+}
+
+struct Listener {
+    app: Arc<App>,
+    signed: SignedIn,
+    boards: watch::Receiver<Option<Arc<Board>>>,
+    end: Instant,
+    _watching: Watching,
+}
+
+/// `GET /live`.
+pub(crate) async fn stream(
+    State(app): State<Arc<App>>,
+    Extension(signed): Extension<SignedIn>,
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Refusal> {
+    let watching = app.watchers.open(&signed.name)?;
+    let mut boards = app.boards.follow();
+    // The board as it is now is told at once: the page may have been drawn a while ago.
+    boards.mark_changed();
+    let listener = Listener {
+        boards,
+        signed,
+        end: Instant::now() + LONGEST,
+        app,
+        _watching: watching,
+    };
+    let events = futures_util::stream::unfold(listener, |mut listener| async move {
+        let event = listener.next().await?;
+        Some((Ok(event), listener))
+    });
+    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
+}
+
+impl Listener {
+    /// The next news; none when the stream is to end.
+    async fn next(&mut self) -> Option<Event> {
+        loop {
+            tokio::select! {
+                () = self.app.stop.cancelled() => return None,
+                () = tokio::time::sleep_until(self.end) => return None,
+                changed = self.boards.changed() => changed.ok()?,
+                () = tokio::time::sleep(LOOK) => {
+                    if !sessions::is_open(&self.app, &self.signed).await { return None }
+                    continue;
+                }
+            }
+            let board = self.boards.borrow_and_update().clone();
+            if let Some(board) = board {
+                return Some(Event::default().event("board").data(board.editions.words()));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_has_few_streams_and_an_ended_one_makes_room() {
+        let watchers = Watchers::default();
+        let ann = UserName::parse("ann").unwrap();
+        let mut open: Vec<_> = (0..EACH).map(|_| watchers.open(&ann).unwrap()).collect();
+        assert!(watchers.open(&ann).is_err());
+        assert!(watchers.open(&UserName::parse("bob").unwrap()).is_ok());
+        open.pop();
+        assert!(watchers.open(&ann).is_ok());
+    }
+}

@@ -1,0 +1,185 @@
+//! The board: how the whole fleet stands, in memory, for pages that show many hosts.
+//!
+//! Reading the reports of thousands of hosts takes longer than a page may. So they are kept here, parsed, and only those
+//! that have changed are read again. The board is made anew at most once a second, and only while somebody looks; all
+//! visitors share it. It is no truth: what it says is a moment old, and every action goes by the store.
+
+mod editions;
+mod known;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use lockstep_model::api::Updates;
+use lockstep_model::api::operator::ProblemView;
+use lockstep_model::{HostName, Rollout};
+use lockstep_pages::Strip;
+use lockstep_pages::frame::RolloutChip;
+use lockstep_pages::hosts::HostLine;
+use tokio::sync::watch;
+
+use super::{problems, settings};
+use crate::app::App;
+use crate::web::Refusal;
+
+pub(crate) use editions::Editions;
+use known::Known;
+
+/// A board this old is shown without another look.
+const FRESH: Duration = Duration::from_secs(1);
+/// While somebody follows the board, it is kept fresh behind the pages, and they take what there is.
+const FOLLOWED: Duration = Duration::from_secs(5);
+
+/// How the fleet stands at one moment.
+#[derive(Debug)]
+pub(crate) struct Board {
+    /// When it was read, by the server's clock.
+    pub(crate) at: Timestamp,
+    /// All hosts by name, those without an agent among them.
+    pub(crate) hosts: Vec<Arc<HostLine>>,
+    /// What is not well, worst first.
+    pub(crate) problems: Vec<ProblemView>,
+    /// The figures above every page.
+    pub(crate) strip: Strip,
+    /// Tells what has changed between two boards.
+    pub(crate) editions: Editions,
+}
+
+impl Board {
+    /// A host of the board.
+    pub(crate) fn host(&self, name: &HostName) -> Option<&Arc<HostLine>> {
+        let found = self.hosts.binary_search_by(|line| line.view.name.cmp(name));
+        found.ok().map(|index| &self.hosts[index])
+    }
+}
+
+/// The newest board, and what it was made of.
+#[derive(Debug)]
+pub(crate) struct Boards {
+    newest: Mutex<Option<(Instant, Arc<Board>)>>,
+    known: tokio::sync::Mutex<Known>,
+    told: watch::Sender<Option<Arc<Board>>>,
+}
+
+impl Default for Boards {
+    fn default() -> Self {
+        Self {
+            newest: Mutex::default(),
+            known: tokio::sync::Mutex::default(),
+            told: watch::Sender::new(None),
+        }
+    }
+}
+
+impl Boards {
+    /// How the fleet stands now, or stood a moment ago.
+    pub(crate) async fn read(&self, app: &App) -> Result<Arc<Board>, Refusal> {
+        let now = app.now();
+        let enough = if self.told.receiver_count() > 0 {
+            FOLLOWED
+        } else {
+            FRESH
+        };
+        if let Some(board) = self.newest(enough, now) {
+            return Ok(board);
+        }
+        let mut known = self.known.lock().await;
+        // Whoever waited for another's reading has it now.
+        if let Some(board) = self.newest(FRESH, now) {
+            return Ok(board);
+        }
+        let begun = Instant::now();
+        let board = Arc::new(make(app, &mut known, now).await?);
+        *self.newest.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some((begun, Arc::clone(&board)));
+        self.told.send_replace(Some(Arc::clone(&board)));
+        Ok(board)
+    }
+
+    /// Something was changed here: the next page shows it.
+    pub(crate) fn forget(&self) {
+        *self.newest.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Each new board, for as long as somebody listens.
+    pub(crate) fn follow(&self) -> watch::Receiver<Option<Arc<Board>>> {
+        self.told.subscribe()
+    }
+
+    fn newest(&self, enough: Duration, now: Timestamp) -> Option<Arc<Board>> {
+        let newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        let (read, board) = newest.as_ref()?;
+        // By both clocks: the server's may be one that tests drive.
+        let passed = now.duration_since(board.at).unsigned_abs();
+        (read.elapsed() < enough && passed < enough).then(|| Arc::clone(board))
+    }
+}
+
+/// Keeps the board fresh while somebody follows it.
+pub(crate) async fn run(app: Arc<App>) {
+    loop {
+        tokio::select! {
+            () = app.stop.cancelled() => return,
+            () = tokio::time::sleep(FRESH) => {}
+        }
+        if app.boards.told.receiver_count() == 0 {
+            continue;
+        }
+        app.boards.forget();
+        if let Err(refusal) = app.boards.read(&app).await {
+            tracing::warn!(
+                why = refusal.detail(),
+                "the board could not be read; tried again"
+            );
+        }
+    }
+}
+
+async fn make(app: &App, known: &mut Known, now: Timestamp) -> Result<Board, Refusal> {
+    let problems = problems::list(app, now).await?;
+    let hosts = known.lines(app, &problems, now).await?;
+    let rollouts = app.store.current_rollouts().await?;
+    let strip = strip(app, &hosts, &problems, &rollouts, now).await?;
+    let editions = Editions::of(app, &hosts, &problems, &rollouts, now).await?;
+    Ok(Board {
+        at: now,
+        hosts,
+        problems,
+        strip,
+        editions,
+    })
+}
+
+async fn strip(
+    app: &App,
+    hosts: &[Arc<HostLine>],
+    problems: &[ProblemView],
+    rollouts: &[Rollout],
+    now: Timestamp,
+) -> Result<Strip, Refusal> {
+    let mut strip = Strip {
+        at: now,
+        unhandled: problems.iter().filter(|it| it.is_unhandled()).count(),
+        stopped_runs: usize::try_from(app.store.count_stopped_runs().await?).unwrap_or(usize::MAX),
+        updates_off: settings::updates(app).await? == Updates::Off,
+        fleet_refused: !app.fleet.refused().is_empty(),
+        newest_report: hosts.iter().filter_map(|line| line.view.last_seen).max(),
+        ..Strip::default()
+    };
+    for line in hosts {
+        strip.levels[usize::from(line.view.level.rank())] += 1;
+        strip.silent += usize::from(line.silent);
+        strip.in_change += usize::from(line.in_run.is_some());
+    }
+    let chips = rollouts.iter().filter(|it| !it.state.is_over());
+    strip.rollouts = chips
+        .map(|rollout| RolloutChip {
+            id: rollout.id,
+            package: rollout.package.clone(),
+            version: rollout.version.clone(),
+            state: rollout.state,
+        })
+        .collect();
+    Ok(strip)
+}
