@@ -1,5 +1,6 @@
-//! Real parts for tests: temporary PostgreSQL, real agents and servers, the test of the house.
+//! Real parts for tests: temporary PostgreSQL, a browser, the test of the house.
 
+pub mod browser;
 mod postgres;
 
 pub use postgres::{Fsync, Postgres};

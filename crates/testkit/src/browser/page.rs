@@ -1,0 +1,548 @@
+//! A page: what a person does with it, and what he sees.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use serde_json::{Value, json};
+
+use super::PATIENCE;
+use super::find::{quoted, with_functions};
+use super::keys;
+use super::pipe::Pipe;
+
+/// The environment variable that names the directory for screenshots. Without it none are written.
+const SCREENSHOTS: &str = "LOCKSTEP_SCREENSHOTS";
+/// How long a condition is left alone before it is looked at again.
+const AGAIN: Duration = Duration::from_millis(15);
+
+/// The size of the window, in CSS pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Window {
+    /// 1280 by 800.
+    Desk,
+    /// 390 by 844, with a finger in place of a mouse's fine point.
+    Phone,
+    /// Any other width and height.
+    Size(u32, u32),
+}
+
+/// What the visitor's system prefers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Colours {
+    /// `prefers-color-scheme: light`.
+    Light,
+    /// `prefers-color-scheme: dark`.
+    Dark,
+}
+
+/// A page in a browser. All of its methods wait until what they need is there, and fail by panicking.
+#[derive(Debug)]
+pub struct Page {
+    pipe: Arc<Pipe>,
+    context: String,
+    target: String,
+    session: String,
+    origin: String,
+}
+
+impl Page {
+    pub(super) fn open(pipe: &Arc<Pipe>, context: &str, origin: &str) -> Self {
+        let origin = origin.trim_end_matches('/');
+        let said = |answer: anyhow::Result<Value>, name: &str| -> String {
+            let answer = answer.unwrap_or_else(|error| panic!("opening a page: {error}"));
+            answer[name].as_str().unwrap_or_default().to_owned()
+        };
+        let target = json!({ "url": "about:blank", "browserContextId": context });
+        let target = said(pipe.call(None, "Target.createTarget", target), "targetId");
+        let attach = json!({ "targetId": target, "flatten": true });
+        let session = pipe.call(None, "Target.attachToTarget", attach);
+        let page = Self {
+            pipe: pipe.clone(),
+            context: context.to_owned(),
+            session: said(session, "sessionId"),
+            target,
+            origin: origin.to_owned(),
+        };
+        pipe.watch(&page.session, origin);
+        for domain in ["Page", "Runtime", "Log", "Network"] {
+            page.call(&format!("{domain}.enable"), json!({}));
+        }
+        page.call("Page.setLifecycleEventsEnabled", json!({ "enabled": true }));
+        // Each page behaves as if it were the one that is looked at.
+        page.call(
+            "Emulation.setFocusEmulationEnabled",
+            json!({ "enabled": true }),
+        );
+        page.window(Window::Desk);
+        page.colours(Colours::Light);
+        page
+    }
+
+    /// Another page of the same visitor: a second tab, with the same cookies.
+    #[must_use]
+    pub fn tab(&self) -> Self {
+        Self::open(&self.pipe, &self.context, &self.origin)
+    }
+
+    /// Calls a method of the protocol for this page.
+    #[track_caller]
+    pub fn call(&self, method: &str, params: Value) -> Value {
+        match self.pipe.call(Some(&self.session), method, params) {
+            Ok(answer) => answer,
+            Err(error) => panic!("{error:#}"),
+        }
+    }
+
+    // Where the page is.
+
+    /// Opens an address of this site (`/hosts?level=sick`) and waits until it has loaded.
+    #[track_caller]
+    pub fn goto(&self, path: &str) {
+        let url = format!("{}{path}", self.origin);
+        let answer = self.call("Page.navigate", json!({ "url": url }));
+        if let Some(error) = answer["errorText"].as_str() {
+            panic!("opening {url}: {error}");
+        }
+        // An address that differs in its fragment only loads nothing.
+        if let Some(loader) = answer["loaderId"].as_str() {
+            let loaded = self
+                .pipe
+                .wait_until(&self.session, |it| it.has_loaded(loader));
+            assert!(loaded, "{url} does not finish loading");
+        }
+    }
+
+    /// Loads the page anew.
+    #[track_caller]
+    pub fn reload(&self) {
+        self.while_loading("reloading", || {
+            self.call("Page.reload", json!({}));
+        });
+    }
+
+    /// Goes back to the page before.
+    #[track_caller]
+    pub fn back(&self) {
+        self.while_loading("going back", || {
+            self.eval("history.back()");
+        });
+    }
+
+    #[track_caller]
+    fn while_loading(&self, what: &str, act: impl FnOnce()) {
+        let loads = self.pipe.witness(&self.session, |it| it.loads);
+        act();
+        let loaded = self
+            .pipe
+            .wait_until(&self.session, |it| Some(it.loads) > loads);
+        assert!(loaded, "{what}: no page loaded; {}", self.situation());
+    }
+
+    /// The address, without the site: `/hosts?level=sick`.
+    #[must_use]
+    #[track_caller]
+    pub fn path(&self) -> String {
+        self.eval_text("location.pathname + location.search")
+    }
+
+    /// The title.
+    #[must_use]
+    #[track_caller]
+    pub fn title(&self) -> String {
+        self.eval_text("document.title")
+    }
+
+    // What the visitor has.
+
+    /// Makes the window this size.
+    #[track_caller]
+    pub fn window(&self, window: Window) {
+        let (width, height) = match window {
+            Window::Desk => (1280, 800),
+            Window::Phone => (390, 844),
+            Window::Size(width, height) => (width, height),
+        };
+        let phone = window == Window::Phone;
+        self.call(
+            "Emulation.setDeviceMetricsOverride",
+            json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": phone }),
+        );
+        self.call(
+            "Emulation.setTouchEmulationEnabled",
+            json!({ "enabled": phone }),
+        );
+    }
+
+    /// Makes the visitor's system prefer these colours, and no motion.
+    #[track_caller]
+    pub fn colours(&self, colours: Colours) {
+        let scheme = match colours {
+            Colours::Light => "light",
+            Colours::Dark => "dark",
+        };
+        let features = json!([
+            { "name": "prefers-color-scheme", "value": scheme },
+            { "name": "prefers-reduced-motion", "value": "reduce" },
+        ]);
+        self.call(
+            "Emulation.setEmulatedMedia",
+            json!({ "features": features }),
+        );
+    }
+
+    /// Lets pages that are opened from now on run scripts, or not. The questions of this harness are asked all the same.
+    #[track_caller]
+    pub fn scripts(&self, run: bool) {
+        self.call(
+            "Emulation.setScriptExecutionDisabled",
+            json!({ "value": !run }),
+        );
+    }
+
+    /// The visitor's cookies, as the protocol describes them (`name`, `value`, `httpOnly`, `secure`, `sameSite`, …).
+    #[must_use]
+    #[track_caller]
+    pub fn cookies(&self) -> Vec<Value> {
+        let answer = self.call("Network.getCookies", json!({ "urls": [self.origin] }));
+        answer["cookies"].as_array().cloned().unwrap_or_default()
+    }
+
+    /// Forgets all cookies: the visitor is a stranger again.
+    #[track_caller]
+    pub fn forget_cookies(&self) {
+        self.call("Network.clearBrowserCookies", json!({}));
+    }
+
+    // What the visitor sees. How elements are named is said in `browser/find.rs`.
+
+    /// How many such elements can be seen now.
+    #[must_use]
+    #[track_caller]
+    pub fn count(&self, spec: &str) -> usize {
+        let count = self.eval(&format!("find({}).length", quoted(spec)));
+        count
+            .as_u64()
+            .and_then(|count| usize::try_from(count).ok())
+            .unwrap_or_default()
+    }
+
+    /// Waits until at least one such element can be seen.
+    #[track_caller]
+    pub fn wait_for(&self, spec: &str) {
+        self.wait_until(&format!("find({}).length > 0", quoted(spec)), spec);
+    }
+
+    /// Waits until no such element can be seen.
+    #[track_caller]
+    pub fn wait_gone(&self, spec: &str) {
+        let what = format!("no more {spec}");
+        self.wait_until(&format!("find({}).length === 0", quoted(spec)), &what);
+    }
+
+    /// Waits until the one such element has these words in it.
+    #[track_caller]
+    pub fn wait_text(&self, spec: &str, words: &str) {
+        let what = format!("{words:?} in {spec}");
+        let expression = format!(
+            "tidy(one({}).textContent).includes({})",
+            quoted(spec),
+            quoted(words)
+        );
+        self.wait_until(&expression, &what);
+    }
+
+    /// Waits until an expression of the page's script is true.
+    #[track_caller]
+    pub fn wait_until(&self, expression: &str, what: &str) {
+        self.wait(what, expression, |value| (value == true).then_some(()));
+    }
+
+    /// The words of the one such element, white space made single.
+    #[must_use]
+    #[track_caller]
+    pub fn text(&self, spec: &str) -> String {
+        let expression = format!("tidy(one({}).textContent)", quoted(spec));
+        self.wait(spec, &expression, |value| value.as_str().map(String::from))
+    }
+
+    /// The words of all such elements that can be seen now.
+    #[must_use]
+    #[track_caller]
+    pub fn texts(&self, spec: &str) -> Vec<String> {
+        let found = self.eval(&format!(
+            "find({}).map((it) => tidy(it.textContent))",
+            quoted(spec)
+        ));
+        let found = found.as_array().cloned().unwrap_or_default();
+        found
+            .iter()
+            .filter_map(|it| it.as_str().map(String::from))
+            .collect()
+    }
+
+    /// An attribute of the one such element; none if it does not have it.
+    #[must_use]
+    #[track_caller]
+    pub fn attribute(&self, spec: &str, name: &str) -> Option<String> {
+        let expression = format!("[one({}).getAttribute({})]", quoted(spec), quoted(name));
+        self.wait(spec, &expression, |value| {
+            let value = value.as_array()?.first()?;
+            Some(value.as_str().map(String::from))
+        })
+    }
+
+    /// What stands in the one such field.
+    #[must_use]
+    #[track_caller]
+    pub fn value(&self, spec: &str) -> String {
+        let expression = format!("one({}).value", quoted(spec));
+        self.wait(spec, &expression, |value| value.as_str().map(String::from))
+    }
+
+    /// What has the keyboard's focus: `<a> “Hosts”`, say.
+    #[must_use]
+    #[track_caller]
+    pub fn focused(&self) -> String {
+        self.eval_text("describe(document.activeElement)")
+    }
+
+    /// Whether the one such element has the keyboard's focus.
+    #[must_use]
+    #[track_caller]
+    pub fn has_focus(&self, spec: &str) -> bool {
+        self.eval(&format!("one({}) === document.activeElement", quoted(spec))) == true
+    }
+
+    // What the visitor does.
+
+    /// Clicks on the one such element, when it lies still and nothing lies over it.
+    #[track_caller]
+    pub fn click(&self, spec: &str) {
+        let expression = format!("spot({})", quoted(spec));
+        let mut before = Value::Null;
+        let spot = self.wait(spec, &expression, |spot| {
+            let still = *spot == before;
+            before = spot.clone();
+            still.then(|| spot.clone())
+        });
+        for (kind, count) in [("mouseMoved", 0), ("mousePressed", 1), ("mouseReleased", 1)] {
+            let button = if count == 0 { "none" } else { "left" };
+            self.call(
+                "Input.dispatchMouseEvent",
+                json!({ "type": kind, "x": spot["x"], "y": spot["y"], "button": button, "clickCount": count }),
+            );
+        }
+    }
+
+    /// Clicks on the one such element, and waits until the page that it leads to has loaded.
+    #[track_caller]
+    pub fn follow(&self, spec: &str) {
+        self.while_loading(&format!("following {spec}"), || self.click(spec));
+    }
+
+    /// Writes into the one such field, in place of what stands there.
+    #[track_caller]
+    pub fn fill(&self, spec: &str, text: &str) {
+        let expression = format!(
+            "(() => {{ const it = one({}); it.focus(); it.select(); return true; }})()",
+            quoted(spec)
+        );
+        self.wait_until(&expression, spec);
+        if text.is_empty() {
+            self.press("Backspace");
+        } else {
+            self.write(text);
+        }
+    }
+
+    /// Writes into what has the focus.
+    #[track_caller]
+    pub fn write(&self, text: &str) {
+        self.call("Input.insertText", json!({ "text": text }));
+    }
+
+    /// Chooses an option of the one such list, by the option's words.
+    #[track_caller]
+    pub fn choose(&self, spec: &str, option: &str) {
+        let expression = format!(
+            "(() => {{ const list = one({}), it = [...list.options].find((it) => tidy(it.textContent) === {}); \
+             if (!it) throw new Error('the options are ' + [...list.options].map((it) => tidy(it.textContent)).join(', ')); \
+             list.value = it.value; \
+             for (const kind of ['input', 'change']) list.dispatchEvent(new Event(kind, {{ bubbles: true }})); \
+             return true; }})()",
+            quoted(spec),
+            quoted(option)
+        );
+        self.wait_until(&expression, spec);
+    }
+
+    /// Presses a key: `Enter`, `Escape`, `/`, `Shift+Tab`.
+    #[track_caller]
+    pub fn press(&self, key: &str) {
+        for event in keys::presses(key) {
+            self.call("Input.dispatchKeyEvent", event);
+        }
+    }
+
+    // Asking the page.
+
+    /// The value of an expression, which may be a promise. The functions of `browser/find.js` can be called.
+    #[track_caller]
+    pub fn eval(&self, expression: &str) -> Value {
+        match self.try_eval(expression) {
+            Ok(value) => value,
+            Err(error) => panic!("{expression}: {error}; {}", self.situation()),
+        }
+    }
+
+    #[track_caller]
+    fn eval_text(&self, expression: &str) -> String {
+        self.eval(expression)
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
+    }
+
+    fn try_eval(&self, expression: &str) -> Result<Value, String> {
+        let params = json!({
+            "expression": with_functions(expression), "returnByValue": true, "awaitPromise": true, "userGesture": true,
+        });
+        let answer = self
+            .pipe
+            .call(Some(&self.session), "Runtime.evaluate", params);
+        let mut answer = answer.map_err(|error| format!("{error:#}"))?;
+        if let Some(details) = answer.get("exceptionDetails") {
+            let words = details["exception"]["description"].as_str();
+            let words = words.or(details["text"].as_str()).unwrap_or_default();
+            return Err(words.lines().next().unwrap_or_default().to_owned());
+        }
+        Ok(answer["result"]["value"].take())
+    }
+
+    /// Asks again and again until the answer is as wanted. A page that is just being replaced answers with an error,
+    /// as does one that does not have the element yet.
+    #[track_caller]
+    fn wait<T>(
+        &self,
+        what: &str,
+        expression: &str,
+        mut wanted: impl FnMut(&Value) -> Option<T>,
+    ) -> T {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let answer = self.try_eval(expression);
+            if let Ok(value) = &answer
+                && let Some(found) = wanted(value)
+            {
+                return found;
+            }
+            if Instant::now() > until {
+                let last = answer.map_or_else(|error| error, |value| value.to_string());
+                panic!("waited in vain for {what}: {last}; {}", self.situation());
+            }
+            thread::sleep(AGAIN);
+        }
+    }
+
+    /// Where the page is and what it says, for a message.
+    fn situation(&self) -> String {
+        let place = self.try_eval("location.href").unwrap_or_default();
+        let words = self
+            .try_eval("document.body.innerText.slice(0, 1500)")
+            .unwrap_or_default();
+        let complaints = self.complaints();
+        format!(
+            "at {}\n--- complaints: {complaints:#?}\n--- the page says:\n{}\n---",
+            place.as_str().unwrap_or_default(),
+            words.as_str().unwrap_or_default()
+        )
+    }
+
+    // What went wrong, and how it looks.
+
+    /// What there is to complain of until now.
+    #[must_use]
+    pub fn complaints(&self) -> Vec<String> {
+        let complaints = self.pipe.witness(&self.session, |it| it.complaints.clone());
+        complaints.unwrap_or_default()
+    }
+
+    /// Takes the complaints, so that the page's end does not fail because of them: for a test that causes one.
+    #[must_use]
+    pub fn take_complaints(&self) -> Vec<String> {
+        let complaints = self
+            .pipe
+            .witness(&self.session, |it| std::mem::take(&mut it.complaints));
+        complaints.unwrap_or_default()
+    }
+
+    /// Fails if there is anything to complain of.
+    #[track_caller]
+    pub fn assert_clean(&self) {
+        let complaints = self.take_complaints();
+        assert!(complaints.is_empty(), "{}: {complaints:#?}", self.path());
+    }
+
+    /// A picture of what the window shows, as PNG.
+    #[must_use]
+    #[track_caller]
+    pub fn png(&self) -> Vec<u8> {
+        let answer = self.call("Page.captureScreenshot", json!({ "format": "png" }));
+        let data = answer["data"].as_str().unwrap_or_default();
+        let data = base64::engine::general_purpose::STANDARD.decode(data);
+        data.expect("Chromium sends base64")
+    }
+
+    /// Writes a picture of the window as `NAME.png` into the directory that `LOCKSTEP_SCREENSHOTS` names; does nothing
+    /// if none is named.
+    #[track_caller]
+    pub fn screenshot(&self, name: &str) {
+        if let Some(directory) = std::env::var_os(SCREENSHOTS) {
+            self.screenshot_into(&PathBuf::from(directory), name);
+        }
+    }
+
+    /// Writes a picture of the window as `NAME.png` into this directory.
+    #[track_caller]
+    pub fn screenshot_into(&self, directory: &Path, name: &str) {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a picture need not survive a power cut"
+        )]
+        let written = std::fs::create_dir_all(directory)
+            .and_then(|()| std::fs::write(directory.join(format!("{name}.png")), self.png()));
+        if let Err(error) = written {
+            panic!("writing a picture into {}: {error}", directory.display());
+        }
+    }
+}
+
+impl Drop for Page {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            // Whoever looks for the reason looks at the page.
+            #[expect(
+                clippy::print_stderr,
+                reason = "a failed test says why on standard error"
+            )]
+            {
+                eprintln!("the page was {}", self.situation());
+            }
+            if std::env::var_os(SCREENSHOTS).is_some() {
+                let shot = std::panic::AssertUnwindSafe(|| self.screenshot("failed"));
+                let _ = std::panic::catch_unwind(shot);
+            }
+            return;
+        }
+        let complaints = self.take_complaints();
+        let close = json!({ "targetId": self.target });
+        let _ = self.pipe.call(None, "Target.closeTarget", close);
+        assert!(
+            complaints.is_empty(),
+            "complaints of a page: {complaints:#?}"
+        );
+    }
+}
