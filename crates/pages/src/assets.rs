@@ -18,7 +18,11 @@ pub const STYLE: Asset = Asset {
     media_type: "text/css; charset=utf-8",
     text: concat!(
         include_str!("assets/app.css"),
-        include_str!("assets/pages.css"),
+        include_str!("assets/chart.css"),
+        include_str!("assets/problems.css"),
+        include_str!("assets/hosts.css"),
+        include_str!("assets/rollouts.css"),
+        include_str!("assets/admin.css"),
     ),
 };
 

@@ -1,0 +1,234 @@
+// The script of all pages. Each works without it; with it they live, follow the keyboard, and graphs answer the pointer.
+// Nothing is kept here: what a page shows comes from the server, and its address says what it is.
+
+const root = document.documentElement;
+const $ = (selector, from = document) => from.querySelector(selector);
+const $$ = (selector, from = document) => [...from.querySelectorAll(selector)];
+
+// Times: the server's clock counts, not this machine's.
+const skew = Number(root.dataset.now || Date.now()) - Date.now();
+const span = (seconds) => {
+  const [m, h, d] = [60, 3600, 86400].map((unit) => Math.floor(seconds / unit));
+  if (seconds < 120) return `${Math.floor(seconds)} s`;
+  if (seconds < 7200) return `${m} min`;
+  if (seconds < 36000 && m % 60) return `${h} h ${m % 60} min`;
+  if (seconds < 172800) return `${h} h`;
+  if (seconds < 864000 && h % 24) return `${d} d ${h % 24} h`;
+  return `${d} d`;
+};
+const two = (number) => String(number).padStart(2, "0");
+const local = (at) => `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())} ${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
+function tell() {
+  const now = Date.now() + skew;
+  for (const time of $$("time[data-ago], time[data-for]")) {
+    const passed = (now - Date.parse(time.dateTime)) / 1000;
+    const words = span(Math.abs(passed));
+    const ago = Math.abs(passed) < 2 ? "just now" : passed < 0 ? `in ${words}` : `${words} ago`;
+    const text = "for" in time.dataset ? span(Math.max(0, passed)) : ago;
+    if (time.textContent !== text) time.textContent = text;
+  }
+  for (const time of $$("time[data-local]:not([data-done])")) {
+    time.title ||= time.textContent;
+    time.textContent = local(new Date(time.dateTime));
+    time.dataset.done = "";
+  }
+}
+
+// Live: the stream says which topics have changed; a page that shows one of them fetches itself again, and takes over what
+// differs in its live parts. Where somebody types, picks or has a form open, nothing is taken away under his hands.
+const topics = new Set((root.dataset.topics || "").split(" ").filter(Boolean));
+const editions = (words) => new Map(words.split(" ").filter(Boolean).map((word) => word.split(":")));
+let shown = editions(root.dataset.editions || "");
+let fetching = false, again = false, latest = null;
+const busy = (part) => part.contains(document.activeElement) && document.activeElement.matches("input, select, textarea")
+  || $("details.action[open], input:checked", part) || String(getSelection()) && part.contains(getSelection().anchorNode);
+const liveState = (words) => {
+  const state = $("#live-state");
+  if (!state) return;
+  state.hidden = !words;
+  if (words) state.textContent = words;
+};
+async function renew() {
+  if (fetching || document.hidden) { again = true; return; }
+  fetching = true; again = false;
+  const told = latest;
+  try {
+    const answer = await fetch(location.href, { headers: { "x-live": "1" } });
+    if (answer.redirected && new URL(answer.url).pathname === "/sign-in") { liveState("Not live: the session has ended. Sign in again."); return; }
+    if (!answer.ok) throw new Error(String(answer.status));
+    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+    let held = false;
+    for (const part of $$("[data-live][id]")) {
+      const next = fresh.getElementById(part.id);
+      if (!next || next.outerHTML === part.dataset.was) continue;
+      if (busy(part)) { held = true; continue; }
+      const open = $$("details[open][id]", part).map((it) => it.id);
+      const focus = part.contains(document.activeElement) ? document.activeElement : null;
+      const focused = focus && (focus.id ? `#${CSS.escape(focus.id)}` : focus.getAttribute("href") && `a[href="${CSS.escape(focus.getAttribute("href"))}"]`);
+      const was = next.outerHTML;
+      part.replaceWith(next);
+      next.dataset.was = was;
+      if (!next.matches("#strip, #data-age")) next.classList.add("arrived");
+      for (const id of open) { const it = document.getElementById(id); if (it) it.open = true; }
+      if (focused) $(focused, next)?.focus({ preventScroll: true });
+      graphs(next);
+    }
+    if (!held && told) shown = told;
+    again ||= held;
+    liveState("");
+    tell();
+  } catch {
+    again = true;
+    liveState("Not live: the server does not answer. The page is as it was.");
+  } finally {
+    fetching = false;
+  }
+}
+function live() {
+  if (!topics.size || !window.EventSource) return;
+  for (const part of $$("[data-live][id]")) part.dataset.was = part.outerHTML;
+  const stream = new EventSource("/live");
+  stream.addEventListener("open", () => { liveState(""); root.dataset.liveNow = "yes"; });
+  stream.addEventListener("error", () => {
+    root.dataset.liveNow = "no";
+    liveState("Not live: the server does not answer. The page is as it was.");
+  });
+  stream.addEventListener("board", (event) => {
+    latest = editions(event.data);
+    const changed = [...latest].some(([topic, edition]) => topics.has(topic) && shown.get(topic) !== edition);
+    if (changed) renew(); else if (shown.size) shown = new Map([...latest].filter(([topic]) => topics.has(topic)));
+  });
+  document.addEventListener("visibilitychange", () => { if (!document.hidden && again) renew(); });
+  setInterval(() => { if (again) renew(); }, 5000);
+}
+
+// Keys.
+let going = false;
+const typing = (target) => target.matches?.("input, select, textarea, [contenteditable]");
+const rows = () => $$("main tbody tr").filter((row) => $("a[href]", row) && row.offsetParent);
+function pick(step) {
+  const all = rows();
+  if (!all.length) return;
+  const at = all.findIndex((row) => row.classList.contains("picked"));
+  all[at]?.classList.remove("picked");
+  const next = all[Math.min(Math.max(at + step, 0), all.length - 1)];
+  next.classList.add("picked");
+  $("a[href]", next).focus();
+}
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.key === "Escape") {
+    const open = $("details.menu[open], details.action[open]");
+    if (typing(document.activeElement)) document.activeElement.blur();
+    else if (open) { open.open = false; $("summary", open).focus(); }
+    return;
+  }
+  if (typing(event.target)) return;
+  if (going) {
+    going = false;
+    const place = $(`.top nav a[data-key="${CSS.escape(event.key)}"]`);
+    if (place) { event.preventDefault(); place.click(); }
+    return;
+  }
+  const does = {
+    "/": () => { $("#search")?.focus(); $("#search")?.select(); },
+    "?": () => $("#keys")?.showModal(),
+    g: () => { going = true; setTimeout(() => { going = false; }, 1500); },
+    j: () => pick(1),
+    k: () => pick(-1),
+  }[event.key];
+  if (does && !$("dialog[open]")) { event.preventDefault(); does(); }
+});
+
+// Clicks: a command copies itself; a menu closes when somebody clicks elsewhere.
+document.addEventListener("click", async (event) => {
+  const twin = event.target.closest?.(".twin, pre.command code");
+  if (twin && navigator.clipboard) {
+    try {
+      await navigator.clipboard.writeText(twin.textContent);
+      twin.classList.add("copied");
+      setTimeout(() => twin.classList.remove("copied"), 1500);
+    } catch { /* The browser forbids it; the words can be selected. */ }
+  }
+  for (const menu of $$("details.menu[open]")) if (!menu.contains(event.target)) menu.open = false;
+});
+document.addEventListener("change", (event) => {
+  if (event.target.matches("input[data-all]")) {
+    for (const box of $$(`input[name="${CSS.escape(event.target.dataset.all)}"]`)) box.checked = event.target.checked;
+  }
+});
+
+// Graphs: the value under the pointer, in all graphs of the page at once; a drag zooms by asking for that time.
+const SVG = "http://www.w3.org/2000/svg";
+function graphs(from = document) {
+  for (const hits of $$("svg g.hits", from)) {
+    const graph = hits.ownerSVGElement;
+    if (graph.dataset.ready) continue;
+    graph.dataset.ready = "";
+    const line = document.createElementNS(SVG, "line");
+    line.setAttribute("class", "crosshair");
+    line.setAttribute("visibility", "hidden");
+    hits.before(line);
+    const words = document.createElement("output");
+    words.className = "pointer";
+    graph.after(words);
+    let begun = null;
+    const over = (event) => event.target.closest?.("rect.hit");
+    graph.addEventListener("pointermove", (event) => {
+      const hit = over(event);
+      if (hit) point(hit.dataset.at);
+      if (begun && hit) band(graph, begun, hit);
+    });
+    graph.addEventListener("pointerleave", () => point(null));
+    if (!graph.closest("[data-zoom]")) continue;
+    graph.addEventListener("pointerdown", (event) => { begun = over(event); if (begun) event.preventDefault(); });
+    addEventListener("pointerup", (event) => {
+      const end = begun && (over(event) || $("rect.band-drag", graph)?.end);
+      const start = begun;
+      begun = null;
+      $("rect.band-drag", graph)?.remove();
+      if (!end || end === start) return;
+      const [a, b] = [start, end].map((it) => Date.parse(it.dataset.at)).sort((x, y) => x - y);
+      const address = new URL(graph.closest("[data-zoom]").dataset.zoom || location.href, location.href);
+      address.searchParams.delete("view");
+      const second = (at) => new Date(at).toISOString().replace(/\.\d+Z$/, "Z");
+      address.searchParams.set("from", second(a));
+      address.searchParams.set("to", second(b));
+      location.assign(address);
+    });
+  }
+}
+function band(graph, begun, hit) {
+  let drag = $("rect.band-drag", graph);
+  if (!drag) {
+    drag = document.createElementNS(SVG, "rect");
+    drag.setAttribute("class", "band-drag");
+    $("g.hits", graph).before(drag);
+  }
+  const [x, width] = [begun, hit].map((it) => Number(it.getAttribute("x"))).sort((a, b) => a - b);
+  drag.end = hit;
+  for (const [name, value] of [["x", x], ["y", hit.getAttribute("y")], ["width", Math.max(1, width - x)], ["height", hit.getAttribute("height")]]) drag.setAttribute(name, value);
+}
+function point(at) {
+  const moment = at && Date.parse(at);
+  for (const graph of $$("svg[data-ready]")) {
+    const [line, words] = [$("line.crosshair", graph), graph.nextElementSibling];
+    let best = null, distance = Infinity;
+    if (at) for (const hit of $$("rect.hit", graph)) {
+      const away = Math.abs(Date.parse(hit.dataset.at) - moment);
+      if (away < distance) [best, distance] = [hit, away];
+    }
+    line.setAttribute("visibility", best ? "visible" : "hidden");
+    words.textContent = best ? best.dataset.words : "";
+    if (!best) continue;
+    const x = Number(best.getAttribute("x")) + Number(best.getAttribute("width")) / 2;
+    const y = Number(best.getAttribute("y"));
+    for (const [name, value] of [["x1", x], ["x2", x], ["y1", y], ["y2", y + Number(best.getAttribute("height"))]]) line.setAttribute(name, value);
+  }
+}
+
+tell();
+setInterval(tell, 1000);
+graphs();
+live();
+root.dataset.ready = "yes";
