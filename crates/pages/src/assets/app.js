@@ -159,13 +159,12 @@ document.addEventListener("change", (event) => {
 });
 
 // Graphs: the value under the pointer, in all graphs of the page at once; a drag zooms by asking for that time.
-const SVG = "http://www.w3.org/2000/svg";
 function graphs(from = document) {
   for (const hits of $$("svg g.hits", from)) {
     const graph = hits.ownerSVGElement;
     if (graph.dataset.ready) continue;
     graph.dataset.ready = "";
-    const line = document.createElementNS(SVG, "line");
+    const line = document.createElementNS(graph.namespaceURI, "line");
     line.setAttribute("class", "crosshair");
     line.setAttribute("visibility", "hidden");
     hits.before(line);
@@ -201,7 +200,7 @@ function graphs(from = document) {
 function band(graph, begun, hit) {
   let drag = $("rect.band-drag", graph);
   if (!drag) {
-    drag = document.createElementNS(SVG, "rect");
+    drag = document.createElementNS(graph.namespaceURI, "rect");
     drag.setAttribute("class", "band-drag");
     $("g.hits", graph).before(drag);
   }
