@@ -12,6 +12,8 @@ use crate::{Error, Store};
 /// Something that was done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditEntry {
+    /// Its identity; it has no meaning but to tell entries of one millisecond apart.
+    pub id: String,
     /// When.
     pub at: Timestamp,
     /// By whom.
@@ -67,11 +69,30 @@ impl Store {
     /// # Errors
     /// [`Error::Database`] and [`Error::Damaged`].
     pub async fn audit(&self, wanted: u32) -> Result<Vec<AuditEntry>, Error> {
+        self.audit_before(None, wanted.min(MAX_LIST)).await
+    }
+
+    /// As [`Store::audit`], the entries that come behind that of this moment and identity in that order; at most 1001,
+    /// one more than a page has.
+    ///
+    /// # Errors
+    /// [`Error::Database`] and [`Error::Damaged`].
+    pub async fn audit_before(
+        &self,
+        before: Option<(Timestamp, &str)>,
+        wanted: u32,
+    ) -> Result<Vec<AuditEntry>, Error> {
+        let at = before.map(|(at, _)| milliseconds(at));
+        let id = before.map(|(_, id)| id);
         let found: Vec<Record> = on!(self.db(), "read the audit trail", pool => {
             let found = query(
-                "SELECT id, done_at, who, what FROM audit ORDER BY done_at DESC, id DESC LIMIT $1",
+                "SELECT id, done_at, who, what FROM audit \
+                 WHERE ($1 IS NULL OR done_at < $1 OR (done_at = $1 AND id < $2)) \
+                 ORDER BY done_at DESC, id DESC LIMIT $3",
             )
-            .bind(limit(wanted, MAX_LIST))
+            .bind(at)
+            .bind(id)
+            .bind(limit(wanted, MAX_LIST + 1))
             .fetch_all(pool)
             .await?;
             Ok(rows("audit", &found)?)
@@ -85,6 +106,7 @@ impl Store {
                 };
                 Ok(AuditEntry {
                     at: place.time("done_at", record.done_at)?,
+                    id: record.id,
                     who: record.who,
                     what: record.what,
                 })

@@ -355,15 +355,35 @@ impl Store {
         filter: &DeliveryFilter,
         wanted: u32,
     ) -> Result<Vec<DeliveryRow>, Error> {
+        self.deliveries_before(filter, None, wanted.min(MAX_LIST))
+            .await
+    }
+
+    /// As [`Store::deliveries`], those that come behind the one of this moment and identity in that order; at most 1001,
+    /// one more than a page has.
+    ///
+    /// # Errors
+    /// [`Error::Database`] and [`Error::Damaged`].
+    pub async fn deliveries_before(
+        &self,
+        filter: &DeliveryFilter,
+        before: Option<(Timestamp, &str)>,
+        wanted: u32,
+    ) -> Result<Vec<DeliveryRow>, Error> {
+        let at = before.map(|(at, _)| milliseconds(at));
+        let id = before.map(|(_, id)| id);
         let found: Vec<Record> = on!(self.db(), "list the deliveries", pool => {
             let found = query(
                 "SELECT id, state, attempts, created_at, due_at, way, notice, error FROM deliveries \
                  WHERE ($1 IS NULL OR receiver = $1) AND ($2 IS NULL OR state = $2) \
-                 ORDER BY created_at DESC, id DESC LIMIT $3",
+                 AND ($3 IS NULL OR created_at < $3 OR (created_at = $3 AND id < $4)) \
+                 ORDER BY created_at DESC, id DESC LIMIT $5",
             )
             .bind(filter.receiver.as_deref())
             .bind(filter.state.map(DeliveryState::as_str))
-            .bind(limit(wanted, MAX_LIST))
+            .bind(at)
+            .bind(id)
+            .bind(limit(wanted, MAX_LIST + 1))
             .fetch_all(pool)
             .await?;
             Ok(rows("deliveries", &found)?)

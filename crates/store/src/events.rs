@@ -35,6 +35,15 @@ pub struct EventFilter {
     pub before_id: Option<String>,
 }
 
+/// A part of the list of events.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct EventPage {
+    /// The events, newest first.
+    pub events: Vec<StoredEvent>,
+    /// Events before the one with this identity were not looked at; none if all were.
+    pub next: Option<String>,
+}
+
 /// Largest event, in bytes of JSON; its texts are cut to fit.
 const MAX_EVENT: usize = 64 * 1024;
 /// Changes that are stored with an event, at most.
@@ -355,31 +364,42 @@ impl Store {
         filter: &EventFilter,
         wanted: u32,
     ) -> Result<Vec<StoredEvent>, Error> {
-        let wanted = wanted.min(MAX_LIST) as usize;
+        Ok(self.events_page(filter, wanted).await?.events)
+    }
+
+    /// As [`Store::events`], and from where on to look for more.
+    ///
+    /// # Errors
+    /// [`Error::Database`] and [`Error::Damaged`].
+    pub async fn events_page(&self, filter: &EventFilter, wanted: u32) -> Result<EventPage, Error> {
+        let wanted = wanted.min(MAX_LIST);
         let pattern = filter.item.as_ref().filter(|item| !item.is_plain());
-        let mut events = Vec::new();
+        // One more than is wanted tells whether there are more.
+        let size = pattern.map_or(wanted + 1, |_| PAGE);
+        let mut page = EventPage::default();
         let mut before = filter.before_id.clone();
         for _ in 0..MOST_PAGES {
-            let page = match pattern {
-                Some(_) => PAGE,
-                None => u32::try_from(wanted).unwrap_or(MAX_LIST),
-            };
-            let found = self.page(filter, before.as_deref(), page).await?;
-            let is_last = pattern.is_none() || found.len() < page as usize;
-            before = found.last().map(|record| record.id.clone());
+            let found = self.page(filter, before.as_deref(), size).await?;
+            let is_last = found.len() < size as usize;
             for record in found {
-                if pattern.is_none_or(|pattern| pattern.matches(&record.item)) {
-                    events.push(record.read()?);
+                if pattern.is_some_and(|pattern| !pattern.matches(&record.item)) {
+                    before = Some(record.id);
+                    continue;
                 }
-                if events.len() >= wanted {
-                    return Ok(events);
+                if page.events.len() >= wanted as usize {
+                    page.next = before;
+                    return Ok(page);
                 }
+                before = Some(record.id.clone());
+                page.events.push(record.read()?);
             }
             if is_last {
-                break;
+                return Ok(page);
             }
         }
-        Ok(events)
+        // So far was looked, and no further.
+        page.next = before;
+        Ok(page)
     }
 
     async fn page(
@@ -397,7 +417,7 @@ impl Store {
                 .bind(filter.since.map_or(i64::MIN, milliseconds))
                 .bind(filter.until.map_or(i64::MAX, milliseconds))
                 .bind(before)
-                .bind(limit(wanted, MAX_LIST))
+                .bind(limit(wanted, MAX_LIST + 1))
                 .fetch_all(pool)
                 .await?;
             Ok(rows("events", &found)?)

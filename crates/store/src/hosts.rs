@@ -69,6 +69,13 @@ impl ReportEntry {
         WHERE reports.received_at <= excluded.received_at OR reports.received_at > excluded.received_at + 60000";
 }
 
+/// The names of a page: of enrolled hosts and of watched ones, each once, by the database's own order of texts.
+const NAMES: &str = "SELECT name FROM (SELECT name FROM hosts WHERE removed_at IS NULL \
+    UNION SELECT host AS name FROM watched) AS names \
+    WHERE ($1 IS NULL OR name > $1) ORDER BY name LIMIT $2";
+/// Names in one list, at most: all hosts that one server looks after, as many that they watch, and one more.
+const MAX_NAMES: u32 = 20_001;
+
 /// Largest description of a machine, in bytes.
 const MAX_FACTS: usize = 16 * 1024;
 /// Hosts that one server looks after, at most; [`Store::hosts`] returns no more.
@@ -251,6 +258,31 @@ impl Store {
             Ok(rows("hosts", &found)?)
         })?;
         found.into_iter().map(Record::read).collect()
+    }
+
+    /// The names of enrolled and watched hosts that come after `after`, in the order of [`Store::hosts_after`], at most
+    /// `wanted` and never more than 20,001.
+    ///
+    /// # Errors
+    /// [`Error::Database`] and [`Error::Damaged`].
+    pub async fn host_names_after(
+        &self,
+        after: Option<&HostName>,
+        wanted: u32,
+    ) -> Result<Vec<HostName>, Error> {
+        let after = after.map(HostName::as_str);
+        let found: Vec<(String,)> = on!(self.db(), "list the names of the hosts", pool => {
+            let found = query(NAMES).bind(after).bind(limit(wanted, MAX_NAMES)).fetch_all(pool).await?;
+            Ok(rows("hosts", &found)?)
+        })?;
+        let named = found.iter().map(|(name,)| {
+            let place = Place {
+                table: "hosts",
+                key: name,
+            };
+            place.parse("name", name)
+        });
+        named.collect()
     }
 
     /// How many hosts are enrolled.

@@ -326,11 +326,26 @@ impl Store {
     /// # Errors
     /// [`Error::Database`] and [`Error::Damaged`].
     pub async fn rollouts(&self, wanted: u32) -> Result<Vec<Rollout>, Error> {
+        self.rollouts_before(None, wanted).await
+    }
+
+    /// As [`Store::rollouts`], those with smaller numbers than `before`.
+    ///
+    /// # Errors
+    /// [`Error::Database`] and [`Error::Damaged`].
+    pub async fn rollouts_before(
+        &self,
+        before: Option<RolloutId>,
+        wanted: u32,
+    ) -> Result<Vec<Rollout>, Error> {
+        // All numbers that are stored are below the largest.
+        let before = before.map_or(i64::MAX, |it| i64::try_from(it.0).unwrap_or(i64::MAX));
         let found: Vec<Record> = on!(self.db(), "list the rollouts", pool => {
             let found = query(
                 "SELECT CAST(r.id AS TEXT) AS id, r.document FROM rollouts r \
-                 ORDER BY r.id DESC LIMIT $1",
+                 WHERE r.id < $1 ORDER BY r.id DESC LIMIT $2",
             )
+            .bind(before)
             .bind(limit(wanted, MAX_LIST))
             .fetch_all(pool)
             .await?;

@@ -100,14 +100,29 @@ impl Store {
     /// # Errors
     /// [`Error::Database`] and [`Error::Damaged`].
     pub async fn runs(&self, host: Option<&HostName>, wanted: u32) -> Result<Vec<RunView>, Error> {
+        self.runs_before(host, None, wanted.min(MAX_LIST)).await
+    }
+
+    /// As [`Store::runs`], those that come behind `before` in that order; at most 1001, one more than a page has.
+    ///
+    /// # Errors
+    /// [`Error::Database`] and [`Error::Damaged`].
+    pub async fn runs_before(
+        &self,
+        host: Option<&HostName>,
+        before: Option<&RunId>,
+        wanted: u32,
+    ) -> Result<Vec<RunView>, Error> {
         let host = host.map(HostName::as_str);
+        let before = before.map(ToString::to_string);
         let found: Vec<Record> = on!(self.db(), "list the runs", pool => {
             let found = query(
                 "SELECT id, host, record FROM runs WHERE ($1 IS NULL OR host = $1) \
-                 ORDER BY id DESC LIMIT $2",
+                 AND ($2 IS NULL OR id < $2) ORDER BY id DESC LIMIT $3",
             )
             .bind(host)
-            .bind(limit(wanted, MAX_LIST))
+            .bind(before.as_deref())
+            .bind(limit(wanted, MAX_LIST + 1))
             .fetch_all(pool)
             .await?;
             Ok(rows("runs", &found)?)
