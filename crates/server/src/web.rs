@@ -2,12 +2,16 @@
 //! and number. No handler of this crate answers with anything else.
 
 mod body;
+mod compression;
+mod etag;
 mod layers;
 mod params;
 mod refusal;
 mod visitors;
 
 pub(crate) use body::{JsonBody, collect};
+pub(crate) use compression::compressed;
+pub(crate) use etag::tagged;
 pub(crate) use layers::{listener, quick};
 pub(crate) use params::{Named, Question};
 pub(crate) use refusal::Refusal;

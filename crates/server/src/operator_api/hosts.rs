@@ -9,17 +9,26 @@ use lockstep_model::api::operator::{Explained, HostView, RunView};
 use lockstep_model::{HostName, PackageName, RunId};
 use serde::Deserialize;
 
+use super::paging::{List, Page, Paging};
 use crate::app::{App, Operator};
 use crate::services::{explain, hosts};
 use crate::web::{Named, Question, Refusal};
 
-/// Runs that are sent when nothing else is asked for, and at most.
-const SOME_RUNS: u32 = 100;
-const MOST_RUNS: u32 = 1_000;
+const HOSTS: List = List::whole("hosts");
+const RUNS: List = List {
+    name: "runs",
+    some: 100,
+    most: 1_000,
+};
 
-/// `GET /api/v1/hosts`: by name.
-pub(crate) async fn list(State(app): State<Arc<App>>) -> Result<Json<Vec<HostView>>, Refusal> {
-    Ok(Json(hosts::list(&app).await?))
+/// `GET /api/v1/hosts?limit=N&cursor=C`: by name.
+pub(crate) async fn list(
+    State(app): State<Arc<App>>,
+    paging: Paging,
+) -> Result<Page<HostView>, Refusal> {
+    let window = paging.window::<HostName>(HOSTS)?;
+    let hosts = hosts::page(&app, window.after.as_ref(), window.one_more()).await?;
+    Ok(window.cut(hosts, |host| host.name.clone()))
 }
 
 /// `GET /api/v1/hosts/NAME`.
@@ -60,16 +69,18 @@ pub(crate) async fn explain(
 #[derive(Debug, Deserialize)]
 pub(crate) struct Which {
     host: Option<HostName>,
-    limit: Option<u32>,
 }
 
-/// `GET /api/v1/runs?host=NAME&limit=N`: newest first.
+/// `GET /api/v1/runs?host=NAME&limit=N&cursor=C`: newest first.
 pub(crate) async fn runs(
     State(app): State<Arc<App>>,
-    Question(Which { host, limit }): Question<Which>,
-) -> Result<Json<Vec<RunView>>, Refusal> {
-    let limit = limit.unwrap_or(SOME_RUNS).min(MOST_RUNS);
-    Ok(Json(app.store.runs(host.as_ref(), limit).await?))
+    Question(Which { host }): Question<Which>,
+    paging: Paging,
+) -> Result<Page<RunView>, Refusal> {
+    let window = paging.window::<RunId>(RUNS)?;
+    let (after, wanted) = (window.after.as_ref(), window.one_more());
+    let runs = app.store.runs_before(host.as_ref(), after, wanted).await?;
+    Ok(window.cut(runs, |run| run.record.id))
 }
 
 /// `GET /api/v1/runs/ID`.

@@ -10,16 +10,24 @@ use lockstep_model::api::{LockAnswer, LockReleased, LockRequest};
 use lockstep_model::{Fence, Holder, LockName};
 use serde::Deserialize;
 
+use super::paging::{List, Page, Paging};
 use crate::app::{App, Operator};
 use crate::services::{lock_views, locks};
 use crate::web::{JsonBody, Named, Question, Refusal};
 
+const LOCKS: List = List::whole("locks");
 /// Largest request, in bytes.
 const LARGEST: usize = 4 * 1024;
 
 /// `GET /api/v1/locks`: by name.
-pub(crate) async fn list(State(app): State<Arc<App>>) -> Result<Json<Vec<LockView>>, Refusal> {
-    Ok(Json(lock_views::list(&app, app.now()).await?))
+pub(crate) async fn list(
+    State(app): State<Arc<App>>,
+    paging: Paging,
+) -> Result<Page<LockView>, Refusal> {
+    let window = paging.window::<LockName>(LOCKS)?;
+    let mut locks = lock_views::list(&app, app.now()).await?;
+    locks.sort_by(|a, b| a.lock.name.cmp(&b.lock.name));
+    Ok(window.of_all(locks, |view| view.lock.name.clone()))
 }
 
 /// `GET /api/v1/locks/NAME`.

@@ -1,5 +1,6 @@
 //! Problems, events, silences, acknowledgements, history, and the fleet file.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -16,15 +17,26 @@ use lockstep_model::{Glob, HistoryQuery, HostName, ItemName, Level, Span, View};
 use lockstep_store::EventFilter;
 use serde::Deserialize;
 
+use super::paging::{List, Page, Paging};
 use crate::app::{App, Operator};
 use crate::services::{deliveries, fleet, history, problems, silences};
 use crate::web::{JsonBody, Named, Question, Refusal};
 
 /// Largest request, in bytes.
 const LARGEST: usize = 64 * 1024;
-/// Rows that are sent when nothing else is asked for, and at most.
-const SOME: u32 = 100;
-const MOST: u32 = 1_000;
+const PROBLEMS: List = List::whole("problems");
+const SILENCES: List = List::whole("silences");
+const ACKS: List = List::whole("acks");
+const EVENTS: List = List {
+    name: "events",
+    some: 100,
+    most: 1_000,
+};
+const DELIVERIES: List = List {
+    name: "deliveries",
+    some: 100,
+    most: 1_000,
+};
 
 /// Which problems are wanted.
 #[derive(Debug, Deserialize)]
@@ -34,11 +46,16 @@ pub(crate) struct WhichProblems {
     unhandled: bool,
 }
 
-/// `GET /api/v1/problems?host=NAME&unhandled=true`: worst first.
+/// The place of a problem: unhandled ones first, then worst, then newest.
+type PlaceOfProblem = (Reverse<(bool, Level, Timestamp)>, HostName, ItemName);
+
+/// `GET /api/v1/problems?host=NAME&unhandled=true&limit=N&cursor=C`: worst first.
 pub(crate) async fn problems(
     State(app): State<Arc<App>>,
     Question(which): Question<WhichProblems>,
-) -> Result<Json<Vec<ProblemView>>, Refusal> {
+    paging: Paging,
+) -> Result<Page<ProblemView>, Refusal> {
+    let window = paging.window::<PlaceOfProblem>(PROBLEMS)?;
     let mut problems = problems::list(&app, app.now()).await?;
     problems.retain(|problem| {
         which
@@ -47,7 +64,13 @@ pub(crate) async fn problems(
             .is_none_or(|host| *host == problem.trouble.host)
             && (!which.unhandled || problem.is_unhandled())
     });
-    Ok(Json(problems))
+    let place = |view: &ProblemView| {
+        let trouble = &view.trouble;
+        let weight = (view.is_unhandled(), trouble.level, trouble.since);
+        (Reverse(weight), trouble.host.clone(), trouble.item.clone())
+    };
+    problems.sort_by_cached_key(place);
+    Ok(window.of_all(problems, place))
 }
 
 /// Which events are wanted.
@@ -59,15 +82,16 @@ pub(crate) struct WhichEvents {
     since: Option<Timestamp>,
     until: Option<Timestamp>,
     before: Option<String>,
-    limit: Option<u32>,
 }
 
-/// `GET /api/v1/events?host=&item=&level=&since=&until=&before=&limit=`: newest first; `level` is the rank of the
-/// best level that counts.
+/// `GET /api/v1/events?host=&item=&level=&since=&until=&before=&limit=&cursor=`: newest first; `level` is the rank of
+/// the best level that counts.
 pub(crate) async fn events(
     State(app): State<Arc<App>>,
     Question(which): Question<WhichEvents>,
-) -> Result<Json<Vec<StoredEvent>>, Refusal> {
+    paging: Paging,
+) -> Result<Page<StoredEvent>, Refusal> {
+    let window = paging.window::<String>(EVENTS)?;
     let level = which.level.map(|rank| {
         Level::ALL.get(usize::from(rank)).copied().ok_or_else(|| {
             Refusal::bad_request("level: a rank from 0, the best, to 4, the worst, is expected")
@@ -79,17 +103,21 @@ pub(crate) async fn events(
         level: level.transpose()?,
         since: which.since,
         until: which.until,
-        before_id: which.before,
+        before_id: window.after.clone().or(which.before),
     };
-    let limit = which.limit.unwrap_or(SOME).min(MOST);
-    Ok(Json(app.store.events(&filter, limit).await?))
+    let page = app.store.events_page(&filter, window.limit).await?;
+    Ok(window.page(page.events, page.next.as_ref()))
 }
 
 /// `GET /api/v1/silences`: those in force and those to come.
 pub(crate) async fn silences(
     State(app): State<Arc<App>>,
-) -> Result<Json<Vec<SilenceView>>, Refusal> {
-    Ok(Json(problems::silences(&app, app.now()).await?))
+    paging: Paging,
+) -> Result<Page<SilenceView>, Refusal> {
+    let window = paging.window::<String>(SILENCES)?;
+    let mut silences = problems::silences(&app, app.now()).await?;
+    silences.sort_by(|a, b| a.silence.id.cmp(&b.silence.id));
+    Ok(window.of_all(silences, |it| it.silence.id.clone()))
 }
 
 /// `POST /api/v1/silences`.
@@ -112,8 +140,15 @@ pub(crate) async fn end_silence(
 }
 
 /// `GET /api/v1/acks`.
-pub(crate) async fn acks(State(app): State<Arc<App>>) -> Result<Json<Vec<Ack>>, Refusal> {
-    Ok(Json(app.store.acks().await?))
+pub(crate) async fn acks(
+    State(app): State<Arc<App>>,
+    paging: Paging,
+) -> Result<Page<Ack>, Refusal> {
+    let window = paging.window::<(HostName, ItemName)>(ACKS)?;
+    let place = |ack: &Ack| (ack.host.clone(), ack.item.clone());
+    let mut acks = app.store.acks().await?;
+    acks.sort_by_cached_key(place);
+    Ok(window.of_all(acks, place))
 }
 
 /// `POST /api/v1/acks`.
@@ -144,19 +179,15 @@ pub(crate) async fn end_ack(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// How many rows are wanted.
-#[derive(Debug, Deserialize)]
-pub(crate) struct HowMany {
-    limit: Option<u32>,
-}
-
-/// `GET /api/v1/deliveries?limit=N`: newest first.
+/// `GET /api/v1/deliveries?limit=N&cursor=C`: newest first.
 pub(crate) async fn deliveries(
     State(app): State<Arc<App>>,
-    Question(HowMany { limit }): Question<HowMany>,
-) -> Result<Json<Vec<DeliveryView>>, Refusal> {
-    let limit = limit.unwrap_or(SOME).min(MOST);
-    Ok(Json(deliveries::list(&app, limit).await?))
+    paging: Paging,
+) -> Result<Page<DeliveryView>, Refusal> {
+    let window = paging.window::<(Timestamp, String)>(DELIVERIES)?;
+    let before = window.after.as_ref().map(|(at, id)| (*at, id.as_str()));
+    let views = deliveries::page(&app, before, window.one_more()).await?;
+    Ok(window.cut(views, |view| (view.created_at, view.id.clone())))
 }
 
 /// `POST /api/v1/alert-test`: sends a message to a receiver by each of its ways, and says how that went.

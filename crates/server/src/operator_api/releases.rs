@@ -7,7 +7,9 @@ use axum::response::Response;
 use axum::{Extension, Json};
 use http::StatusCode;
 use lockstep_model::api::operator::{ClearSuspect, OnlineKeys, ReleaseView, SignedMetadata};
+use lockstep_model::{PackageName, Platform, Version};
 
+use super::paging::{List, Page, Paging};
 use crate::app::{App, Operator};
 use crate::repository;
 use crate::services::{publishing, releases};
@@ -16,9 +18,19 @@ use crate::web::{JsonBody, Named, Refusal};
 /// Largest metadata, in bytes: some ten thousand releases.
 const LARGEST: usize = 8 * 1024 * 1024;
 
-/// `GET /api/v1/releases`.
-pub(crate) async fn list(State(app): State<Arc<App>>) -> Result<Json<Vec<ReleaseView>>, Refusal> {
-    Ok(Json(releases::list(&app).await?))
+const RELEASES: List = List::whole("releases");
+
+/// `GET /api/v1/releases?limit=N&cursor=C`: by package, version and platform.
+pub(crate) async fn list(
+    State(app): State<Arc<App>>,
+    paging: Paging,
+) -> Result<Page<ReleaseView>, Refusal> {
+    let window = paging.window::<(PackageName, Version, Platform)>(RELEASES)?;
+    let releases = releases::list(&app).await?;
+    Ok(window.of_all(releases, |view| {
+        let it = &view.release.details;
+        (it.package.clone(), it.version.clone(), it.platform.clone())
+    }))
 }
 
 /// Largest order to clear a version, in bytes.

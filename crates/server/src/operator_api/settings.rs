@@ -5,18 +5,21 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::{Extension, Json};
 use http::StatusCode;
+use jiff::Timestamp;
 use lockstep_model::api::operator::{AuditView, SetUpdates};
-use serde::Deserialize;
 
+use super::paging::{List, Page, Paging};
 use crate::app::{App, Operator};
 use crate::services::settings;
-use crate::web::{JsonBody, Question, Refusal};
+use crate::web::{JsonBody, Refusal};
 
 /// Largest setting, in bytes.
 const LARGEST: usize = 64 * 1024;
-/// Audit entries that are sent when nothing else is asked for, and at most.
-const SOME: u32 = 100;
-const MOST: u32 = 10_000;
+const AUDIT: List = List {
+    name: "audit",
+    some: 100,
+    most: 1_000,
+};
 
 /// `GET /api/v1/settings/updates`.
 pub(crate) async fn updates(State(app): State<Arc<App>>) -> Result<Json<SetUpdates>, Refusal> {
@@ -34,23 +37,18 @@ pub(crate) async fn set_updates(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// How much of the audit trail is wanted.
-#[derive(Debug, Deserialize)]
-pub(crate) struct HowMany {
-    limit: Option<u32>,
-}
-
-/// `GET /api/v1/audit?limit=N`: newest first.
+/// `GET /api/v1/audit?limit=N&cursor=C`: newest first.
 pub(crate) async fn audit(
     State(app): State<Arc<App>>,
-    Question(HowMany { limit }): Question<HowMany>,
-) -> Result<Json<Vec<AuditView>>, Refusal> {
-    let limit = limit.unwrap_or(SOME).min(MOST);
-    let entries = app.store.audit(limit).await?;
-    let views = entries.into_iter().map(|entry| AuditView {
+    paging: Paging,
+) -> Result<Page<AuditView>, Refusal> {
+    let window = paging.window::<(Timestamp, String)>(AUDIT)?;
+    let before = window.after.as_ref().map(|(at, id)| (*at, id.as_str()));
+    let entries = app.store.audit_before(before, window.one_more()).await?;
+    let page = window.cut(entries, |entry| (entry.at, entry.id.clone()));
+    Ok(page.map(|entry| AuditView {
         at: entry.at,
         who: entry.who,
         what: entry.what,
-    });
-    Ok(Json(views.collect()))
+    }))
 }

@@ -1,17 +1,21 @@
 //! Enrolment tokens.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use axum::extract::State;
 use axum::{Extension, Json};
 use http::StatusCode;
+use jiff::Timestamp;
 use lockstep_model::Interval;
 use lockstep_model::api::operator::{CreatedToken, NewToken, TokenView};
 
+use super::paging::{List, Page, Paging};
 use crate::app::{App, Operator};
 use crate::services::{audit, tokens};
 use crate::web::{JsonBody, Named, Refusal};
 
+const TOKENS: List = List::whole("tokens");
 /// Largest order for a token, in bytes.
 const LARGEST: usize = 64 * 1024;
 /// A token that enrols more hosts than this, or longer, is a password that everybody knows.
@@ -64,8 +68,15 @@ pub(crate) async fn create(
 }
 
 /// `GET /api/v1/tokens`.
-pub(crate) async fn list(State(app): State<Arc<App>>) -> Result<Json<Vec<TokenView>>, Refusal> {
-    Ok(Json(tokens::list(&app).await?))
+pub(crate) async fn list(
+    State(app): State<Arc<App>>,
+    paging: Paging,
+) -> Result<Page<TokenView>, Refusal> {
+    let window = paging.window::<(Reverse<Timestamp>, String)>(TOKENS)?;
+    let place = |token: &TokenView| (Reverse(token.expires_at), token.id.clone());
+    let mut tokens = tokens::list(&app).await?;
+    tokens.sort_by_cached_key(place);
+    Ok(window.of_all(tokens, place))
 }
 
 /// `DELETE /api/v1/tokens/ID`.

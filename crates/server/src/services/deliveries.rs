@@ -144,11 +144,13 @@ async fn tell_fallback(
 }
 
 /// The newest deliveries.
-pub(crate) async fn list(app: &App, limit: u32) -> Result<Vec<DeliveryView>, Refusal> {
-    let rows = app
-        .store
-        .deliveries(&DeliveryFilter::default(), limit)
-        .await?;
+pub(crate) async fn page(
+    app: &App,
+    before: Option<(Timestamp, &str)>,
+    wanted: u32,
+) -> Result<Vec<DeliveryView>, Refusal> {
+    let all = DeliveryFilter::default();
+    let rows = app.store.deliveries_before(&all, before, wanted).await?;
     let views = rows.into_iter().map(|row| DeliveryView {
         id: row.id,
         notice: row.notice,

@@ -1,5 +1,7 @@
 //! Hosts: who is enrolled, and how each stands.
 
+use std::collections::{HashMap, HashSet};
+
 use jiff::Timestamp;
 use lockstep_gateway::seams::HostSaid;
 use lockstep_model::api::operator::HostView;
@@ -12,6 +14,9 @@ use super::{audit, locks};
 use crate::app::App;
 use crate::hints::Hint;
 use crate::web::Refusal;
+
+/// Hosts that are read at once; each has its whole report with it.
+const MOST_AT_ONCE: u32 = 500;
 
 /// How many hosts there are.
 #[derive(Debug, Default)]
@@ -37,32 +42,63 @@ pub(crate) async fn count(app: &App, now: Timestamp) -> Result<Counts, Refusal> 
     Ok(counts)
 }
 
-/// All hosts by name, those without an agent among them, without their items.
-pub(crate) async fn list(app: &App) -> Result<Vec<HostView>, Refusal> {
+/// Hosts by name, those without an agent among them, without their items: those behind `after`, at most `wanted`.
+pub(crate) async fn page(
+    app: &App,
+    after: Option<&HostName>,
+    wanted: u32,
+) -> Result<Vec<HostView>, Refusal> {
+    // The database says what comes after what; it may order marks within names otherwise than we do.
+    let names = app.store.host_names_after(after, wanted).await?;
+    let mut views = enrolled(app, after, &names).await?;
+    let now = app.now();
+    for row in app.store.watched_hosts().await? {
+        if !views.contains_key(&row.host) {
+            let is_silent = app.is_silent(&row.via, Some(row.received_at), row.received_at, now);
+            let mut view = view_of_watched(row);
+            view.items.clear();
+            if is_silent {
+                view.level = Level::DEAD;
+            }
+            views.insert(view.name.clone(), view);
+        }
+    }
+    Ok(names.iter().filter_map(|name| views.remove(name)).collect())
+}
+
+/// Those of these names that are enrolled; the names are the first ones behind `after`.
+async fn enrolled(
+    app: &App,
+    after: Option<&HostName>,
+    names: &[HostName],
+) -> Result<HashMap<HostName, HostView>, Refusal> {
     let orders = app.standing.read(app).await?;
     let now = app.now();
-    let mut views = Vec::new();
-    for row in app.store.hosts().await? {
-        let mut view = view(&orders, row, now);
-        view.items.clear();
-        view.packages.clear();
-        // What a silent host said last is no word on how it is.
-        if app.is_silent(&view.name, view.last_seen, view.enrolled_at, now) {
-            view.level = Level::DEAD;
+    let wanted: HashSet<&HostName> = names.iter().collect();
+    let mut views = HashMap::new();
+    let mut after = after.cloned();
+    loop {
+        let rows = app.store.hosts_after(after.as_ref(), MOST_AT_ONCE).await?;
+        let is_last = rows.len() < MOST_AT_ONCE as usize;
+        after = rows.last().map(|row| row.name.clone());
+        let is_behind = after.as_ref().is_none_or(|name| !wanted.contains(name));
+        for row in rows {
+            if !wanted.contains(&row.name) {
+                continue;
+            }
+            let mut view = view(&orders, row, now);
+            view.items.clear();
+            view.packages.clear();
+            // What a silent host said last is no word on how it is.
+            if app.is_silent(&view.name, view.last_seen, view.enrolled_at, now) {
+                view.level = Level::DEAD;
+            }
+            views.insert(view.name.clone(), view);
         }
-        views.push(view);
-    }
-    for row in app.store.watched_hosts().await? {
-        let is_silent = app.is_silent(&row.via, Some(row.received_at), row.received_at, now);
-        let mut view = view_of_watched(row);
-        view.items.clear();
-        if is_silent {
-            view.level = Level::DEAD;
+        if is_last || is_behind {
+            return Ok(views);
         }
-        views.push(view);
     }
-    views.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(views)
 }
 
 /// How one host stands, or all, for gateways: with their items.

@@ -234,9 +234,10 @@ pub(crate) async fn command(
     Err(lockstep_store::Error::RolloutChanged { id }.into())
 }
 
-/// The newest rollouts, newest first, without their decisions.
-pub(crate) async fn list(
+/// The newest rollouts, or those before one, newest first, without their decisions.
+pub(crate) async fn page(
     app: &App,
+    before: Option<RolloutId>,
     limit: u32,
     names: Names,
     now: Timestamp,
@@ -245,7 +246,7 @@ pub(crate) async fn list(
     let mut views = Vec::new();
     // The fleet is read once for each package, not for each of its rollouts.
     let mut fleets: HashMap<PackageName, Vec<Standing>> = HashMap::new();
-    for rollout in app.store.rollouts(limit).await? {
+    for rollout in app.store.rollouts_before(before, limit).await? {
         let fleet = match fleets.entry(rollout.package.clone()) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(unknown) => unknown.insert(app.store.standings(&rollout.package).await?),
