@@ -23,6 +23,7 @@ use crate::operator_api::{Counters, Uploads};
 use crate::queries::Queries;
 use crate::repository::Downloads;
 use crate::services::alerts::Told;
+use crate::services::board::Boards;
 use crate::services::deltas::Deltas;
 use crate::services::fleet::FleetInForce;
 use crate::services::foreign::Foreign;
@@ -31,6 +32,7 @@ use crate::services::locks::SeenLocks;
 use crate::services::opened::Opened;
 use crate::services::orders::Standing;
 use crate::services::reports::Novelty;
+use crate::services::rollout_curves::Curves;
 use crate::services::situation::RecentRuns;
 use crate::web::FailedVisits;
 
@@ -48,6 +50,8 @@ pub(crate) struct App {
     pub(crate) standing: Standing,
     /// What leads from one release to another.
     pub(crate) deltas: Deltas,
+    /// How rollouts go, beside how they were to be expected to go.
+    pub(crate) curves: Curves,
     pub(crate) hints: Hints,
     pub(crate) streams: Streams,
     /// The fleet file in force.
@@ -56,6 +60,8 @@ pub(crate) struct App {
     pub(crate) reload: Notify,
     /// Asks the Xymon gateway for its files to be read.
     pub(crate) reload_gateways: Arc<Notify>,
+    /// Asks for the certificate of the second address for people to be read.
+    pub(crate) reload_front: Notify,
     /// What receivers were told.
     pub(crate) told: Told,
     /// Hosts with other systems' clients.
@@ -66,6 +72,8 @@ pub(crate) struct App {
     pub(crate) lock_facts: LockFactsNow,
     /// Locks for which there is room certainly.
     pub(crate) seen_locks: SeenLocks,
+    /// How the whole fleet stands, for pages.
+    pub(crate) boards: Boards,
     /// The runs of the last hours.
     pub(crate) recent_runs: RecentRuns,
     /// The ways to receivers.

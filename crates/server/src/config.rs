@@ -6,6 +6,8 @@
 //!
 //! Not here: what the server keeps (`store`), and what it made for itself at its first start (`data_dir`).
 
+mod front;
+
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
@@ -16,6 +18,8 @@ use lockstep_store::DatabaseUrl;
 use serde::{Deserialize, Deserializer};
 
 use crate::Error;
+
+pub use front::Front;
 
 /// The contents of `server.toml`.
 #[derive(Debug, Clone, Deserialize)]
@@ -57,6 +61,8 @@ pub struct ServerConfig {
     pub mail: Option<Mail>,
     /// What `/metrics` shows.
     pub metrics: Metrics,
+    /// Another address for people, with a certificate that their browsers know.
+    pub pages: Option<Front>,
     /// Other systems' clients; each gateway is off until its table is there.
     pub gateway: Gateways,
 }
@@ -173,6 +179,7 @@ impl Default for ServerConfig {
             fleet: None,
             mail: None,
             metrics: Metrics::default(),
+            pages: None,
             gateway: Gateways::default(),
         }
     }
@@ -398,6 +405,7 @@ mod tests {
         let mut stated = ServerConfig::parse(&uncommented).unwrap();
         assert!(stated.database.take().is_some() && !stated.names.is_empty());
         assert!(stated.fleet.take().is_some() && stated.mail.take().is_some());
+        assert!(stated.pages.take().is_some());
         stated.names.clear();
         assert_eq!(
             format!("{stated:?}"),

@@ -22,6 +22,7 @@ mod decider;
 mod error;
 mod first_start;
 mod freshness;
+mod front;
 mod gateways;
 mod hints;
 mod operator_api;
@@ -31,7 +32,7 @@ mod server;
 mod services;
 mod web;
 
-pub use config::{Certificates, Limits, Listen, Mail, MailTls, Metadata, Metrics, ServerConfig};
+pub use config::{Certificates, Front, Limits, Listen, Mail, MailTls, Metadata, Metrics, ServerConfig};
 pub use error::Error;
 pub use first_start::{FirstStart, OperatorFile};
 pub use server::{Running, Server};

@@ -26,12 +26,13 @@ use crate::certificate::ServerCertificate;
 use crate::config::{self, ServerConfig};
 use crate::data_dir::DataDir;
 use crate::first_start::{self, Addresses, FirstStart, Foundations};
+use crate::front::{self, Shown};
 use crate::gateways::Listeners;
 use crate::hints::Hints;
 use crate::operator_api::Counters;
 use crate::repository::Downloads;
 use crate::services::opened::Opened;
-use crate::services::{deliveries, fleet};
+use crate::services::{board, deliveries, fleet};
 use crate::{Error, agent_api, certificate, decider, operator_api};
 
 /// A server that is to be started.
@@ -44,6 +45,8 @@ pub struct Running {
     pub agent_addr: SocketAddr,
     /// Where people and programs connect.
     pub operator_addr: SocketAddr,
+    /// Where people connect as well, if `[pages]` is configured.
+    pub front_addr: Option<SocketAddr>,
     /// Where other systems' clients connect, for each gateway that is on.
     pub gateway_addrs: Vec<(Gateway, SocketAddr)>,
     /// What the first start made; none on every later one.
@@ -82,6 +85,14 @@ impl Server {
         let agents = bind(config.listen.agents).await?;
         let operators = bind(config.listen.operators).await?;
         let gateways = Listeners::bind(&config).await?;
+        let front = match &config.pages {
+            Some(front) => Some((
+                bind(front.listen).await?,
+                Shown::read(front.clone(), &clock)?,
+            )),
+            None => None,
+        };
+        let front_addr = front.as_ref().map(|(bound, _)| bound.address);
         let (agent_addr, operator_addr) = (agents.address, operators.address);
         let names = config.server_names();
         let addresses = Addresses::of(&config, &names, agent_addr, operator_addr);
@@ -122,16 +133,19 @@ impl Server {
             version: Version::of_this_program(),
             standing: Default::default(),
             deltas: Default::default(),
+            curves: Default::default(),
             hints: Hints::new(),
             streams: Default::default(),
             queries: Default::default(),
             fleet: Default::default(),
             reload: Default::default(),
             told: Default::default(),
+            boards: Default::default(),
             recent_runs: Default::default(),
             foreign: Default::default(),
             opened: Opened::in_directory(data.opened())?,
             reload_gateways: Default::default(),
+            reload_front: Default::default(),
             lock_facts: Default::default(),
             seen_locks: Default::default(),
             notifier,
@@ -165,6 +179,7 @@ impl Server {
         fleet::begin(&app).await?;
         supervise.run("decider", decider::run(Arc::clone(&app)));
         supervise.run("fleet file", fleet::follow(Arc::clone(&app)));
+        supervise.run("board", board::run(Arc::clone(&app)));
         supervise.run("delivery", deliveries::run(Arc::clone(&app)));
         supervise.run("certificate", certificate::keep_valid(Arc::clone(&app)));
         app.foreign
@@ -186,12 +201,28 @@ impl Server {
         );
         supervise.run("listener for agents", serve);
         let service = operator_api::routes(&app);
+        if let Some((bound, shown)) = front {
+            let door = shown.source();
+            supervise.run(
+                "certificate of the pages",
+                front::follow(Arc::clone(&app), shown),
+            );
+            let serve = tls::serve(
+                bound.listener,
+                door,
+                service.clone(),
+                limits.clone(),
+                stop.clone(),
+            );
+            supervise.run("second listener for people", serve);
+        }
         let serve = tls::serve(operators.listener, operators_tls, service, limits, stop);
         supervise.run("listener for operators", serve);
         tracing::info!(agents = %agent_addr, operators = %operator_addr, version = %app.version, "serving");
         Ok(Running {
             agent_addr,
             operator_addr,
+            front_addr,
             gateway_addrs,
             first_start,
             operator_file,
@@ -220,6 +251,7 @@ impl Running {
     pub fn reload(&self) {
         self.app.reload.notify_one();
         self.app.reload_gateways.notify_one();
+        self.app.reload_front.notify_one();
     }
 
     /// Does now what time asks for: renews the server's certificate and signs the repository's freshness where they
