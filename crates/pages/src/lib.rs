@@ -14,7 +14,11 @@ pub mod assets;
 pub mod chart;
 pub mod frame;
 pub mod hosts;
+pub mod locks;
 pub mod parts;
+pub mod releases;
+pub mod rollout;
+pub mod rollouts;
 pub mod wrong;
 
 pub use frame::{Frame, Here, Strip, Topic, Viewer};

@@ -16,6 +16,7 @@ mod hosts;
 mod locks;
 mod metrics;
 mod monitoring;
+mod paging;
 mod records;
 mod releases;
 mod rollouts;
@@ -70,6 +71,7 @@ pub(crate) fn routes(app: &Arc<App>) -> Router {
         .route("/api/v1/promote", post(rollouts::promote))
         .route("/api/v1/rollouts", get(rollouts::list))
         .route("/api/v1/rollouts/{id}", get(rollouts::one))
+        .route("/api/v1/rollouts/{id}/curve", get(rollouts::curve))
         .route("/api/v1/rollouts/{id}/{command}", post(rollouts::command))
         .route(
             "/api/v1/settings/updates",
@@ -122,5 +124,10 @@ pub(crate) fn routes(app: &Arc<App>) -> Router {
         .with_state(Arc::clone(app));
     let strangers = web::quick(strangers, STRANGERS);
     let quick = web::quick(quick.merge(gates), app.config.limits.requests);
-    web::listener(quick.merge(strangers).merge(slow))
+    web::listener(web::compressed(
+        quick
+            .merge(strangers)
+            .merge(slow)
+            .layer(from_fn(web::tagged)),
+    ))
 }

@@ -2,7 +2,9 @@
 //! path for each thing: whoever enrols, reports or orders comes through here.
 
 pub(crate) mod alerts;
+pub(crate) mod api_tokens;
 pub(crate) mod audit;
+pub(crate) mod board;
 pub(crate) mod deliveries;
 pub(crate) mod deltas;
 pub(crate) mod enrolment;
@@ -23,16 +25,20 @@ pub(crate) mod lock_views;
 pub(crate) mod locks;
 pub(crate) mod opened;
 pub(crate) mod orders;
+pub(crate) mod passwords;
 pub(crate) mod problems;
 pub(crate) mod publishing;
 pub(crate) mod releases;
 pub(crate) mod reports;
+pub(crate) mod rollout_curves;
 pub(crate) mod rollout_facts;
 pub(crate) mod rollout_views;
 pub(crate) mod rollouts;
 pub(crate) mod run_commands;
+pub(crate) mod sessions;
 pub(crate) mod settings;
 pub(crate) mod silences;
 pub(crate) mod silent_hosts;
 pub(crate) mod situation;
 pub(crate) mod tokens;
+pub(crate) mod users;

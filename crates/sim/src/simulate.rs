@@ -5,8 +5,9 @@
 //! A million hosts take seconds, because hosts have no names and numbers are kept as they change.
 //!
 //! [`simulate()`] runs one rollout. [`Healthy`] and [`Exposure`] run many, with a release without fault and with one that
-//! breaks some hosts. [`svg::draw`] draws one.
+//! breaks some hosts. [`Band`] says how far many runs had come at each time. [`svg::draw`] draws one.
 
+mod band;
 mod conductor;
 mod curve;
 mod dice;
@@ -22,6 +23,7 @@ mod world;
 
 use lockstep_model::Strategy;
 
+pub use band::Band;
 pub use curve::Curve;
 pub use downloads::Load;
 pub use fleet::{Fleet, Host};

@@ -1,7 +1,7 @@
 //! What the server keeps: SQLite and PostgreSQL from one SQL text, artifacts on disk.
 //!
 //! [`Store`] speaks of hosts, certificates, tokens, reports, runs, the repository, rollouts, leases, settings and
-//! the audit trail and the chain; of locks and of commands for runs; of events, troubles, changes, silences, deliveries
+//! the audit trail and the chain; of users, their sessions and API tokens; of locks and of commands for runs; of events, troubles, changes, silences, deliveries
 //! and the fleet file; not of tables.
 //! [`Artifacts`] holds the bundles themselves. Only the server calls this crate.
 //!
@@ -28,6 +28,8 @@
 
 #[macro_use]
 mod db;
+#[macro_use]
+mod sign_ins;
 
 mod acks;
 mod alerts;
@@ -48,13 +50,16 @@ mod group;
 mod hosts;
 mod leases;
 mod locks;
+mod marks;
 mod migrations;
 mod operators;
+mod proofs;
 mod records;
 mod repository;
 mod restore;
 mod rollouts;
 mod runs;
+mod sessions;
 mod settings;
 mod silences;
 mod snapshots;
@@ -66,24 +71,30 @@ mod tidy;
 mod tokens;
 mod troubles;
 mod url;
+mod users;
 mod watched;
 
 pub use artifacts::Artifacts;
 pub use audit::AuditEntry;
 pub use deliveries::{DeliveryFilter, DeliveryRow, DeliveryState, DueDelivery, NewDelivery};
 pub use error::{Cause, Error, TokenRefused};
-pub use events::EventFilter;
+pub use events::{EventFilter, EventPage};
 pub use fleets::FleetRow;
 pub use group::Limits;
 pub use hosts::{HostRow, NewHost};
 pub use leases::Lease;
 pub use locks::MOST_LOCKS;
-pub use operators::OperatorRow;
+pub use marks::HostMark;
+pub use operators::{ApiTokenRow, NewApiToken};
+pub use proofs::{Proof, ProofsAfter};
 pub use repository::Publication;
 pub use rollouts::{ChannelRow, Decided, NewRollout};
+pub use sessions::{NewSession, SessionRow};
+pub use sign_ins::{SignInFailures, SignInKeys, SignInTally};
 pub use standings::Standing;
 pub use store::Store;
 pub use tidy::Tidied;
 pub use tokens::{Redeemed, StoredToken, TokenRow};
 pub use url::DatabaseUrl;
+pub use users::UserRow;
 pub use watched::WatchedRow;

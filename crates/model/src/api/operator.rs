@@ -20,8 +20,8 @@ pub use users::{
 };
 
 pub use rollouts::{
-    ClearSuspect, DecisionView, Explained, Explanation, Promote, RolloutView, WaveFigures,
-    WaveHost, WaveView,
+    ClearSuspect, CurveWave, DecisionView, Explained, Explanation, Promote, RolloutCurve,
+    RolloutView, SimulatedCurve, WaveFigures, WaveHost, WaveView,
 };
 
 /// `GET /api/v1/status`.

@@ -6,19 +6,23 @@ use axum::extract::{Path, State};
 use axum::{Extension, Json};
 use http::StatusCode;
 use lockstep_model::RolloutId;
-use lockstep_model::api::operator::{Promote, RolloutView};
+use lockstep_model::api::operator::{Promote, RolloutCurve, RolloutView};
 use serde::Deserialize;
 
+use super::paging::{List, Page, Paging};
 use crate::app::{App, Operator};
+use crate::services::rollout_curves;
 use crate::services::rollout_views::Names;
 use crate::services::rollouts::{self, Command};
 use crate::web::{JsonBody, Question, Refusal};
 
 /// Largest order, in bytes.
 const LARGEST: usize = 64 * 1024;
-/// Rollouts that are sent when nothing else is asked for, and at most.
-const SOME: u32 = 20;
-const MOST: u32 = 200;
+const ROLLOUTS: List = List {
+    name: "rollouts",
+    some: 20,
+    most: 200,
+};
 
 /// `POST /api/v1/promote`.
 pub(crate) async fn promote(
@@ -28,13 +32,6 @@ pub(crate) async fn promote(
 ) -> Result<(StatusCode, Json<RolloutView>), Refusal> {
     let view = rollouts::promote(&app, &order, &who, app.now()).await?;
     Ok((StatusCode::CREATED, Json(view)))
-}
-
-/// How many rollouts are wanted, and whether with their hosts.
-#[derive(Debug, Deserialize)]
-pub(crate) struct HowMany {
-    limit: Option<u32>,
-    hosts: Option<Hosts>,
 }
 
 /// Whether the names of hosts are wanted.
@@ -58,14 +55,16 @@ fn names(hosts: Option<Hosts>) -> Names {
     }
 }
 
-/// `GET /api/v1/rollouts?limit=N&hosts=none`: newest first.
+/// `GET /api/v1/rollouts?limit=N&cursor=C&hosts=none`: newest first.
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
-    Question(HowMany { limit, hosts }): Question<HowMany>,
-) -> Result<Json<Vec<RolloutView>>, Refusal> {
-    let limit = limit.unwrap_or(SOME).min(MOST);
-    let views = rollouts::list(&app, limit, names(hosts), app.now()).await?;
-    Ok(Json(views))
+    Question(WithHosts { hosts }): Question<WithHosts>,
+    paging: Paging,
+) -> Result<Page<RolloutView>, Refusal> {
+    let window = paging.window::<RolloutId>(ROLLOUTS)?;
+    let (after, wanted) = (window.after, window.one_more());
+    let views = rollouts::page(&app, after, wanted, names(hosts), app.now()).await?;
+    Ok(window.cut(views, |view| view.id))
 }
 
 /// `GET /api/v1/rollouts/ID?hosts=none`.
@@ -76,6 +75,15 @@ pub(crate) async fn one(
 ) -> Result<Json<RolloutView>, Refusal> {
     let view = rollouts::one(&app, number(&id)?, names(hosts), app.now()).await?;
     Ok(Json(view))
+}
+
+/// `GET /api/v1/rollouts/ID/curve`.
+pub(crate) async fn curve(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+) -> Result<Json<RolloutCurve>, Refusal> {
+    let view = rollouts::one(&app, number(&id)?, Names::Told, app.now()).await?;
+    Ok(Json(rollout_curves::curve(&app, &view).await?))
 }
 
 /// `POST /api/v1/rollouts/ID/pause`, `resume`, `skip-wave`, `halt` or `rollback`.

@@ -1,6 +1,6 @@
 //! The hosts of a simulation: numbers instead of names, and the waves that were drawn of them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use lockstep_model::{HostName, RolloutId, Strategy};
 use lockstep_plan::rollout::{interleave, lot, turn};
@@ -59,6 +59,27 @@ impl Fleet {
         let domains: Vec<&str> = hosts.iter().map(|host| host.domain.as_str()).collect();
         fleet.draw(strategy, &domains, id);
         fleet
+    }
+
+    /// These hosts with their labels, of which the strategy says what is a failure domain and what a site.
+    #[must_use]
+    pub fn labelled(
+        hosts: &[(HostName, BTreeMap<String, String>)],
+        strategy: &Strategy,
+        id: RolloutId,
+    ) -> Self {
+        let label = |labels: &BTreeMap<String, String>, label: Option<&String>| {
+            label.and_then(|label| labels.get(label)).cloned()
+        };
+        let hosts: Vec<Host> = hosts
+            .iter()
+            .map(|(name, labels)| Host {
+                name: name.clone(),
+                domain: label(labels, strategy.domain.as_ref()).unwrap_or_default(),
+                site: label(labels, strategy.site.as_ref()),
+            })
+            .collect();
+        Self::of(&hosts, strategy, id)
     }
 
     /// So many invented hosts, in racks of 20 to 40 and sites of about 500. Racks and sites count for as much as the

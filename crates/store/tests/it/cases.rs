@@ -10,7 +10,8 @@ use lockstep_testkit::Postgres;
 use crate::engine::{Engine, Place};
 use crate::{
     alerts, chain, commands, dump, events, evidence, foreign, groups, hosts, killed, leases, locks,
-    monitoring, opening, repository, rollouts, runs, small, standings, tokens, troubles,
+    monitoring, opening, pages, repository, rollouts, runs, small, standings, tokens, troubles,
+    users,
 };
 
 type Case = fn(Place) -> Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -104,11 +105,16 @@ async fn run(engine: Engine) {
         rollouts::promotion_cancels_what_was_running,
         rollouts::rollouts_change_only_from_what_was_seen,
         rollouts::rollouts_that_were_cut_short_still_stand,
+        pages::deeds_and_messages_come_once,
+        pages::events_come_once,
+        pages::names_of_hosts_come_once,
+        pages::rollouts_come_once,
+        pages::runs_come_once,
         runs::a_run_belongs_to_one_host,
         runs::newer_records_win,
         runs::runs_are_listed_newest_first,
+        runs::proofs_are_read_in_the_order_in_which_they_came,
         small::closing_is_final,
-        small::operators_are_known_until_revoked,
         small::settings_are_set_and_made_once,
         small::the_audit_trail_is_kept,
         small::what_is_old_is_forgotten,
@@ -128,6 +134,12 @@ async fn run(engine: Engine) {
         troubles::the_server_has_troubles_of_its_own,
         troubles::what_is_newer_by_the_hosts_clock_counts,
         troubles::whatever_the_order_the_last_report_is_right,
+        users::api_tokens_are_known_until_revoked,
+        users::attempts_count_until_one_was_good,
+        users::sessions_end_with_the_password_they_were_opened_by,
+        users::there_is_always_an_admin,
+        users::users_are_made_found_and_removed,
+        users::users_sessions_and_tokens_are_forgotten,
     ];
     let outcomes = cases.map(|(name, case)| {
         let engine = engine.clone();

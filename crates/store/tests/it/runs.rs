@@ -1,7 +1,7 @@
 //! Runs.
 
-use lockstep_model::{RolloutId, RunRecord};
-use lockstep_store::{Error, Store};
+use lockstep_model::{Outcome, RolloutId, RunRecord};
+use lockstep_store::{Error, ProofsAfter, Store};
 
 use crate::engine::Place;
 use crate::samples::{at, done, enroll, host, record};
@@ -101,4 +101,43 @@ pub(crate) async fn runs_are_listed_newest_first(place: Place) {
     // What a removed host has done stays known.
     store.remove_host(&host("web2"), at(60)).await.unwrap();
     assert_eq!(store.runs(Some(&host("web2")), 10).await.unwrap().len(), 3);
+}
+
+pub(crate) async fn proofs_are_read_in_the_order_in_which_they_came(place: Place) {
+    let store = place.open().await;
+    enroll(&store, &["web1", "web2"]).await;
+    // (number, rollout, outcome, heard of at)
+    let runs = [
+        (1, 7, Some(Outcome::Done), 30),
+        (2, 7, Some(Outcome::Done), 20),
+        (3, 7, Some(Outcome::RolledBack), 20),
+        (4, 8, Some(Outcome::Done), 20),
+        (5, 7, None, 20),
+        (6, 7, Some(Outcome::Done), 20),
+    ];
+    for (number, generation, outcome, heard) in runs {
+        let mut record = record(number, 0, 25);
+        (record.generation, record.outcome) = (generation, outcome);
+        store
+            .record_run(&host("web1"), &record, at(heard))
+            .await
+            .unwrap();
+    }
+    let all = store.proofs(RolloutId(7), None).await.unwrap();
+    let runs: Vec<_> = all.iter().map(|proof| proof.run).collect();
+    assert_eq!(runs, [2, 6, 1].map(|number| record(number, 0, 25).id));
+    // A host whose clock is ahead has not proven it before the server heard of it.
+    let times: Vec<_> = all.iter().map(|proof| proof.at).collect();
+    assert_eq!(times, [at(20), at(20), at(25)]);
+    let behind = |received_at, run| {
+        Some(ProofsAfter {
+            received_at: at(received_at),
+            run,
+        })
+    };
+    let read = async |after| store.proofs(RolloutId(7), after).await.unwrap();
+    assert_eq!(read(behind(20, Some(runs[0]))).await, all[1..]);
+    assert_eq!(read(behind(20, None)).await, all);
+    assert_eq!(read(behind(21, None)).await, all[2..]);
+    assert_eq!(read(behind(30, Some(runs[2]))).await, []);
 }

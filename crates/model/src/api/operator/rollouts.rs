@@ -149,6 +149,62 @@ pub struct DecisionView {
     pub words: String,
 }
 
+/// `GET /api/v1/rollouts/ID/curve`: how a rollout goes, beside how it was to be expected to go. Shares are numbers from 0 to 1,
+/// of the rollout's hosts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RolloutCurve {
+    /// When this was looked up, by the server's clock.
+    pub at: Timestamp,
+    /// Hosts of the rollout, of which shares are told.
+    pub hosts: usize,
+    /// The share of the hosts that run the version, proven, from each of these times on; the first one is the rollout's
+    /// beginning. At most [`RolloutCurve::MOST_POINTS`].
+    pub real: Vec<(Timestamp, f64)>,
+    /// The same, simulated; none while that is not known.
+    pub simulated: Option<SimulatedCurve>,
+    /// Why there is no simulated curve: that it is being made, or that there will be none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why_not: Option<String>,
+    /// The waves, in their order.
+    pub waves: Vec<CurveWave>,
+}
+
+impl RolloutCurve {
+    /// Most points of a curve.
+    pub const MOST_POINTS: usize = 240;
+}
+
+/// A rollout of a release without fault, simulated some times by `lockstep rollout simulate`'s code. It begins when the
+/// real one began, with its hosts and its strategy.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SimulatedCurve {
+    /// Simulations that were made.
+    pub runs: usize,
+    /// Of them, those in which the rollout was done.
+    pub done: usize,
+    /// The share of the hosts in the median of the simulations.
+    pub median: Vec<(Timestamp, f64)>,
+    /// The share that is exceeded in nine of ten, at the same times.
+    pub p10: Vec<(Timestamp, f64)>,
+    /// The share that is exceeded in one of ten, at the same times.
+    pub p90: Vec<(Timestamp, f64)>,
+    /// When it was done, in the median; none if it was not done in half of them.
+    pub end: Option<Timestamp>,
+}
+
+/// A wave, as a curve shows it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CurveWave {
+    /// The share of the hosts that are in this wave or an earlier one.
+    pub share: f64,
+    /// When its first hosts could be let go.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opened_at: Option<Timestamp>,
+    /// When all of its hosts had come to a good end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proven_at: Option<Timestamp>,
+}
+
 /// `GET /api/v1/hosts/NAME/explain?package=P`: what keeps a host from what it is wanted to run, for one package or for
 /// all that it follows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use lockstep_fleet::Fleet as FleetFile;
 use lockstep_model::api::operator::HostView;
 use lockstep_model::{HostName, RolloutId, Strategy};
-use lockstep_sim::simulate::{Fleet, Host};
+use lockstep_sim::simulate::Fleet;
 
 use super::Args;
 use crate::cmd::fleet::load_or_ask;
@@ -30,22 +30,10 @@ impl Hosts {
     /// Draws the waves. The seed stands for the rollout's number.
     pub(super) fn draw(&self, strategy: &Strategy, seed: u64) -> Fleet {
         let id = RolloutId(seed);
-        let named = match self {
-            Self::Invented(count) => return Fleet::invented(*count, strategy, id),
-            Self::Named(named) => named,
-        };
-        let label = |labels: &BTreeMap<String, String>, label: Option<&String>| {
-            label.and_then(|label| labels.get(label)).cloned()
-        };
-        let hosts: Vec<Host> = named
-            .iter()
-            .map(|(name, labels)| Host {
-                name: name.clone(),
-                domain: label(labels, strategy.domain.as_ref()).unwrap_or_default(),
-                site: label(labels, strategy.site.as_ref()),
-            })
-            .collect();
-        Fleet::of(&hosts, strategy, id)
+        match self {
+            Self::Invented(count) => Fleet::invented(*count, strategy, id),
+            Self::Named(named) => Fleet::labelled(named, strategy, id),
+        }
     }
 }
 

@@ -1,0 +1,182 @@
+//! The board of a rollout: a lane for each wave, a tile for each host.
+
+use std::collections::HashMap;
+
+use jiff::{SignedDuration, Timestamp};
+use lockstep_model::api::operator::{RolloutView, WaveHost, WaveView};
+use lockstep_model::{HostName, RunId};
+use maud::{Markup, html};
+
+use crate::Frame;
+use crate::parts::link::host_path;
+use crate::parts::time::{exact, span};
+use crate::rollouts::{HOSTS, Stand, bars, when, words};
+
+/// Hosts of a lane that have tiles; of more, those that matter most.
+const MOST_TILES: usize = 200;
+
+/// What the newest run of a host for this rollout says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostRun {
+    /// The run.
+    pub id: RunId,
+    /// When its newest record was made.
+    pub at: Timestamp,
+    /// What it waits for or why it ended so, in words; empty where there is nothing to say.
+    pub why: String,
+}
+
+/// The newest runs by host.
+pub type HostRuns = HashMap<HostName, HostRun>;
+
+/// All lanes.
+pub(super) fn lanes(frame: &Frame<'_>, rollout: &RolloutView, runs: &HostRuns) -> Markup {
+    html! {
+        section .board #board data-live aria-label="Waves and hosts" {
+            @for (number, wave) in (1..).zip(&rollout.waves) {
+                (lane(frame, number, wave, runs))
+            }
+            @if rollout.waves.is_empty() {
+                p { "Its waves are drawn at the server's next look, from the hosts that follow the channel then." }
+            }
+        }
+    }
+}
+
+fn lane(frame: &Frame<'_>, number: usize, wave: &WaveView, runs: &HostRuns) -> Markup {
+    let (tiles, rest) = chosen(&wave.hosts);
+    html! {
+        section .lane #{ "wave-" (number) } aria-label={ "Wave " (number) } {
+            h3 { "Wave " (number) " " (Stand::of_wave(wave.state).badge()) }
+            (bars(std::slice::from_ref(wave)))
+            p { (wave.figures.hosts) " hosts, " (wave.figures.let_go) " let go: " (words(&wave.figures)) }
+            dl .times {
+                @if let Some(at) = wave.opened_at { dt { "Opened" } dd { (when(frame, at)) } }
+                @if let Some(at) = wave.proven_at { dt { "Proven" } dd { (when(frame, at)) } }
+                @if let Some(at) = wave.bakes_until { dt { "Bakes until" } dd { (when(frame, at)) } }
+                @if let Some(by) = &wave.skipped_by { dt { "Skipped by" } dd { (by) } }
+            }
+            ul .tiles {
+                @for host in tiles { li { (tile(frame, host, runs.get(&host.name))) } }
+            }
+            @if let Some(rest) = rest { p .more { (rest) } }
+        }
+    }
+}
+
+/// A host: its sign, its state and its name. One that failed leads to the run that says why.
+fn tile(frame: &Frame<'_>, host: &WaveHost, run: Option<&HostRun>) -> Markup {
+    let (_, stand) = Stand::of_host(&host.state);
+    let title = match run {
+        Some(run) => {
+            let since = frame.now.duration_since(run.at).max(SignedDuration::ZERO);
+            let why = if run.why.is_empty() { "" } else { ": " };
+            format!(
+                "{} since {} ({}){why}{}",
+                stand.word,
+                exact(run.at),
+                span(since),
+                run.why
+            )
+        }
+        None => stand.word.to_owned(),
+    };
+    let failed_in = run.filter(|_| stand.word == "failed");
+    html! {
+        span .tile .(stand.class) title=(title) {
+            (stand.badge()) " " a href=(host_path(&host.name)) { (host.name) }
+            @if let Some(run) = failed_in { " " a .run href={ "/runs/" (run.id) } { "its run" } }
+        }
+    }
+}
+
+/// The hosts that have tiles, and a word on the rest. In a large lane those come first that have not proven the version.
+fn chosen(hosts: &[WaveHost]) -> (Vec<&WaveHost>, Option<String>) {
+    let mut chosen: Vec<&WaveHost> = hosts.iter().collect();
+    if chosen.len() <= MOST_TILES {
+        return (chosen, None);
+    }
+    let place = |host: &WaveHost| Stand::of_host(&host.state).0;
+    // The sort keeps hosts of one state by their names.
+    chosen.sort_by_key(|host| place(host));
+    let unproven = chosen.partition_point(|host| place(host) + 1 < HOSTS.len());
+    let rest = chosen.split_off(unproven.min(MOST_TILES));
+    let mut counts = [0_usize; HOSTS.len()];
+    for host in &rest {
+        counts[place(host)] += 1;
+    }
+    let words: Vec<String> = HOSTS
+        .iter()
+        .zip(counts)
+        .filter(|(_, count)| *count > 0)
+        .map(|((stand, _), count)| format!("{count} more {}", stand.word))
+        .collect();
+    (
+        chosen,
+        (!words.is_empty()).then(|| format!("and {}", words.join(", "))),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use lockstep_model::{Role, RolloutState, WaveState};
+
+    use super::*;
+    use crate::frame::tests::with_frame;
+    use crate::rollouts::tests::{rollout, wave};
+
+    fn draw(wave: WaveView, runs: &HostRuns) -> String {
+        let rollout = rollout(RolloutState::Running, vec![wave]);
+        with_frame(Role::Viewer, |frame| lanes(frame, &rollout, runs).0)
+    }
+
+    #[test]
+    fn a_tile_has_sign_word_name_and_leads_to_its_host() {
+        let board = draw(
+            wave(1, WaveState::Open, &["proven", "silent"]),
+            &HostRuns::new(),
+        );
+        assert!(board.contains(r#"<a href="/hosts/w1-0">w1-0</a>"#));
+        assert!(board.contains("●</span> proven") && board.contains("?</span> silent"));
+        assert!(board.contains("2 hosts, 2 let go: 1 silent, 1 proven"));
+    }
+
+    #[test]
+    fn a_failed_host_leads_to_its_run_and_says_why() {
+        let id = RunId::new("2026-11-22T11:00:00Z".parse().unwrap(), [7; 10]);
+        let run = HostRun {
+            id,
+            at: "2026-11-22T11:30:00Z".parse().unwrap(),
+            why: "it <wrote> \"panic\"".into(),
+        };
+        let name = |name| HostName::parse(name).unwrap();
+        let runs = HostRuns::from([(name("w1-0"), run.clone()), (name("w1-1"), run)]);
+        let board = draw(wave(1, WaveState::Open, &["failed", "running"]), &runs);
+        assert!(board.contains(&format!(r#"href="/runs/{id}""#)));
+        assert_eq!(board.matches("its run").count(), 1, "only where it failed");
+        assert!(board.contains("failed since 2026-11-22 11:30:00 UTC (30 min): it &lt;wrote&gt;"));
+        assert!(!board.contains("<wrote>"));
+    }
+
+    #[test]
+    fn a_large_lane_shows_what_is_not_proven_first() {
+        let mut states = vec!["proven"; 900];
+        states.extend(["failed"; 3]);
+        states.extend(["running"; 40]);
+        let board = draw(wave(1, WaveState::Open, &states), &HostRuns::new());
+        assert_eq!(board.matches("<li>").count(), 43);
+        assert!(board.contains("and 900 more proven"));
+        assert!(board.find("w1-900").unwrap() < board.find("w1-903").unwrap());
+    }
+
+    #[test]
+    fn of_many_that_wait_some_are_shown() {
+        let mut states = vec!["waiting"; 5_000];
+        states.extend(["proven"; 7]);
+        states.push("failed");
+        let board = draw(wave(2, WaveState::Open, &states), &HostRuns::new());
+        assert_eq!(board.matches("<li>").count(), MOST_TILES);
+        assert!(board.contains("and 4801 more waiting, 7 more proven"));
+        assert!(board.contains("w2-5007"), "the one that failed is there");
+    }
+}

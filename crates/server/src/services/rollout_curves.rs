@@ -1,0 +1,225 @@
+//! How a rollout goes, beside how it was to be expected to go.
+//!
+//! The real curve is made of the runs that the rollout's hosts told of. What is expected is simulated by the code of
+//! `lockstep rollout simulate`, over the rollout's own hosts, once for each rollout and beside everything else: whoever asks
+//! meanwhile is told that it is being simulated. The last few rollouts are remembered.
+
+mod real;
+mod simulated;
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use lockstep_model::api::operator::{CurveWave, RolloutCurve, RolloutView, SimulatedCurve};
+use lockstep_model::{RolloutId, RunId};
+use lockstep_store::{Proof, ProofsAfter, Store};
+use tokio::sync::{Mutex, Semaphore};
+
+use self::real::Came;
+use crate::app::App;
+use crate::web::Refusal;
+
+/// Rollouts whose curves are remembered; of more, those that were asked for last.
+const KEPT: usize = 32;
+/// Most runs of one rollout that are looked at.
+const MOST_RUNS: usize = 200_000;
+/// Runs of which the server heard in this time before the newest one are read again: another server's may have come in
+/// between.
+const OVERLAP: Duration = Duration::from_secs(60);
+
+/// The curves of the last few rollouts.
+#[derive(Debug)]
+pub(crate) struct Curves {
+    /// Those that were asked for last come last.
+    kept: std::sync::Mutex<VecDeque<(RolloutId, Arc<Kept>)>>,
+    /// One simulation at a time.
+    simulating: Semaphore,
+}
+
+impl Default for Curves {
+    fn default() -> Self {
+        Self {
+            kept: std::sync::Mutex::default(),
+            simulating: Semaphore::new(1),
+        }
+    }
+}
+
+/// What is remembered of one rollout.
+#[derive(Debug, Default)]
+struct Kept {
+    book: Mutex<Book>,
+    simulation: std::sync::Mutex<Simulation>,
+}
+
+/// How far the simulation of a rollout is.
+#[derive(Debug, Clone, Default)]
+enum Simulation {
+    #[default]
+    NotBegun,
+    UnderWay,
+    Done(SimulatedCurve),
+    /// There will be none, for this reason.
+    Never(String),
+}
+
+/// What hosts told, as far as it was read.
+#[derive(Debug, Default)]
+struct Book {
+    came: Vec<Came>,
+    read: HashSet<RunId>,
+    newest: Option<Timestamp>,
+}
+
+impl Curves {
+    fn of(&self, id: RolloutId) -> Arc<Kept> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = kept.iter().position(|(known, _)| *known == id);
+        let entry = known
+            .and_then(|at| kept.remove(at))
+            .unwrap_or_else(|| (id, Arc::default()));
+        let found = Arc::clone(&entry.1);
+        kept.push_back(entry);
+        while kept.len() > KEPT {
+            kept.pop_front();
+        }
+        found
+    }
+}
+
+impl Kept {
+    fn simulation(&self) -> std::sync::MutexGuard<'_, Simulation> {
+        self.simulation
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// True if whoever asks is to begin the simulation.
+    fn begins(&self) -> bool {
+        let mut simulation = self.simulation();
+        let begins = matches!(*simulation, Simulation::NotBegun);
+        if begins {
+            *simulation = Simulation::UnderWay;
+        }
+        begins
+    }
+}
+
+/// The curve of a rollout. `view` is the rollout with the names of its hosts; the simulation is begun if it is not there
+/// yet, and is not waited for.
+pub(crate) async fn curve(app: &Arc<App>, view: &RolloutView) -> Result<RolloutCurve, Refusal> {
+    let kept = app.curves.of(view.id);
+    let real = {
+        let mut book = kept.book.lock().await;
+        book.read_on(&app.store, view).await?;
+        real::curve(view, &book.came)
+    };
+    let has_waves = view.waves.iter().any(|wave| wave.figures.hosts > 0);
+    if has_waves && kept.begins() {
+        let (app, kept, id) = (Arc::clone(app), Arc::clone(&kept), view.id);
+        tokio::spawn(async move {
+            let outcome = simulated::simulate(&app, id).await;
+            *kept.simulation() = outcome;
+        });
+    }
+    let simulation = kept.simulation().clone();
+    let (simulated, why_not) = match simulation {
+        Simulation::NotBegun => (None, Some("its waves are not drawn yet".into())),
+        Simulation::UnderWay => (None, Some("it is being simulated".into())),
+        Simulation::Done(curve) => (Some(curve), None),
+        Simulation::Never(why) => (None, Some(why)),
+    };
+    Ok(RolloutCurve {
+        at: view.at,
+        hosts: hosts(view),
+        real,
+        simulated,
+        why_not,
+        waves: waves(view),
+    })
+}
+
+fn hosts(view: &RolloutView) -> usize {
+    view.waves.iter().map(|wave| wave.figures.hosts).sum()
+}
+
+fn waves(view: &RolloutView) -> Vec<CurveWave> {
+    let all = hosts(view).max(1) as f64;
+    let mut so_far = 0;
+    let waves = view.waves.iter().map(|wave| {
+        so_far += wave.figures.hosts;
+        CurveWave {
+            share: so_far as f64 / all,
+            opened_at: wave.opened_at,
+            proven_at: wave.proven_at,
+        }
+    });
+    waves.collect()
+}
+
+impl Book {
+    /// Reads what hosts told since the last time.
+    async fn read_on(
+        &mut self,
+        store: &Store,
+        view: &RolloutView,
+    ) -> Result<(), lockstep_store::Error> {
+        let mut after = self.newest.map(|newest| ProofsAfter {
+            received_at: newest.checked_sub(OVERLAP).unwrap_or(Timestamp::MIN),
+            run: None,
+        });
+        while self.came.len() < MOST_RUNS {
+            let page = store.proofs(view.id, after).await?;
+            let is_last = page.len() < Store::PROOFS;
+            after = page.last().map(|last| ProofsAfter {
+                received_at: last.received_at,
+                run: Some(last.run),
+            });
+            for proof in page {
+                self.take(proof, view);
+            }
+            if is_last {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, proof: Proof, view: &RolloutView) {
+        self.newest = self.newest.max(Some(proof.received_at));
+        if proof.package != view.package || !self.read.insert(proof.run) {
+            return;
+        }
+        let has_it = proof.to.as_ref().is_some_and(|to| *to == view.version);
+        self.came.push(Came {
+            host: proof.host,
+            at: proof.at,
+            has_it,
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rollouts_that_were_asked_for_last_are_kept() {
+        let curves = Curves::default();
+        let first = curves.of(RolloutId(1));
+        assert!(first.begins());
+        assert!(!curves.of(RolloutId(1)).begins(), "it is under way");
+        for id in 2..=KEPT as u64 {
+            curves.of(RolloutId(id));
+        }
+        assert!(Arc::ptr_eq(&first, &curves.of(RolloutId(1))));
+        // Number 2 is the one that nobody asked for again.
+        let second = curves.of(RolloutId(2));
+        curves.of(RolloutId(1000));
+        assert!(Arc::ptr_eq(&first, &curves.of(RolloutId(1))));
+        assert!(Arc::ptr_eq(&second, &curves.of(RolloutId(2))));
+        assert!(curves.of(RolloutId(3)).begins(), "it was forgotten");
+    }
+}
