@@ -10,11 +10,13 @@
 //! * [`assets`] are the style sheet and the script;
 //! * each page has a module of its own.
 
+pub mod admin;
 pub mod assets;
 pub mod chart;
 pub mod frame;
 pub mod hosts;
 pub mod locks;
+pub mod me;
 pub mod parts;
 pub mod releases;
 pub mod rollout;
