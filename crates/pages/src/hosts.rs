@@ -1,10 +1,30 @@
 //! Hosts: the list, and the matrix of hosts and items.
+//!
+//! Both are drawn from the board, and both show the hosts that an [`Ask`] asks for. All of an ask stands in the address,
+//! so that what somebody sees can be sent to another.
+
+pub mod ask;
+mod bulk;
+mod cells;
+mod filter;
+mod list;
+mod matrix;
+mod rows;
+mod toolbar;
+pub mod value;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use lockstep_model::api::operator::HostView;
 use lockstep_model::{ItemState, Phase};
+use maud::{Markup, html};
+
+use crate::frame::{Frame, Here, Sheet, Topic};
+use crate::parts::empty::{command, empty};
+use crate::parts::link;
+
+pub use ask::{Ask, By, Column, GroupBy, Shape};
 
 /// One host, as pages of many hosts show it.
 #[derive(Debug, Clone)]
@@ -24,3 +44,69 @@ pub struct HostLine {
     /// Problems that nobody is on and nothing explains.
     pub unhandled: usize,
 }
+
+/// `GET /hosts`: the hosts of the fleet that are asked for.
+#[must_use]
+pub fn page(frame: &Frame<'_>, hosts: &[Arc<HostLine>], ask: &Ask) -> String {
+    let body = if hosts.is_empty() {
+        nobody()
+    } else {
+        let found = filter::those(hosts, ask);
+        html! {
+            (toolbar::draw(frame, hosts, found.len(), ask))
+            @if found.is_empty() {
+                (nothing_found(hosts.len(), ask))
+            } @else {
+                @match ask.shape {
+                    Shape::List => (list::draw(frame, found, ask)),
+                    Shape::Matrix => (matrix::draw(frame, found, ask)),
+                }
+            }
+        }
+    };
+    frame.draw(Sheet {
+        title: "Hosts",
+        here: Here::Hosts,
+        topics: &[Topic::Hosts],
+        body,
+    })
+}
+
+fn nobody() -> Markup {
+    empty(
+        "No host is enrolled yet.",
+        &html! {
+            p { "Make a token; what is printed is the command to type on the host:" }
+            (command("lockstep token create"))
+            p { a href="/admin/enrolment" { "Make one here" } " instead, or see which there are." }
+        },
+    )
+}
+
+fn nothing_found(all: usize, ask: &Ask) -> Markup {
+    let bare = ask.bare();
+    html! {
+        section #hosts-found data-live {
+            (empty(
+                &format!("None of {} fits.", if all == 1 { "one host".into() } else { format!("{all} hosts") }),
+                &html! { p { a href=(bare.address()) { "Show all hosts" } ", or take one of the filters off." } },
+            ))
+        }
+    }
+}
+
+/// A link to the list of hosts of a group.
+#[must_use]
+pub fn group_link(group: &str) -> Markup {
+    html! { a .chip href=(link::ask("/hosts", &[("group", Some(group))])) { (group) } }
+}
+
+/// A link to the list of hosts with a label.
+#[must_use]
+pub fn label_link(key: &str, value: &str) -> Markup {
+    let pair = format!("{key}={value}");
+    html! { a .chip href=(link::ask("/hosts", &[("label", Some(&pair))])) { (pair) } }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

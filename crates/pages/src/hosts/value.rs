@@ -1,0 +1,77 @@
+//! Values of items in words.
+
+use lockstep_model::{ItemState, Value};
+
+use crate::chart::number;
+
+/// Longest text of a value in a table, in characters.
+const LONGEST: usize = 80;
+
+/// A value, short enough for a table.
+#[must_use]
+pub fn words(value: &Value) -> String {
+    match value {
+        Value::Number { value, unit } => number::show(*value, unit),
+        Value::Text(text) => cut(text),
+        Value::None(why) => cut(&format!("no value ({why})")),
+    }
+}
+
+/// Everything that is to be said of an item's state but its name: value, why, and that it has no data or flaps.
+#[must_use]
+pub fn whole(state: &ItemState) -> String {
+    let mut said = words(&state.value);
+    if state.no_data && !matches!(state.value, Value::None(_)) {
+        said.push_str(", no new value");
+    }
+    if state.flapping {
+        said.push_str(", goes back and forth");
+    }
+    if !state.why.is_empty() {
+        said.push_str(": ");
+        said.push_str(&cut(&state.why));
+    }
+    said
+}
+
+/// The beginning of a text, without line ends.
+#[must_use]
+pub fn cut(text: &str) -> String {
+    let plain = |c: char| if c.is_control() { ' ' } else { c };
+    let mut letters = text.chars();
+    let mut short: String = letters.by_ref().take(LONGEST).map(plain).collect();
+    if letters.next().is_some() {
+        short.push('…');
+    }
+    short
+}
+
+#[cfg(test)]
+mod tests {
+    use lockstep_model::Level;
+
+    use super::super::tests::state;
+    use super::*;
+
+    #[test]
+    fn a_value_is_short() {
+        assert_eq!(words(&Value::Text("a\nb".into())), "a b");
+        assert_eq!(
+            words(&Value::Text("ä".repeat(100))).chars().count(),
+            LONGEST + 1
+        );
+        assert_eq!(words(&Value::None("refused".into())), "no value (refused)");
+    }
+
+    #[test]
+    fn a_state_says_all() {
+        let mut it = state("cpu_busy", 93.25, "%", Level::SICK);
+        it.why = "≥ 85 % for 10 min".into();
+        it.no_data = true;
+        it.flapping = true;
+        assert_eq!(
+            whole(&it),
+            "93.25 %, no new value, goes back and forth: ≥ 85 % for 10 min"
+        );
+    }
+}
