@@ -16,9 +16,12 @@
 
 mod axe;
 mod find;
+mod hand;
 mod keys;
 mod page;
+mod picture;
 mod pipe;
+mod sight;
 mod start;
 mod witness;
 

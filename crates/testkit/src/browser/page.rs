@@ -1,20 +1,16 @@
-//! A page: what a person does with it, and what he sees.
+//! A page: where it is, what its visitor has, and what there is to complain of.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use base64::Engine as _;
 use serde_json::{Value, json};
 
 use super::PATIENCE;
-use super::find::{quoted, with_functions};
-use super::keys;
+use super::find::with_functions;
+use super::picture::SCREENSHOTS;
 use super::pipe::Pipe;
 
-/// The environment variable that names the directory for screenshots. Without it none are written.
-const SCREENSHOTS: &str = "LOCKSTEP_SCREENSHOTS";
 /// How long a condition is left alone before it is looked at again.
 const AGAIN: Duration = Duration::from_millis(15);
 
@@ -132,7 +128,7 @@ impl Page {
     }
 
     #[track_caller]
-    fn while_loading(&self, what: &str, act: impl FnOnce()) {
+    pub(super) fn while_loading(&self, what: &str, act: impl FnOnce()) {
         let loads = self.pipe.witness(&self.session, |it| it.loads);
         act();
         let loaded = self
@@ -216,177 +212,6 @@ impl Page {
         self.call("Network.clearBrowserCookies", json!({}));
     }
 
-    // What the visitor sees. How elements are named is said in `browser/find.rs`.
-
-    /// How many such elements can be seen now.
-    #[must_use]
-    #[track_caller]
-    pub fn count(&self, spec: &str) -> usize {
-        let count = self.eval(&format!("find({}).length", quoted(spec)));
-        count
-            .as_u64()
-            .and_then(|count| usize::try_from(count).ok())
-            .unwrap_or_default()
-    }
-
-    /// Waits until at least one such element can be seen.
-    #[track_caller]
-    pub fn wait_for(&self, spec: &str) {
-        self.wait_until(&format!("find({}).length > 0", quoted(spec)), spec);
-    }
-
-    /// Waits until no such element can be seen.
-    #[track_caller]
-    pub fn wait_gone(&self, spec: &str) {
-        let what = format!("no more {spec}");
-        self.wait_until(&format!("find({}).length === 0", quoted(spec)), &what);
-    }
-
-    /// Waits until the one such element has these words in it.
-    #[track_caller]
-    pub fn wait_text(&self, spec: &str, words: &str) {
-        let what = format!("{words:?} in {spec}");
-        let expression = format!(
-            "tidy(one({}).textContent).includes({})",
-            quoted(spec),
-            quoted(words)
-        );
-        self.wait_until(&expression, &what);
-    }
-
-    /// Waits until an expression of the page's script is true.
-    #[track_caller]
-    pub fn wait_until(&self, expression: &str, what: &str) {
-        self.wait(what, expression, |value| (value == true).then_some(()));
-    }
-
-    /// The words of the one such element, white space made single.
-    #[must_use]
-    #[track_caller]
-    pub fn text(&self, spec: &str) -> String {
-        let expression = format!("tidy(one({}).textContent)", quoted(spec));
-        self.wait(spec, &expression, |value| value.as_str().map(String::from))
-    }
-
-    /// The words of all such elements that can be seen now.
-    #[must_use]
-    #[track_caller]
-    pub fn texts(&self, spec: &str) -> Vec<String> {
-        let found = self.eval(&format!(
-            "find({}).map((it) => tidy(it.textContent))",
-            quoted(spec)
-        ));
-        let found = found.as_array().cloned().unwrap_or_default();
-        found
-            .iter()
-            .filter_map(|it| it.as_str().map(String::from))
-            .collect()
-    }
-
-    /// An attribute of the one such element; none if it does not have it.
-    #[must_use]
-    #[track_caller]
-    pub fn attribute(&self, spec: &str, name: &str) -> Option<String> {
-        let expression = format!("[one({}).getAttribute({})]", quoted(spec), quoted(name));
-        self.wait(spec, &expression, |value| {
-            let value = value.as_array()?.first()?;
-            Some(value.as_str().map(String::from))
-        })
-    }
-
-    /// What stands in the one such field.
-    #[must_use]
-    #[track_caller]
-    pub fn value(&self, spec: &str) -> String {
-        let expression = format!("one({}).value", quoted(spec));
-        self.wait(spec, &expression, |value| value.as_str().map(String::from))
-    }
-
-    /// What has the keyboard's focus: `<a> “Hosts”`, say.
-    #[must_use]
-    #[track_caller]
-    pub fn focused(&self) -> String {
-        self.eval_text("describe(document.activeElement)")
-    }
-
-    /// Whether the one such element has the keyboard's focus.
-    #[must_use]
-    #[track_caller]
-    pub fn has_focus(&self, spec: &str) -> bool {
-        self.eval(&format!("one({}) === document.activeElement", quoted(spec))) == true
-    }
-
-    // What the visitor does.
-
-    /// Clicks on the one such element, when it lies still and nothing lies over it.
-    #[track_caller]
-    pub fn click(&self, spec: &str) {
-        let expression = format!("spot({})", quoted(spec));
-        let mut before = Value::Null;
-        let spot = self.wait(spec, &expression, |spot| {
-            let still = *spot == before;
-            before = spot.clone();
-            still.then(|| spot.clone())
-        });
-        for (kind, count) in [("mouseMoved", 0), ("mousePressed", 1), ("mouseReleased", 1)] {
-            let button = if count == 0 { "none" } else { "left" };
-            self.call(
-                "Input.dispatchMouseEvent",
-                json!({ "type": kind, "x": spot["x"], "y": spot["y"], "button": button, "clickCount": count }),
-            );
-        }
-    }
-
-    /// Clicks on the one such element, and waits until the page that it leads to has loaded.
-    #[track_caller]
-    pub fn follow(&self, spec: &str) {
-        self.while_loading(&format!("following {spec}"), || self.click(spec));
-    }
-
-    /// Writes into the one such field, in place of what stands there.
-    #[track_caller]
-    pub fn fill(&self, spec: &str, text: &str) {
-        let expression = format!(
-            "(() => {{ const it = one({}); it.focus(); it.select(); return true; }})()",
-            quoted(spec)
-        );
-        self.wait_until(&expression, spec);
-        if text.is_empty() {
-            self.press("Backspace");
-        } else {
-            self.write(text);
-        }
-    }
-
-    /// Writes into what has the focus.
-    #[track_caller]
-    pub fn write(&self, text: &str) {
-        self.call("Input.insertText", json!({ "text": text }));
-    }
-
-    /// Chooses an option of the one such list, by the option's words.
-    #[track_caller]
-    pub fn choose(&self, spec: &str, option: &str) {
-        let expression = format!(
-            "(() => {{ const list = one({}), it = [...list.options].find((it) => tidy(it.textContent) === {}); \
-             if (!it) throw new Error('the options are ' + [...list.options].map((it) => tidy(it.textContent)).join(', ')); \
-             list.value = it.value; \
-             for (const kind of ['input', 'change']) list.dispatchEvent(new Event(kind, {{ bubbles: true }})); \
-             return true; }})()",
-            quoted(spec),
-            quoted(option)
-        );
-        self.wait_until(&expression, spec);
-    }
-
-    /// Presses a key: `Enter`, `Escape`, `/`, `Shift+Tab`.
-    #[track_caller]
-    pub fn press(&self, key: &str) {
-        for event in keys::presses(key) {
-            self.call("Input.dispatchKeyEvent", event);
-        }
-    }
-
     // Asking the page.
 
     /// The value of an expression, which may be a promise. The functions of `browser/find.js` can be called.
@@ -399,7 +224,7 @@ impl Page {
     }
 
     #[track_caller]
-    fn eval_text(&self, expression: &str) -> String {
+    pub(super) fn eval_text(&self, expression: &str) -> String {
         self.eval(expression)
             .as_str()
             .unwrap_or_default()
@@ -425,7 +250,7 @@ impl Page {
     /// Asks again and again until the answer is as wanted. A page that is just being replaced answers with an error,
     /// as does one that does not have the element yet.
     #[track_caller]
-    fn wait<T>(
+    pub(super) fn wait<T>(
         &self,
         what: &str,
         expression: &str,
@@ -484,39 +309,6 @@ impl Page {
     pub fn assert_clean(&self) {
         let complaints = self.take_complaints();
         assert!(complaints.is_empty(), "{}: {complaints:#?}", self.path());
-    }
-
-    /// A picture of what the window shows, as PNG.
-    #[must_use]
-    #[track_caller]
-    pub fn png(&self) -> Vec<u8> {
-        let answer = self.call("Page.captureScreenshot", json!({ "format": "png" }));
-        let data = answer["data"].as_str().unwrap_or_default();
-        let data = base64::engine::general_purpose::STANDARD.decode(data);
-        data.expect("Chromium sends base64")
-    }
-
-    /// Writes a picture of the window as `NAME.png` into the directory that `LOCKSTEP_SCREENSHOTS` names; does nothing
-    /// if none is named.
-    #[track_caller]
-    pub fn screenshot(&self, name: &str) {
-        if let Some(directory) = std::env::var_os(SCREENSHOTS) {
-            self.screenshot_into(&PathBuf::from(directory), name);
-        }
-    }
-
-    /// Writes a picture of the window as `NAME.png` into this directory.
-    #[track_caller]
-    pub fn screenshot_into(&self, directory: &Path, name: &str) {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "a picture need not survive a power cut"
-        )]
-        let written = std::fs::create_dir_all(directory)
-            .and_then(|()| std::fs::write(directory.join(format!("{name}.png")), self.png()));
-        if let Err(error) = written {
-            panic!("writing a picture into {}: {error}", directory.display());
-        }
     }
 }
 
