@@ -6,7 +6,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use lockstep_model::{ContentHash, HostName, LockName, RolloutId, RunId};
+use lockstep_model::{ContentHash, HostName, LockName, RolloutId, RunId, UserName};
 use sqlx::sqlite::SqliteError;
 
 /// What lies beneath an error: the words of the database or of the operating system.
@@ -147,6 +147,20 @@ pub enum Error {
     TooManyLocks {
         /// The lock.
         lock: LockName,
+        /// How many can be.
+        most: u32,
+    },
+    /// Without this one nobody could say who may do what.
+    #[error("user {name} is the last admin; make another one first")]
+    LastAdmin {
+        /// The user.
+        name: UserName,
+    },
+    /// A user has as many API tokens as can be.
+    #[error("user {user} has {most} API tokens already; revoke one first")]
+    TooManyTokens {
+        /// The user.
+        user: UserName,
         /// How many can be.
         most: u32,
     },

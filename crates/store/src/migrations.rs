@@ -13,7 +13,7 @@ use crate::Error;
 use crate::error::hint;
 
 /// Number, name and text of every step.
-const STEPS: [(i64, &str, &str); 5] = [
+const STEPS: [(i64, &str, &str); 6] = [
     (1, "start", include_str!("../migrations/0001_start.sql")),
     (
         2,
@@ -35,6 +35,7 @@ const STEPS: [(i64, &str, &str); 5] = [
         "gateways",
         include_str!("../migrations/0005_gateways.sql"),
     ),
+    (6, "users", include_str!("../migrations/0006_users.sql")),
 ];
 
 /// The newest step.

@@ -23,7 +23,7 @@ pub(crate) enum Column {
 use Column::{Number, Text};
 
 /// Every table, those that others refer to first.
-pub(crate) const TABLES: [Table; 35] = [
+pub(crate) const TABLES: [Table; 38] = [
     Table {
         name: "hosts",
         columns: &[
@@ -79,8 +79,41 @@ pub(crate) const TABLES: [Table; 35] = [
             Text("secret_hash"),
             Number("created_at"),
             Number("revoked_at"),
+            Text("role"),
+            Text("label"),
+            Number("expires_at"),
+            Number("used_at"),
         ],
         key: "id",
+    },
+    Table {
+        name: "users",
+        columns: &[
+            Text("name"),
+            Text("role"),
+            Text("password"),
+            Number("created_at"),
+            Number("signed_in_at"),
+            Number("removed_at"),
+        ],
+        key: "name",
+    },
+    Table {
+        name: "sessions",
+        columns: &[
+            Text("id"),
+            Text("name"),
+            Number("created_at"),
+            Number("used_at"),
+            Number("expires_at"),
+            Text("came_from"),
+        ],
+        key: "id",
+    },
+    Table {
+        name: "sign_in_failures",
+        columns: &[Text("who"), Number("failures"), Number("last_at")],
+        key: "who",
     },
     Table {
         name: "reports",

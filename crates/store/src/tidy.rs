@@ -34,6 +34,14 @@ pub struct Tidied {
     pub acks: u64,
     /// Messages that were delivered or given up, or should have been, more than four weeks ago.
     pub deliveries: u64,
+    /// Sessions that ended, or were not used for a week.
+    pub sessions: u64,
+    /// Failures to sign in that are older than a day.
+    pub sign_in_failures: u64,
+    /// API tokens that were revoked, or expired, more than thirty days ago.
+    pub api_tokens: u64,
+    /// Users who were removed more than thirty days ago.
+    pub users: u64,
 }
 
 /// How long what has expired is kept, for people who wonder what it was.
@@ -60,6 +68,11 @@ const OLD_SNAPSHOTS: &str = "DELETE FROM snapshots WHERE taken_at < $1 OR taken_
 const OLD_SILENCES: &str = "DELETE FROM silences WHERE ends_at < $1";
 const OLD_ACKS: &str = "DELETE FROM acks WHERE until_at < $1 OR given_at < $2";
 const OLD_DELIVERIES: &str = "DELETE FROM deliveries WHERE created_at < $1 AND due_at < $1";
+/// A session that nobody uses ends long before, by the rules of whoever serves it.
+const OLD_SESSIONS: &str = "DELETE FROM sessions WHERE expires_at < $1 OR used_at < $2";
+const OLD_FAILURES: &str = "DELETE FROM sign_in_failures WHERE last_at < $1";
+const OLD_API_TOKENS: &str = "DELETE FROM operators WHERE revoked_at < $1 OR expires_at < $1";
+const OLD_USERS: &str = "DELETE FROM users WHERE removed_at < $1";
 
 impl Store {
     /// Forgets what has no use any more. Meant to be called about once a day, by whoever decides.
@@ -130,6 +143,17 @@ impl Store {
                 .rows_affected();
             let deliveries =
                 query(OLD_DELIVERIES).bind(recent).execute(&mut *tx).await?.rows_affected();
+            let sessions = query(OLD_SESSIONS)
+                .bind(milliseconds(now))
+                .bind(days_ago(7))
+                .execute(&mut *tx)
+                .await?
+                .rows_affected();
+            let sign_in_failures =
+                query(OLD_FAILURES).bind(yesterday).execute(&mut *tx).await?.rows_affected();
+            let api_tokens =
+                query(OLD_API_TOKENS).bind(expired).execute(&mut *tx).await?.rows_affected();
+            let users = query(OLD_USERS).bind(expired).execute(&mut *tx).await?.rows_affected();
             Ok(Tidied {
                 certificates,
                 tokens,
@@ -143,6 +167,10 @@ impl Store {
                 silences,
                 acks,
                 deliveries,
+                sessions,
+                sign_in_failures,
+                api_tokens,
+                users,
             })
         })
     }

@@ -1,5 +1,6 @@
 //! Opening.
 
+use lockstep_model::Role;
 use lockstep_store::{Error, Store};
 
 use crate::engine::Place;
@@ -71,10 +72,27 @@ pub(crate) async fn a_database_of_the_first_step_goes_on(place: Place) {
         "baselines",
         "suspects",
         "foreign_hosts",
+        "sessions",
+        "sign_in_failures",
+        "users",
     ] {
         place.execute(&format!("DROP TABLE {table}")).await;
     }
     place.execute("DROP INDEX runs_that_stopped").await;
+    place.execute("DROP INDEX operators_by_name").await;
+    for column in ["role", "label", "expires_at", "used_at"] {
+        place
+            .execute(&format!("ALTER TABLE operators DROP COLUMN {column}"))
+            .await;
+    }
+    // Two tokens of one operator.
+    for id in ["o1", "o2"] {
+        place
+            .execute(&format!(
+                "INSERT INTO operators (id, name, secret_hash, created_at) VALUES ('{id}', 'admin', 'h', 7)"
+            ))
+            .await;
+    }
     place
         .execute("DELETE FROM _sqlx_migrations WHERE version > 1")
         .await;
@@ -85,4 +103,13 @@ pub(crate) async fn a_database_of_the_first_step_goes_on(place: Place) {
         .unwrap();
     assert_eq!(store.troubles().await.unwrap().len(), 1);
     assert_eq!(store.suspects().await.unwrap(), []);
+    let users = store.users(at(1)).await.unwrap();
+    let users: Vec<_> = users
+        .iter()
+        .map(|user| (user.name.as_str(), user.role))
+        .collect();
+    assert_eq!(users, [("admin", Role::Admin)]);
+    let token = store.api_token("o2").await.unwrap().unwrap();
+    assert_eq!((token.role, token.user_role), (Role::Admin, Role::Admin));
+    assert_eq!((token.expires_at, token.used_at), (None, None));
 }

@@ -1,4 +1,4 @@
-//! Operators, settings, the audit trail, forgetting, closing.
+//! Settings, the audit trail, forgetting, closing.
 
 use std::time::Duration;
 
@@ -6,32 +6,6 @@ use lockstep_store::{Error, Tidied};
 
 use crate::engine::Place;
 use crate::samples::{at, done, enroll, hash, host, record, report, token};
-
-pub(crate) async fn operators_are_known_until_revoked(place: Place) {
-    let store = place.open().await;
-    assert_eq!(store.operator_secret("o1").await.unwrap(), None);
-    store
-        .create_operator("o1", "h1", "admin", at(0))
-        .await
-        .unwrap();
-    let operator = store.operator_secret("o1").await.unwrap().unwrap();
-    assert_eq!(
-        (operator.name.as_str(), operator.secret_hash.as_str()),
-        ("admin", "h1")
-    );
-    assert!(!format!("{operator:?}").contains("h1"));
-    assert_eq!(store.operators().await.unwrap(), [operator]);
-    assert!(
-        store
-            .create_operator("o1", "h2", "thief", at(0))
-            .await
-            .is_err()
-    );
-    assert!(store.revoke_operator("o1", at(1)).await.unwrap());
-    assert!(!store.revoke_operator("o1", at(2)).await.unwrap());
-    assert_eq!(store.operator_secret("o1").await.unwrap(), None);
-    assert_eq!(store.operators().await.unwrap(), []);
-}
 
 pub(crate) async fn settings_are_set_and_made_once(place: Place) {
     let stores = [place.open().await, place.open().await];
