@@ -13,6 +13,7 @@
 //! * [`rollout`]: who is let go, when a rollout holds, halts or is done, and what each host should run;
 //! * [`run`]: one change to one host by scripts or a package manager, as a journaled state machine;
 //! * [`schedule`]: stable draws and times that are spread over a fleet;
+//! * [`sign_in`]: when somebody may try again whose password was wrong;
 //! * [`spread`]: when each host begins a change, by a curve over the fleet;
 //! * [`stats`]: exact tests for small numbers;
 //! * [`throttle`]: how many downloads at once;
@@ -26,6 +27,7 @@ pub mod probation;
 pub mod rollout;
 pub mod run;
 pub mod schedule;
+pub mod sign_in;
 pub mod spread;
 pub mod stats;
 pub mod throttle;

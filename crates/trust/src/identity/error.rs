@@ -21,6 +21,12 @@ pub enum IdentityError {
     /// The system gave no random bytes.
     #[error("get random bytes from the system")]
     Random,
+    /// A password could not be hashed, or what was kept of it is no hash.
+    #[error("hash a password: {why}")]
+    Password {
+        /// What is wrong.
+        why: String,
+    },
     /// The certificate authority could not be made.
     #[error("create the certificate authority {name:?}")]
     CreateAuthority {

@@ -6,6 +6,7 @@
 //!   extension in the request is ignored.
 //! * A host believes a server whose certificate comes from the authority with the fingerprint in its
 //!   [`EnrollmentToken`].
+//! * A user is believed by a [`password`], and from then on by a [`SessionSecret`].
 //! * A handler learns who asks from the certificate that TLS has verified ([`PeerIdentity`]).
 //!
 //! No private key and no secret appears in a `Debug` output or in an error. There is no TLS in here: connections
@@ -14,13 +15,16 @@
 mod ca;
 mod csr;
 mod error;
+pub mod password;
 mod peer;
+mod session;
 mod token;
 
 pub use ca::{CertificateAuthority, IssuedCertificate, ServerCertificate};
 pub use csr::{HostKey, csr_for, csr_key};
 pub use error::IdentityError;
 pub use peer::{PeerIdentity, renew_at};
+pub use session::SessionSecret;
 pub use token::{EnrollmentToken, OperatorToken, TokenError, new_secret, same_secret};
 
 use aws_lc_rs::digest;
