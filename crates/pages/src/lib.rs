@@ -14,13 +14,17 @@ pub mod admin;
 pub mod assets;
 pub mod chart;
 pub mod frame;
+pub mod graphs;
 pub mod hosts;
+pub mod item;
+pub mod items;
 pub mod locks;
 pub mod me;
 pub mod parts;
 pub mod releases;
 pub mod rollout;
 pub mod rollouts;
+pub mod sign_in;
 pub mod wrong;
 
 pub use frame::{Frame, Here, Strip, Topic, Viewer};

@@ -1,5 +1,6 @@
 //! What every request and every task of a running server shares.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -20,6 +21,7 @@ use crate::first_start::{Addresses, OnlineSigners};
 use crate::freshness::Freshness;
 use crate::hints::Hints;
 use crate::operator_api::{Counters, Uploads};
+use crate::pages::Watchers;
 use crate::queries::Queries;
 use crate::repository::Downloads;
 use crate::services::alerts::Told;
@@ -31,8 +33,10 @@ use crate::services::lock_facts::LockFactsNow;
 use crate::services::locks::SeenLocks;
 use crate::services::opened::Opened;
 use crate::services::orders::Standing;
+use crate::services::passwords::Passwords;
 use crate::services::reports::Novelty;
 use crate::services::rollout_curves::Curves;
+use crate::services::sessions::Sessions;
 use crate::services::situation::RecentRuns;
 use crate::web::FailedVisits;
 
@@ -62,8 +66,14 @@ pub(crate) struct App {
     pub(crate) reload_gateways: Arc<Notify>,
     /// Asks for the certificate of the second address for people to be read.
     pub(crate) reload_front: Notify,
+    /// Live pages that are open.
+    pub(crate) watchers: Watchers,
     /// What receivers were told.
     pub(crate) told: Told,
+    /// Sessions of users, as they were read a moment ago.
+    pub(crate) sessions: Sessions,
+    /// Places for looking at passwords.
+    pub(crate) passwords: Passwords,
     /// Hosts with other systems' clients.
     pub(crate) foreign: Foreign,
     /// Releases that are unpacked for gateways.
@@ -146,7 +156,7 @@ pub(crate) struct Caller(pub(crate) HostName);
 pub(crate) struct Operator(pub(crate) String);
 
 /// Whose browser sent a request, as its session says.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct SignedIn {
     /// The user.
     pub(crate) name: UserName,
@@ -156,4 +166,63 @@ pub(crate) struct SignedIn {
     pub(crate) csrf: String,
     /// The session's identity; worth nothing by itself.
     pub(crate) id: String,
+}
+
+/// Who asks, by which right, from where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Asker {
+    /// The user.
+    pub(crate) name: UserName,
+    /// What the token or the session may do; never more than the user.
+    pub(crate) role: Role,
+    /// By what.
+    pub(crate) by: By,
+    /// The session's identity, if it is one.
+    pub(crate) session: Option<String>,
+    /// From where.
+    pub(crate) from: IpAddr,
+}
+
+/// By what somebody asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum By {
+    /// An API token.
+    Token,
+    /// A session.
+    Session,
+}
+
+impl By {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Token => "token",
+            Self::Session => "session",
+        }
+    }
+}
+
+impl Asker {
+    /// Whose sessions and tokens the asker may see and end: the own ones; none for all.
+    pub(crate) fn only_own(&self) -> Option<&UserName> {
+        (self.role < Role::Admin).then_some(&self.name)
+    }
+}
+
+impl SignedIn {
+    /// The same as one who asks from this address.
+    pub(crate) fn asker(&self, from: IpAddr) -> Asker {
+        Asker {
+            name: self.name.clone(),
+            role: self.role,
+            by: By::Session,
+            session: Some(self.id.clone()),
+            from,
+        }
+    }
+}
+
+impl std::fmt::Debug for SignedIn {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "SignedIn({} {})", self.name, self.role)
+    }
 }

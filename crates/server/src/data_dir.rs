@@ -7,6 +7,7 @@
 //! keys/timestamp.pem
 //! tls/server.pem          the server's own certificate, for people to look at
 //! operator.toml           how the command line reaches this server
+//! admin.password          the first user's password, until it is changed
 //! server.db               the database, unless the configuration names another
 //! artifacts/              bundles by their hash
 //! ```
@@ -78,6 +79,10 @@ impl DataDir {
         self.root.join("operator.toml")
     }
 
+    pub(crate) fn password_file(&self) -> PathBuf {
+        crate::first_start::password_file(&self.root)
+    }
+
     /// Releases that are unpacked for gateways; nothing in it is worth keeping.
     pub(crate) fn opened(&self) -> PathBuf {
         self.root.join("opened")
@@ -119,6 +124,16 @@ pub(crate) fn write_private(path: &Path, text: &str) -> Result<(), Error> {
 /// Writes a file that everybody may read who gets into the directory.
 pub(crate) fn write_public(path: &Path, text: &str) -> Result<(), Error> {
     write(path, text, 0o644).map_err(failed("write", path))
+}
+
+/// Removes a file, if it is there.
+pub(crate) fn remove(path: &Path) -> Result<(), Error> {
+    match std::fs::remove_file(path) {
+        Ok(()) => sync_directory_of(path),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
+    .map_err(failed("remove", path))
 }
 
 /// Writes a file durably: under another name first, synced, and only then under its own.

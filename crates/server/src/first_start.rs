@@ -2,7 +2,8 @@
 //!
 //! 1. the key, then the certificate of the fleet's certificate authority;
 //! 2. the online keys of the repository;
-//! 3. `operator.toml` with the first operator's token, then that operator in the database (its hash only);
+//! 3. `admin.password` with the first user's password, then that user in the database (its hash only), and
+//!    `operator.toml` with an API token of that user in the same way;
 //! 4. a token that enrols one host;
 //! 5. the note in the database that all this is done.
 //!
@@ -13,11 +14,11 @@
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use lockstep_model::Interval;
-use lockstep_model::api::operator::CreatedToken;
-use lockstep_store::Store;
+use lockstep_model::api::operator::{CreatedToken, Password};
+use lockstep_model::{Interval, Role, UserName};
+use lockstep_store::{NewApiToken, Store};
 use lockstep_trust::SigningKey;
-use lockstep_trust::identity::{CertificateAuthority, OperatorToken};
+use lockstep_trust::identity::{CertificateAuthority, OperatorToken, password};
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
@@ -29,6 +30,12 @@ use crate::services::tokens;
 pub struct FirstStart {
     /// The file that lets the command line work as an operator.
     pub operator_file: PathBuf,
+    /// The first user, an admin.
+    pub user: String,
+    /// The file with that user's password; it is there until the password is changed.
+    pub password_file: PathBuf,
+    /// The address of the pages.
+    pub pages: String,
     /// A token for one host, with the command that enrols it.
     pub enrolment: CreatedToken,
 }
@@ -59,7 +66,7 @@ impl OperatorFile {
         toml::from_str(text).map_err(|error| error.to_string())
     }
 
-    fn to_text(&self) -> String {
+    pub(crate) fn to_text(&self) -> String {
         // Hand-written for the sake of the comment; the values hold no quotes and no backslashes.
         format!(
             "# How the lockstep command reaches this server. Whoever can read this file is an operator.\n\
@@ -93,8 +100,8 @@ pub(crate) struct Addresses {
     pub(crate) fleeting: bool,
 }
 
-/// The name of the operator that the first start makes.
-const FIRST_OPERATOR: &str = "admin";
+/// The name of the user that the first start makes.
+pub(crate) const FIRST_USER: &str = "admin";
 /// The setting that says that the first start is complete.
 const FOUNDED: &str = "founded";
 /// How long the first enrolment token is valid.
@@ -126,7 +133,8 @@ pub(crate) async fn lay_foundations(
         });
     }
 
-    let operator_file = first_operator(data, store, &authority, addresses, now).await?;
+    let admin = first_user(data, store, now).await?;
+    let operator_file = first_token(data, store, &authority, addresses, &admin, now).await?;
     let enrolment = tokens::create(
         store,
         &authority,
@@ -135,7 +143,7 @@ pub(crate) async fn lay_foundations(
             uses: 1,
             valid_for: FIRST_TOKEN,
             host: None,
-            by: FIRST_OPERATOR,
+            by: FIRST_USER,
         },
         now,
     )
@@ -150,6 +158,9 @@ pub(crate) async fn lay_foundations(
         online,
         first_start: Some(FirstStart {
             operator_file,
+            user: FIRST_USER.into(),
+            password_file: data.password_file(),
+            pages: addresses.operators.clone(),
             enrolment,
         }),
     })
@@ -209,11 +220,41 @@ fn online_key(path: &Path) -> Result<SigningKey, Error> {
     Ok(key)
 }
 
-async fn first_operator(
+/// The file with the first user's password, in a data directory.
+pub(crate) fn password_file(data: &Path) -> PathBuf {
+    data.join("admin.password")
+}
+
+/// The first user, with the password of a start that was cut off if there was one.
+async fn first_user(data: &DataDir, store: &Store, now: Timestamp) -> Result<UserName, Error> {
+    let doing = "making the first user";
+    let failed = |why: String| Error::Identity { what: doing, why };
+    let path = data.password_file();
+    let name = UserName::parse(FIRST_USER).map_err(|error| failed(error.to_string()))?;
+    let kept = data_dir::read(&path)?.map(|text| Password(text.trim().into()));
+    let word = match kept.filter(|kept| password::check(kept, &name).is_ok()) {
+        Some(kept) => kept,
+        None => {
+            let new = password::generate().map_err(|error| failed(error.to_string()))?;
+            data_dir::write_private(&path, &format!("{}\n", new.0))?;
+            new
+        }
+    };
+    let hash = password::hash(&word).map_err(|error| failed(error.to_string()))?;
+    let made = store.create_user(&name, Role::Admin, Some(&hash), now);
+    if !made.await.map_err(Error::database(doing))? {
+        let set = store.set_password(&name, &hash, None);
+        set.await.map_err(Error::database(doing))?;
+    }
+    Ok(name)
+}
+
+async fn first_token(
     data: &DataDir,
     store: &Store,
     authority: &CertificateAuthority,
     addresses: &Addresses,
+    admin: &UserName,
     now: Timestamp,
 ) -> Result<PathBuf, Error> {
     let path = data.operator_file();
@@ -235,14 +276,22 @@ async fn first_operator(
         ca: authority.cert_pem().into(),
     };
     data_dir::write_private(&path, &file.to_text())?;
-    let doing = "making the first operator";
+    let doing = "making the first API token";
     let known = store
-        .operator_secret(token.id())
+        .api_token(token.id())
         .await
         .map_err(Error::database(doing))?;
     if known.is_none() {
+        let token = NewApiToken {
+            id: token.id(),
+            secret_hash: &token.secret_hash(),
+            user: admin,
+            role: Role::Admin,
+            label: "operator.toml of the first start",
+            expires_at: None,
+        };
         store
-            .create_operator(token.id(), &token.secret_hash(), FIRST_OPERATOR, now)
+            .create_api_token(&token, now)
             .await
             .map_err(Error::database(doing))?;
     }

@@ -26,13 +26,16 @@ mod front;
 mod gateways;
 mod hints;
 mod operator_api;
+mod pages;
 mod queries;
 mod repository;
 mod server;
 mod services;
 mod web;
 
-pub use config::{Certificates, Front, Limits, Listen, Mail, MailTls, Metadata, Metrics, ServerConfig};
+pub use config::{
+    Certificates, Front, Limits, Listen, Mail, MailTls, Metadata, Metrics, ServerConfig,
+};
 pub use error::Error;
 pub use first_start::{FirstStart, OperatorFile};
 pub use server::{Running, Server};

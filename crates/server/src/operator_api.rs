@@ -2,7 +2,7 @@
 //!
 //! | | |
 //! |---|---|
-//! | who may connect | anybody who can reach the port; every request needs an operator's bearer token, but for `/healthz` |
+//! | who may connect | anybody who can reach the port; every request needs an API token or the cookie of a session, but for `/healthz`; each request its role |
 //! | largest message | 64 KiB, 16 KiB for queries of alerts, 4 KiB for locks and commands for runs, 8 MiB for signed metadata, `limits.artifact_bytes` for a bundle |
 //! | how many at once | `limits.connections`; `limits.requests` being answered, the rest get 503; 4 uploads; `downloads` bundles |
 //! | how long | 30 s for a request with its body; an upload may not stall for 30 s |
@@ -23,6 +23,7 @@ mod rollouts;
 mod settings;
 mod status;
 mod tokens;
+mod users;
 
 use std::sync::Arc;
 
@@ -31,7 +32,7 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{delete, get, post, put};
 
 use crate::app::App;
-use crate::{repository, web};
+use crate::{pages, repository, web};
 
 pub(crate) use artifacts::Uploads;
 pub(crate) use metrics::{Counters, add};
@@ -42,65 +43,11 @@ const STRANGERS: usize = 16;
 /// The routes of the listener for people and programs.
 pub(crate) fn routes(app: &Arc<App>) -> Router {
     let known_operator = from_fn_with_state(Arc::clone(app), door::known_operator);
-    let quick = Router::new()
-        .route("/api/v1/status", get(status::status))
-        .route("/api/v1/tokens", get(tokens::list).post(tokens::create))
-        .route("/api/v1/tokens/{id}", delete(tokens::revoke))
-        .route("/api/v1/hosts", get(hosts::list))
-        .route(
-            "/api/v1/hosts/{name}",
-            get(hosts::one).delete(hosts::remove),
-        )
-        .route("/api/v1/runs", get(hosts::runs))
-        .route("/api/v1/runs/{id}", get(hosts::run))
-        .route("/api/v1/runs/{id}/{verb}", post(records::command))
-        .route("/api/v1/locks", get(locks::list))
-        .route(
-            "/api/v1/locks/{name}",
-            get(locks::one).put(locks::acquire).delete(locks::release),
-        )
-        .route("/api/v1/locks/{name}/free", post(locks::free))
-        .route(
-            "/api/v1/locks/{name}/disabled",
-            put(locks::disable).delete(locks::enable),
-        )
-        .route("/api/v1/releases", get(releases::list))
-        .route("/api/v1/repo/online-keys", get(releases::online_keys))
-        .route("/api/v1/repo/metadata", post(releases::publish))
-        .route("/api/v1/repo/metadata/{name}", get(releases::metadata))
-        .route("/api/v1/promote", post(rollouts::promote))
-        .route("/api/v1/rollouts", get(rollouts::list))
-        .route("/api/v1/rollouts/{id}", get(rollouts::one))
-        .route("/api/v1/rollouts/{id}/curve", get(rollouts::curve))
-        .route("/api/v1/rollouts/{id}/{command}", post(rollouts::command))
-        .route(
-            "/api/v1/settings/updates",
-            get(settings::updates).put(settings::set_updates),
-        )
-        .route("/api/v1/audit", get(settings::audit))
-        .route("/api/v1/audit/chain", get(records::chain))
-        .route("/api/v1/problems", get(monitoring::problems))
-        .route("/api/v1/events", get(monitoring::events))
-        .route(
-            "/api/v1/silences",
-            get(monitoring::silences).post(monitoring::silence),
-        )
-        .route("/api/v1/silences/{id}", delete(monitoring::end_silence))
-        .route(
-            "/api/v1/acks",
-            get(monitoring::acks)
-                .post(monitoring::ack)
-                .delete(monitoring::end_ack),
-        )
-        .route("/api/v1/deliveries", get(monitoring::deliveries))
-        .route("/api/v1/fleet", get(monitoring::fleet))
-        .route("/api/v1/fleet/reload", post(monitoring::reload_fleet))
-        .route("/api/v1/hosts/{name}/explain", get(hosts::explain))
-        .route("/api/v1/suspects/clear", post(releases::clear_suspect))
-        .route("/api/v1/hosts/{name}/work", get(monitoring::work))
-        .route("/api/v1/hosts/{name}/history", get(monitoring::history))
-        .route("/metrics", get(metrics::metrics))
-        .merge(repository::metadata_routes())
+    let operators = for_operators().route_layer(from_fn(door::needs_operator));
+    let admins = for_admins().route_layer(from_fn(door::needs_admin));
+    let quick = for_viewers()
+        .merge(operators)
+        .merge(admins)
         .route_layer(known_operator.clone())
         .with_state(Arc::clone(app));
     let gates = Router::new()
@@ -112,10 +59,9 @@ pub(crate) fn routes(app: &Arc<App>) -> Router {
     let slow = Router::new()
         // A receiver's way may take its time.
         .route("/api/v1/alert-test", post(monitoring::alert_test))
-        .route(
-            "/api/v1/artifacts/{hash}",
-            put(artifacts::put).get(artifacts::stored),
-        )
+        .route("/api/v1/artifacts/{hash}", put(artifacts::put))
+        .route_layer(from_fn(door::needs_operator))
+        .route("/api/v1/artifacts/{hash}", get(artifacts::stored))
         .merge(repository::target_routes())
         .route_layer(known_operator)
         .with_state(Arc::clone(app));
@@ -123,11 +69,98 @@ pub(crate) fn routes(app: &Arc<App>) -> Router {
         .route("/healthz", get(metrics::healthz))
         .with_state(Arc::clone(app));
     let strangers = web::quick(strangers, STRANGERS);
-    let quick = web::quick(quick.merge(gates), app.config.limits.requests);
+    let quick = quick
+        .merge(gates)
+        .merge(pages::quick(app))
+        .merge(pages::public());
+    let quick = web::quick(quick, app.config.limits.requests);
     web::listener(web::compressed(
         quick
             .merge(strangers)
             .merge(slow)
+            .merge(pages::slow(app))
             .layer(from_fn(web::tagged)),
     ))
+}
+
+/// What every user may ask, and what everybody may do for himself.
+fn for_viewers() -> Router<Arc<App>> {
+    Router::new()
+        .route("/api/v1/me", get(users::me))
+        .route("/api/v1/users/{name}/password", put(users::set_password))
+        .route(
+            "/api/v1/api-tokens",
+            get(users::tokens).post(users::create_token),
+        )
+        .route("/api/v1/api-tokens/{id}", delete(users::revoke_token))
+        .route("/api/v1/sessions", get(users::open_sessions))
+        .route("/api/v1/sessions/{id}", delete(users::end_session))
+        .route("/api/v1/status", get(status::status))
+        .route("/api/v1/hosts", get(hosts::list))
+        .route("/api/v1/hosts/{name}", get(hosts::one))
+        .route("/api/v1/hosts/{name}/explain", get(hosts::explain))
+        .route("/api/v1/hosts/{name}/work", get(monitoring::work))
+        .route("/api/v1/hosts/{name}/history", get(monitoring::history))
+        .route("/api/v1/runs", get(hosts::runs))
+        .route("/api/v1/runs/{id}", get(hosts::run))
+        .route("/api/v1/locks", get(locks::list))
+        .route("/api/v1/locks/{name}", get(locks::one))
+        .route("/api/v1/releases", get(releases::list))
+        .route("/api/v1/repo/online-keys", get(releases::online_keys))
+        .route("/api/v1/repo/metadata/{name}", get(releases::metadata))
+        .route("/api/v1/rollouts", get(rollouts::list))
+        .route("/api/v1/rollouts/{id}", get(rollouts::one))
+        .route("/api/v1/rollouts/{id}/curve", get(rollouts::curve))
+        .route("/api/v1/settings/updates", get(settings::updates))
+        .route("/api/v1/audit", get(settings::audit))
+        .route("/api/v1/audit/chain", get(records::chain))
+        .route("/api/v1/problems", get(monitoring::problems))
+        .route("/api/v1/events", get(monitoring::events))
+        .route("/api/v1/silences", get(monitoring::silences))
+        .route("/api/v1/acks", get(monitoring::acks))
+        .route("/api/v1/deliveries", get(monitoring::deliveries))
+        .route("/metrics", get(metrics::metrics))
+        .merge(repository::metadata_routes())
+}
+
+/// What changes the fleet, and what holds secrets of it.
+fn for_operators() -> Router<Arc<App>> {
+    Router::new()
+        .route("/api/v1/tokens", get(tokens::list).post(tokens::create))
+        .route("/api/v1/tokens/{id}", delete(tokens::revoke))
+        .route("/api/v1/hosts/{name}", delete(hosts::remove))
+        .route("/api/v1/runs/{id}/{verb}", post(records::command))
+        .route(
+            "/api/v1/locks/{name}",
+            put(locks::acquire).delete(locks::release),
+        )
+        .route("/api/v1/locks/{name}/free", post(locks::free))
+        .route(
+            "/api/v1/locks/{name}/disabled",
+            put(locks::disable).delete(locks::enable),
+        )
+        .route("/api/v1/repo/metadata", post(releases::publish))
+        .route("/api/v1/promote", post(rollouts::promote))
+        .route("/api/v1/rollouts/{id}/{command}", post(rollouts::command))
+        .route("/api/v1/silences", post(monitoring::silence))
+        .route("/api/v1/silences/{id}", delete(monitoring::end_silence))
+        .route(
+            "/api/v1/acks",
+            post(monitoring::ack).delete(monitoring::end_ack),
+        )
+        .route("/api/v1/fleet", get(monitoring::fleet))
+        .route("/api/v1/fleet/reload", post(monitoring::reload_fleet))
+        .route("/api/v1/suspects/clear", post(releases::clear_suspect))
+}
+
+/// Who may do what, and the switch of all updates.
+fn for_admins() -> Router<Arc<App>> {
+    Router::new()
+        .route("/api/v1/users", get(users::list).post(users::create))
+        .route(
+            "/api/v1/users/{name}",
+            get(users::one).delete(users::remove),
+        )
+        .route("/api/v1/users/{name}/role", put(users::set_role))
+        .route("/api/v1/settings/updates", put(settings::set_updates))
 }

@@ -16,6 +16,9 @@ mod assets;
 mod door;
 mod dress;
 mod live;
+mod locks;
+mod releases;
+mod rollouts;
 mod search;
 mod sign_in;
 mod theme;
@@ -38,11 +41,14 @@ pub(crate) const LARGEST: usize = 64 * 1024;
 /// Pages that take a moment.
 pub(crate) fn quick(app: &Arc<App>) -> Router {
     let pages = Router::new()
+        .merge(locks::routes())
+        .merge(releases::routes())
+        .merge(rollouts::routes())
         .route("/search", get(search::search))
         .route("/theme", post(theme::set))
         .route_layer(from_fn_with_state(Arc::clone(app), door::signed_in));
     pages
-        .merge(sign_in::routes())
+        .merge(sign_in::routes(app))
         .layer(axum::middleware::from_fn(dress::dress))
         .with_state(Arc::clone(app))
 }

@@ -3,16 +3,22 @@
 
 mod body;
 mod compression;
+mod cookies;
 mod etag;
+mod form;
 mod layers;
 mod params;
 mod refusal;
+mod same_origin;
 mod visitors;
 
 pub(crate) use body::{JsonBody, collect};
 pub(crate) use compression::compressed;
+pub(crate) use cookies::cookie;
 pub(crate) use etag::tagged;
+pub(crate) use form::{FormBody, OpenForm};
 pub(crate) use layers::{listener, quick};
 pub(crate) use params::{Named, Question};
 pub(crate) use refusal::Refusal;
-pub(crate) use visitors::FailedVisits;
+pub(crate) use same_origin::same_origin;
+pub(crate) use visitors::{FailedVisits, household, peer_ip};

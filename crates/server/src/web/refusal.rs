@@ -73,6 +73,11 @@ impl Refusal {
         self.problem.kind
     }
 
+    /// The HTTP status.
+    pub(crate) fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
     /// When to ask again.
     pub(crate) fn retry_after(&self) -> Duration {
         self.retry_after.unwrap_or(Duration::from_secs(5))
@@ -127,6 +132,8 @@ impl From<lockstep_store::Error> for Refusal {
             | Store::RunOfOtherHost { .. }
             | Store::RunNotStopped { .. }
             | Store::TooManyLocks { .. }
+            | Store::TooManyTokens { .. }
+            | Store::LastAdmin { .. }
             | Store::PublishConflict { .. }
             | Store::RolloutChanged { .. } => ProblemKind::Conflict,
             Store::HostUnknown { .. } | Store::RolloutUnknown { .. } => ProblemKind::NotFound,

@@ -4,11 +4,13 @@
 //! log. It forgets at a restart.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use http::Extensions;
 use jiff::Timestamp;
+use lockstep_net::tls::PeerAddr;
 
 /// Failures that an address may have in one [`WINDOW`].
 const ALLOWED: u32 = 20;
@@ -53,8 +55,14 @@ fn passed(since: Timestamp, now: Timestamp) -> Duration {
     Duration::try_from(now.duration_since(since)).unwrap_or_default()
 }
 
+/// Where a request comes from; each that came over a listener knows.
+pub(crate) fn peer_ip(of: &Extensions) -> IpAddr {
+    let peer = of.get::<PeerAddr>();
+    peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip())
+}
+
 /// In IPv6 one visitor has a whole /64 (RFC 6177), so its addresses count as one.
-fn household(address: IpAddr) -> IpAddr {
+pub(crate) fn household(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => IpAddr::V6((u128::from(v6) & !u128::from(u64::MAX)).into()),
         v4 => v4,
