@@ -233,31 +233,45 @@ pub(crate) fn words(mean: f64, min: f64, max: f64, count: u64, unit: &str) -> St
 
 /// Lines at the thresholds, with name and value; those beyond the axis are named at its end.
 fn thresholds(line: &Line<'_>, plot: &Plot<'_>) -> Markup {
-    let drawn = line.thresholds.iter().filter(|it| it.value.is_finite());
+    let mut drawn: Vec<&Threshold> = line
+        .thresholds
+        .iter()
+        .filter(|it| it.value.is_finite())
+        .take(MOST_THRESHOLDS)
+        .collect();
+    drawn.sort_by(|a, b| b.value.total_cmp(&a.value));
+    let mut above = f64::MIN;
+    let labels: Vec<f64> = drawn
+        .iter()
+        .map(|it| {
+            above = label_y(plot.y(it.value), above, plot);
+            above
+        })
+        .collect();
     html! {
-        @for threshold in drawn.take(MOST_THRESHOLDS) {
+        @for (threshold, label) in drawn.iter().zip(labels) {
             @let inside = plot.scale.holds(threshold.value);
-            @let y = plot.y(threshold.value);
             g class={ "threshold " (class_of(Some(threshold.level))) } {
                 @if inside {
                     path class="limit" fill="none" stroke-dasharray=(limit_dash(threshold.level))
-                        d={ "M" (c(plot.left)) " " (c(y)) "H" (c(plot.right)) } {}
+                        d={ "M" (c(plot.left)) " " (c(plot.y(threshold.value))) "H" (c(plot.right)) } {}
                 }
-                @let name = format!("{} {}", threshold.name, number::show(threshold.value, &line.series.unit));
-                text x=(c(plot.right - 4.0)) y=(c(label_y(y, plot))) text-anchor="end" {
-                    @if inside { (name) } @else if y <= plot.top { (name) " ↑" } @else { (name) " ↓" }
+                text x=(c(plot.right - 4.0)) y=(c(label)) text-anchor="end" {
+                    (threshold.name) " " (number::show(threshold.value, &line.series.unit))
+                    @if !inside { @if threshold.value > plot.scale.to() { " ↑" } @else { " ↓" } }
                 }
             }
         }
     }
 }
 
-/// Above the line, or below it where there is no room.
-fn label_y(y: f64, plot: &Plot<'_>) -> f64 {
-    if y - 4.0 < plot.top + 8.0 {
-        y + 12.0
+/// Above the line; below it at the upper edge, or where the label of the one above stands already.
+fn label_y(y: f64, above: f64, plot: &Plot<'_>) -> f64 {
+    let (over, under) = (y - 4.0, y + 12.0);
+    if y < plot.top + 6.0 || over - above < 12.0 {
+        under.max(above + 12.0)
     } else {
-        y - 4.0
+        over
     }
 }
 

@@ -95,7 +95,7 @@ pub fn strip(strip: &Strip<'_>) -> Markup {
     let width = WIDTH / cells.len().max(1) as f64;
     let id = strip.id;
     html! {
-        svg class="chart strip" viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="group"
+        svg class="chart density" viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="group"
             aria-labelledby={ (id) "-title " (id) "-words" } {
             title id={ (id) "-title" } { (strip.title) }
             desc id={ (id) "-words" } { (describe(cells)) }
