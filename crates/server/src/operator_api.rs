@@ -74,13 +74,12 @@ pub(crate) fn routes(app: &Arc<App>) -> Router {
         .merge(pages::quick(app))
         .merge(pages::public());
     let quick = web::quick(quick, app.config.limits.requests);
-    web::listener(web::compressed(
-        quick
-            .merge(strangers)
-            .merge(slow)
-            .merge(pages::slow(app))
-            .layer(from_fn(web::tagged)),
-    ))
+    let all = quick
+        .merge(strangers)
+        .merge(slow)
+        .merge(pages::slow(app))
+        .layer(from_fn(web::tagged));
+    web::compressed(web::listener(all).layer(from_fn(pages::dress)))
 }
 
 /// What every user may ask, and what everybody may do for himself.

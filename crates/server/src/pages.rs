@@ -32,6 +32,7 @@ use axum::routing::{get, post};
 
 use crate::app::App;
 
+pub(crate) use dress::dress;
 pub(crate) use live::Watchers;
 pub(crate) use visit::{Visit, done, may};
 
@@ -49,7 +50,6 @@ pub(crate) fn quick(app: &Arc<App>) -> Router {
         .route_layer(from_fn_with_state(Arc::clone(app), door::signed_in));
     pages
         .merge(sign_in::routes(app))
-        .layer(axum::middleware::from_fn(dress::dress))
         .with_state(Arc::clone(app))
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Response};
-use http::header::{COOKIE, LOCATION, SET_COOKIE};
+use http::header::{LOCATION, SET_COOKIE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use jiff::Timestamp;
@@ -15,7 +15,7 @@ use lockstep_pages::{Frame, Viewer};
 use crate::app::{App, SignedIn};
 use crate::services::board::Board;
 use crate::services::problems;
-use crate::web::Refusal;
+use crate::web::{Refusal, cookie};
 
 /// The cookie with the theme.
 pub(super) const THEME: &str = "__Host-lockstep-theme";
@@ -134,20 +134,6 @@ pub(super) fn theme(headers: &HeaderMap) -> Theme {
     Theme::parse(cookie(headers, THEME).unwrap_or_default())
 }
 
-/// A cookie's value (RFC 6265, section 5.4).
-pub(super) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    let lines = headers
-        .get_all(COOKIE)
-        .iter()
-        .filter_map(|line| line.to_str().ok());
-    let mut pairs = lines
-        .flat_map(|line| line.split(';'))
-        .filter_map(|pair| pair.split_once('='));
-    pairs
-        .find(|(key, _)| key.trim() == name)
-        .map(|(_, value)| value.trim())
-}
-
 fn escape(text: &str) -> String {
     lockstep_pages::parts::link::segment(text)
 }
@@ -187,16 +173,5 @@ mod tests {
         for strange in ["", "https://x", "//x", "/\\x", "javascript:1", "/a\nb"] {
             assert_eq!(local(strange), None, "{strange:?}");
         }
-    }
-
-    #[test]
-    fn a_cookie_is_found_by_its_whole_name() {
-        let mut headers = HeaderMap::new();
-        headers.insert(
-            COOKIE,
-            HeaderValue::from_static("x__Host-lockstep-theme=dark; __Host-lockstep-theme=light"),
-        );
-        assert_eq!(cookie(&headers, THEME), Some("light"));
-        assert_eq!(theme(&headers), Theme::Light);
     }
 }
