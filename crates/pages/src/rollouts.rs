@@ -19,8 +19,8 @@ pub struct Rollouts<'a> {
     pub rollouts: &'a [RolloutView],
     /// Who ordered them, as far as the audit trail still says so.
     pub ordered_by: &'a BTreeMap<RolloutId, String>,
-    /// How many there are at most.
-    pub most: usize,
+    /// The last of them, if there are older ones.
+    pub older: Option<RolloutId>,
 }
 
 /// How a host, a wave or a rollout stands: a sign, a word, and the name of its colour.
@@ -226,8 +226,10 @@ fn table(frame: &Frame<'_>, shown: &Rollouts<'_>) -> Markup {
                 }
             }
         }
-        @if shown.rollouts.len() >= shown.most {
-            p .more { "These are the newest " (shown.most) ". Older ones: " code { "lockstep rollout show ID" } }
+        @if let Some(last) = shown.older {
+            nav .pager aria-label="Pages of the list" {
+                a rel="next" href={ "/rollouts?before=" (last) } { "Older rollouts →" }
+            }
         }
     }
 }
@@ -325,7 +327,7 @@ pub(crate) mod tests {
         let shown = Rollouts {
             rollouts,
             ordered_by: &ordered_by,
-            most: 100,
+            older: Some(RolloutId(3)),
         };
         with_frame(Role::Viewer, |frame| page(frame, &shown))
     }
@@ -354,6 +356,7 @@ pub(crate) mod tests {
         assert!(page.contains("wave 2: 1 failed, 2 running, 1 proven"));
         assert!(page.contains(r#"href="/rollouts/7""#));
         assert!(page.contains("1.4.1 → <b>1.4.2</b>"));
+        assert!(page.contains(r#"href="/rollouts?before=3""#));
         // A sign and a word.
         assert!(page.contains("▶</span> running"));
     }

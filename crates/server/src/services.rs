@@ -42,5 +42,6 @@ pub(crate) mod signatures;
 pub(crate) mod silences;
 pub(crate) mod silent_hosts;
 pub(crate) mod situation;
+pub(crate) mod status;
 pub(crate) mod tokens;
 pub(crate) mod users;

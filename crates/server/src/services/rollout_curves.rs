@@ -8,6 +8,7 @@ mod real;
 mod simulated;
 
 use std::collections::{HashSet, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -36,6 +37,8 @@ pub(crate) struct Curves {
     kept: std::sync::Mutex<VecDeque<(RolloutId, Arc<Kept>)>>,
     /// One simulation at a time.
     simulating: Semaphore,
+    /// How many simulations have come to an end.
+    edition: AtomicU64,
 }
 
 impl Default for Curves {
@@ -43,6 +46,7 @@ impl Default for Curves {
         Self {
             kept: std::sync::Mutex::default(),
             simulating: Semaphore::new(1),
+            edition: AtomicU64::new(0),
         }
     }
 }
@@ -74,6 +78,11 @@ struct Book {
 }
 
 impl Curves {
+    /// Grows with each simulation that has come to an end: pages that wait for one look again.
+    pub(crate) fn edition(&self) -> u64 {
+        self.edition.load(Ordering::Relaxed)
+    }
+
     fn of(&self, id: RolloutId) -> Arc<Kept> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let known = kept.iter().position(|(known, _)| *known == id);
@@ -122,6 +131,7 @@ pub(crate) async fn curve(app: &Arc<App>, view: &RolloutView) -> Result<RolloutC
         tokio::spawn(async move {
             let outcome = simulated::simulate(&app, id).await;
             *kept.simulation() = outcome;
+            app.curves.edition.fetch_add(1, Ordering::Relaxed);
         });
     }
     let simulation = kept.simulation().clone();

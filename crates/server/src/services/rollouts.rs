@@ -12,7 +12,7 @@ use lockstep_store::{Decided, NewRollout, Standing};
 
 use super::rollout_facts::{facts, facts_of};
 use super::rollout_views::{Detail, Names, view};
-use super::{audit, releases};
+use super::{audit, promoted, releases};
 use crate::app::App;
 use crate::decider::concerned;
 use crate::web::Refusal;
@@ -104,15 +104,7 @@ pub(crate) async fn promote(
     };
     let rollout = app.store.promote(&new, |_| Vec::new()).await?;
     tracing::info!(rollout = %rollout.id, %package, %version, %channel, who, "promoted");
-    let urgently = if order.urgent { ", urgent" } else { "" };
-    let all_the_same = match order.even_if_suspect {
-        true => ", even if it is suspect",
-        false => "",
-    };
-    let what = format!(
-        "promoted {package} {version} to {channel}{urgently}{all_the_same}: rollout {}",
-        rollout.id
-    );
+    let what = promoted::words(order, rollout.id);
     audit::note(app, who, &what, now).await;
     app.standing.forget();
     app.wake.notify_one();

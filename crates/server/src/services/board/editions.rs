@@ -46,6 +46,7 @@ impl Editions {
         let suspects = app.store.suspects().await?;
         let rollouts = number(|hash| {
             format!("{rollouts:?}").hash(hash);
+            app.curves.edition().hash(hash);
             // Hosts stand in the lanes of what moves.
             if rollouts.iter().any(|it| !it.state.is_over()) {
                 (lines, runs).hash(hash);

@@ -1,6 +1,6 @@
 //! The real curve, from what hosts told.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 use lockstep_model::HostName;
@@ -25,10 +25,10 @@ pub(super) fn curve(view: &RolloutView, came: &[Came]) -> Vec<(Timestamp, f64)> 
     for host in view.waves.iter().flat_map(|wave| &wave.hosts) {
         hosts.insert(&host.name, false);
     }
-    let mut told: HashMap<&HostName, ()> = HashMap::new();
+    let mut told: HashSet<&HostName> = HashSet::new();
     let mut steps: Vec<(Timestamp, &HostName, bool)> = Vec::new();
     for it in came.iter().filter(|it| hosts.contains_key(&it.host)) {
-        told.insert(&it.host, ());
+        told.insert(&it.host);
         steps.push((it.at.max(begin), &it.host, it.has_it));
     }
     for wave in &view.waves {
@@ -36,7 +36,7 @@ pub(super) fn curve(view: &RolloutView, came: &[Came]) -> Vec<(Timestamp, f64)> 
         let silent = wave
             .hosts
             .iter()
-            .filter(|host| host.state == "proven" && !told.contains_key(&host.name));
+            .filter(|host| host.state == "proven" && !told.contains(&host.name));
         steps.extend(silent.map(|host| (since, &host.name, true)));
     }
     steps.sort_by_key(|step| step.0);
