@@ -16,6 +16,7 @@ mod hosts;
 mod locks;
 mod metrics;
 mod monitoring;
+mod openapi;
 mod paging;
 mod records;
 mod releases;
@@ -63,10 +64,12 @@ pub(crate) fn routes(app: &Arc<App>) -> Router {
         .route_layer(from_fn(door::needs_operator))
         .route("/api/v1/artifacts/{hash}", get(artifacts::stored))
         .merge(repository::target_routes())
+        .merge(repository::operators_target_routes())
         .route_layer(known_operator)
         .with_state(Arc::clone(app));
     let strangers = Router::new()
         .route("/healthz", get(metrics::healthz))
+        .route("/api/v1/openapi.json", get(openapi::openapi))
         .with_state(Arc::clone(app));
     let strangers = web::quick(strangers, STRANGERS);
     let quick = quick
@@ -78,6 +81,7 @@ pub(crate) fn routes(app: &Arc<App>) -> Router {
         .merge(strangers)
         .merge(slow)
         .merge(pages::slow(app))
+        .layer(from_fn(openapi::described))
         .layer(from_fn(web::tagged));
     web::compressed(web::listener(all).layer(from_fn(pages::dress)))
 }
@@ -106,7 +110,7 @@ fn for_viewers() -> Router<Arc<App>> {
         .route("/api/v1/locks/{name}", get(locks::one))
         .route("/api/v1/releases", get(releases::list))
         .route("/api/v1/repo/online-keys", get(releases::online_keys))
-        .route("/api/v1/repo/metadata/{name}", get(releases::metadata))
+        .route("/api/v1/repo/metadata/{file}", get(releases::metadata))
         .route("/api/v1/rollouts", get(rollouts::list))
         .route("/api/v1/rollouts/{id}", get(rollouts::one))
         .route("/api/v1/rollouts/{id}/curve", get(rollouts::curve))
@@ -119,6 +123,7 @@ fn for_viewers() -> Router<Arc<App>> {
         .route("/api/v1/acks", get(monitoring::acks))
         .route("/api/v1/deliveries", get(monitoring::deliveries))
         .route("/metrics", get(metrics::metrics))
+        .route("/api/v1/metrics", get(metrics::metrics))
         .merge(repository::metadata_routes())
 }
 

@@ -9,6 +9,7 @@ mod range;
 use std::sync::Arc;
 
 use axum::body::Body;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -23,7 +24,7 @@ use lockstep_model::{ContentHash, Delta, PackageName, ProblemKind, Release, Vers
 use tokio::io::AsyncSeekExt;
 
 use crate::app::{App, Caller};
-use crate::web::Refusal;
+use crate::web::{Named, Refusal};
 
 pub(crate) use downloads::Downloads;
 use range::Part;
@@ -38,23 +39,34 @@ pub(crate) fn target_routes() -> Router<Arc<App>> {
     Router::new().route("/repo/targets/{*path}", get(target))
 }
 
+/// The same below `/api/v1`, for operators. The names of packages and versions have no slash.
+pub(crate) fn operators_target_routes() -> Router<Arc<App>> {
+    let path = "/api/v1/repo/targets/{package}/{version}/{file}";
+    Router::new().route(path, get(operators_target))
+}
+
 /// Files with a version in their name never change; `timestamp.json` always may.
 const UNCHANGING: &str = "public, max-age=31536000, immutable";
 const CHANGING: &str = "no-cache";
 
 async fn metadata(
     State(app): State<Arc<App>>,
-    Path(name): Path<String>,
+    Named(name): Named<String>,
 ) -> Result<Response, Refusal> {
     file(&app, &name).await
 }
 
 /// A metadata file as a response.
 pub(crate) async fn file(app: &App, name: &str) -> Result<Response, Refusal> {
-    let body = app.store.repo_file(name).await?.ok_or_else(|| {
+    let unknown = || {
         let name: String = name.chars().take(100).collect();
-        Refusal::not_found(format!("the repository has no metadata named {name}"))
-    })?;
+        Refusal::not_found(format!("the repository has no metadata named {name:?}"))
+    };
+    // No database takes a NUL in a text.
+    if name.contains('\0') {
+        return Err(unknown());
+    }
+    let body = app.store.repo_file(name).await?.ok_or_else(unknown)?;
     let caching = if name.starts_with(|c: char| c.is_ascii_digit()) {
         UNCHANGING
     } else {
@@ -64,14 +76,39 @@ pub(crate) async fn file(app: &App, name: &str) -> Result<Response, Refusal> {
     Ok((headers, body).into_response())
 }
 
-async fn target(
+async fn operators_target(
     State(app): State<Arc<App>>,
-    caller: Option<Extension<Caller>>,
-    Path(path): Path<String>,
+    parts: Result<Path<(String, String, String)>, PathRejection>,
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
-    let standing = app.standing.read(&app).await?;
+    let Path((package, version, file)) =
+        parts.map_err(|error| Refusal::bad_request(error.body_text()))?;
+    let path = format!("{package}/{version}/{file}");
+    serve(&app, None, path, method, headers).await
+}
+
+async fn target(
+    State(app): State<Arc<App>>,
+    caller: Option<Extension<Caller>>,
+    path: Result<Path<String>, PathRejection>,
+    method: Method,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    let Path(path) = path.map_err(|error| Refusal::bad_request(error.body_text()))?;
+    let caller = caller.map(|Extension(caller)| caller);
+    serve(&app, caller, path, method, headers).await
+}
+
+/// A bundle or a delta, or a part of it.
+async fn serve(
+    app: &App,
+    caller: Option<Caller>,
+    path: String,
+    method: Method,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    let standing = app.standing.read(app).await?;
     if standing.updates == Updates::Off && caller.is_some() {
         return Err(Refusal::new(
             ProblemKind::UpdatesOff,
@@ -80,7 +117,7 @@ async fn target(
     }
     let target = match standing.target(&path) {
         Some(release) => Some(Target::bundle(release)),
-        None => app.deltas.target(&app, &path).await?.map(Target::delta),
+        None => app.deltas.target(app, &path).await?.map(Target::delta),
     };
     let Some(target) = target else {
         let path: String = path.chars().take(200).collect();
@@ -133,7 +170,7 @@ async fn target(
             .await
             .map_err(|error| Refusal::internal("reading a bundle", &error))?;
         if first == 0 {
-            let host = caller.map(|Extension(Caller(host))| host.to_string());
+            let host = caller.map(|Caller(host)| host.to_string());
             let from = target.from.map(tracing::field::display);
             tracing::info!(host, package = %target.package, version = %target.version, from, "a download begins");
         }

@@ -13,14 +13,14 @@ use lockstep_model::api::operator::{
     SilenceView,
 };
 use lockstep_model::api::{StoredEvent, WorkAnswer};
-use lockstep_model::{Glob, HistoryQuery, HostName, ItemName, Level, Span, View};
+use lockstep_model::{Glob, HistoryQuery, HostName, ItemName, Level, View};
 use lockstep_store::EventFilter;
 use serde::Deserialize;
 
 use super::paging::{List, Page, Paging};
 use crate::app::{App, Operator};
 use crate::services::{deliveries, fleet, history, problems, silences};
-use crate::web::{JsonBody, Named, Question, Refusal};
+use crate::web::{Id, JsonBody, Named, Question, Refusal};
 
 /// Largest request, in bytes.
 const LARGEST: usize = 64 * 1024;
@@ -81,7 +81,7 @@ pub(crate) struct WhichEvents {
     level: Option<u8>,
     since: Option<Timestamp>,
     until: Option<Timestamp>,
-    before: Option<String>,
+    before: Option<Id>,
 }
 
 /// `GET /api/v1/events?host=&item=&level=&since=&until=&before=&limit=&cursor=`: newest first; `level` is the rank of
@@ -103,7 +103,7 @@ pub(crate) async fn events(
         level: level.transpose()?,
         since: which.since,
         until: which.until,
-        before_id: window.after.clone().or(which.before),
+        before_id: window.after.clone().or(which.before.map(|Id(id)| id)),
     };
     let page = app.store.events_page(&filter, window.limit).await?;
     Ok(window.page(page.events, page.next.as_ref()))
@@ -133,7 +133,7 @@ pub(crate) async fn silence(
 pub(crate) async fn end_silence(
     State(app): State<Arc<App>>,
     Extension(Operator(who)): Extension<Operator>,
-    Named(id): Named<String>,
+    Named(Id(id)): Named<Id>,
 ) -> Result<StatusCode, Refusal> {
     silences::end(&app, &id, &who, app.now()).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -244,18 +244,7 @@ pub(crate) async fn history(
     Question(which): Question<WhichHistory>,
 ) -> Result<Json<HistoryView>, Refusal> {
     let now = app.now();
-    let span = match (which.view, which.from) {
-        (Some(_), Some(_)) => {
-            return Err(Refusal::bad_request(
-                "give a view, or from and to, not both",
-            ));
-        }
-        (view, None) => Span::View(view.unwrap_or(View::Day)),
-        (None, Some(from)) => Span::Between {
-            from,
-            to: which.to.unwrap_or(now),
-        },
-    };
+    let span = history::span(which.view, which.from, which.to, now)?;
     let query = HistoryQuery {
         host: None,
         item: which.item,

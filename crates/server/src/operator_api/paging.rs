@@ -161,6 +161,10 @@ fn place<K: DeserializeOwned>(list: &str, cursor: &str) -> Option<K> {
         return None;
     }
     let text = BASE64_URL_SAFE_NO_PAD.decode(cursor).ok()?;
+    // No database takes a NUL in a text, and no row's place has one.
+    if text.windows(6).any(|six| six == b"\\u0000") {
+        return None;
+    }
     let (name, place): (String, K) = serde_json::from_slice(&text).ok()?;
     (name == list).then_some(place)
 }
@@ -266,6 +270,7 @@ mod tests {
             cursor("[\"numbers\",-7]"),
             cursor("[\"numbers\"]"),
             cursor("7"),
+            cursor("[\"numbers\\u0000\",7]"),
             "!".into(),
             String::new(),
             "A".repeat(10_000),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::{Extension, Json};
 use lockstep_model::api::operator::{ChainPage, CommandRun};
 use lockstep_model::{RunCommand, RunId, RunVerb};
@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use crate::app::{App, Operator};
 use crate::services::run_commands;
-use crate::web::{JsonBody, Question, Refusal};
+use crate::web::{JsonBody, Pair, Question, Refusal};
 
 /// Largest order, in bytes.
 const LARGEST: usize = 4 * 1024;
@@ -19,7 +19,7 @@ const LARGEST: usize = 4 * 1024;
 pub(crate) async fn command(
     State(app): State<Arc<App>>,
     Extension(Operator(who)): Extension<Operator>,
-    Path((id, verb)): Path<(String, String)>,
+    Pair(id, verb): Pair<RunId, String>,
     JsonBody(order): JsonBody<CommandRun, LARGEST>,
 ) -> Result<Json<RunCommand>, Refusal> {
     let verb = match verb.as_str() {
@@ -31,7 +31,6 @@ pub(crate) async fn command(
             ));
         }
     };
-    let id: RunId = id.parse().map_err(Refusal::bad_request)?;
     let command = run_commands::give(&app, &id, verb, &order.why, &who, app.now()).await?;
     Ok(Json(command))
 }

@@ -1,8 +1,9 @@
 //! Promotions and rollouts.
 
+use std::str::FromStr;
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::{Extension, Json};
 use http::StatusCode;
 use lockstep_model::RolloutId;
@@ -14,7 +15,7 @@ use crate::app::{App, Operator};
 use crate::services::rollout_curves;
 use crate::services::rollout_views::Names;
 use crate::services::rollouts::{self, Command};
-use crate::web::{JsonBody, Question, Refusal};
+use crate::web::{JsonBody, Named, Pair, Question, Refusal};
 
 /// Largest order, in bytes.
 const LARGEST: usize = 64 * 1024;
@@ -70,19 +71,19 @@ pub(crate) async fn list(
 /// `GET /api/v1/rollouts/ID?hosts=none`.
 pub(crate) async fn one(
     State(app): State<Arc<App>>,
-    Path(id): Path<String>,
+    Named(Number(id)): Named<Number>,
     Question(WithHosts { hosts }): Question<WithHosts>,
 ) -> Result<Json<RolloutView>, Refusal> {
-    let view = rollouts::one(&app, number(&id)?, names(hosts), app.now()).await?;
+    let view = rollouts::one(&app, id, names(hosts), app.now()).await?;
     Ok(Json(view))
 }
 
 /// `GET /api/v1/rollouts/ID/curve`.
 pub(crate) async fn curve(
     State(app): State<Arc<App>>,
-    Path(id): Path<String>,
+    Named(Number(id)): Named<Number>,
 ) -> Result<Json<RolloutCurve>, Refusal> {
-    let view = rollouts::one(&app, number(&id)?, Names::Told, app.now()).await?;
+    let view = rollouts::one(&app, id, Names::Told, app.now()).await?;
     Ok(Json(rollout_curves::curve(&app, &view).await?))
 }
 
@@ -90,19 +91,29 @@ pub(crate) async fn curve(
 pub(crate) async fn command(
     State(app): State<Arc<App>>,
     Extension(Operator(who)): Extension<Operator>,
-    Path((id, command)): Path<(String, String)>,
+    Pair(Number(id), command): Pair<Number, String>,
 ) -> Result<Json<RolloutView>, Refusal> {
     let command = Command::parse(&command).ok_or_else(|| {
         Refusal::not_found(
             "a rollout knows the commands pause, resume, skip-wave, halt and rollback",
         )
     })?;
-    let view = rollouts::command(&app, number(&id)?, command, &who, app.now()).await?;
+    let view = rollouts::command(&app, id, command, &who, app.now()).await?;
     Ok(Json(view))
 }
 
-fn number(text: &str) -> Result<RolloutId, Refusal> {
-    text.parse()
-        .map(RolloutId)
-        .map_err(|_| Refusal::bad_request(format!("{text:?} is not the number of a rollout")))
+/// The number of a rollout, in an address.
+#[derive(Debug)]
+pub(crate) struct Number(RolloutId);
+
+impl FromStr for Number {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let number = text.parse().map(RolloutId).map(Self);
+        number.map_err(|_| {
+            let text: String = text.chars().take(40).collect();
+            format!("{text:?} is not the number of a rollout")
+        })
+    }
 }

@@ -7,20 +7,16 @@ use axum::extract::State;
 use axum::{Extension, Json};
 use http::StatusCode;
 use jiff::Timestamp;
-use lockstep_model::Interval;
 use lockstep_model::api::operator::{CreatedToken, NewToken, TokenView};
 
 use super::paging::{List, Page, Paging};
 use crate::app::{App, Operator};
-use crate::services::{audit, tokens};
-use crate::web::{JsonBody, Named, Refusal};
+use crate::services::tokens;
+use crate::web::{Id, JsonBody, Named, Refusal};
 
 const TOKENS: List = List::whole("tokens");
 /// Largest order for a token, in bytes.
 const LARGEST: usize = 64 * 1024;
-/// A token that enrols more hosts than this, or longer, is a password that everybody knows.
-const MOST_USES: u32 = 100_000;
-const LONGEST: Interval = Interval::from_secs(366 * 86_400);
 
 /// `POST /api/v1/tokens`.
 pub(crate) async fn create(
@@ -28,42 +24,7 @@ pub(crate) async fn create(
     Extension(Operator(who)): Extension<Operator>,
     JsonBody(new): JsonBody<NewToken, LARGEST>,
 ) -> Result<(StatusCode, Json<CreatedToken>), Refusal> {
-    if !(1..=MOST_USES).contains(&new.uses) {
-        return Err(Refusal::bad_request(format!(
-            "uses: {} must be between 1 and {MOST_USES}",
-            new.uses
-        )));
-    }
-    if new.valid_for > LONGEST {
-        return Err(Refusal::bad_request(format!(
-            "valid_for: {} is longer than {LONGEST}",
-            new.valid_for
-        )));
-    }
-    let now = app.now();
-    let order = tokens::Order {
-        uses: new.uses,
-        valid_for: new.valid_for,
-        host: new.host.clone(),
-        by: &who,
-    };
-    let created = tokens::create(
-        &app.store,
-        &app.authority,
-        &app.addresses.agents,
-        &order,
-        now,
-    )
-    .await?;
-    let whom = new.host.map_or_else(
-        || format!("{} hosts", new.uses),
-        |host| format!("host {host}"),
-    );
-    let what = format!(
-        "made an enrolment token for {whom}, valid for {}",
-        new.valid_for
-    );
-    audit::note(&app, &who, &what, now).await;
+    let created = tokens::make(&app, &new, &who, app.now()).await?;
     Ok((StatusCode::CREATED, Json(created)))
 }
 
@@ -83,19 +44,8 @@ pub(crate) async fn list(
 pub(crate) async fn revoke(
     State(app): State<Arc<App>>,
     Extension(Operator(who)): Extension<Operator>,
-    Named(id): Named<String>,
+    Named(Id(id)): Named<Id>,
 ) -> Result<StatusCode, Refusal> {
-    if !app.store.revoke_token(&id).await? {
-        return Err(Refusal::not_found(
-            "there is no such token, or it was revoked before",
-        ));
-    }
-    audit::note(
-        &app,
-        &who,
-        &format!("revoked enrolment token {id}"),
-        app.now(),
-    )
-    .await;
+    tokens::revoke(&app, &id, &who, app.now()).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,19 +1,22 @@
 //! Users, their API tokens and their sessions.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use axum::extract::State;
 use axum::{Extension, Json};
 use http::StatusCode;
+use jiff::Timestamp;
 use lockstep_model::UserName;
 use lockstep_model::api::operator::{
     ApiTokenView, CreatedApiToken, Me, NewApiToken, NewUser, SessionView, SetPassword, SetRole,
     UserView,
 };
 
+use super::paging::{List, Page, Paging};
 use crate::app::{App, Asker};
 use crate::services::{api_tokens, sessions, users};
-use crate::web::{JsonBody, Named, Refusal};
+use crate::web::{Id, JsonBody, Named, Refusal};
 
 /// Largest request, in bytes.
 const LARGEST: usize = 4 * 1024;
@@ -31,9 +34,22 @@ pub(crate) async fn me(
     })
 }
 
-/// `GET /api/v1/users`: by name.
-pub(crate) async fn list(State(app): State<Arc<App>>) -> Result<Json<Vec<UserView>>, Refusal> {
-    users::list(&app, app.now()).await.map(Json)
+const USERS: List = List::whole("users");
+const API_TOKENS: List = List::whole("api-tokens");
+const SESSIONS: List = List::whole("sessions");
+
+/// The place of a token or a session: newest first.
+type Newest = (Reverse<Timestamp>, String);
+
+/// `GET /api/v1/users?limit=N&cursor=C`: by name.
+pub(crate) async fn list(
+    State(app): State<Arc<App>>,
+    paging: Paging,
+) -> Result<Page<UserView>, Refusal> {
+    let window = paging.window::<UserName>(USERS)?;
+    let mut users = users::list(&app, app.now()).await?;
+    users.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(window.of_all(users, |user| user.name.clone()))
 }
 
 /// `POST /api/v1/users`.
@@ -91,8 +107,13 @@ pub(crate) async fn set_password(
 pub(crate) async fn tokens(
     State(app): State<Arc<App>>,
     Extension(asker): Extension<Asker>,
-) -> Result<Json<Vec<ApiTokenView>>, Refusal> {
-    api_tokens::list(&app, &asker, app.now()).await.map(Json)
+    paging: Paging,
+) -> Result<Page<ApiTokenView>, Refusal> {
+    let window = paging.window::<Newest>(API_TOKENS)?;
+    let place = |it: &ApiTokenView| (Reverse(it.created_at), it.id.clone());
+    let mut tokens = api_tokens::list(&app, &asker, app.now()).await?;
+    tokens.sort_by_cached_key(place);
+    Ok(window.of_all(tokens, place))
 }
 
 /// `POST /api/v1/api-tokens`.
@@ -109,7 +130,7 @@ pub(crate) async fn create_token(
 pub(crate) async fn revoke_token(
     State(app): State<Arc<App>>,
     Extension(asker): Extension<Asker>,
-    Named(id): Named<String>,
+    Named(Id(id)): Named<Id>,
 ) -> Result<StatusCode, Refusal> {
     api_tokens::revoke(&app, &asker, &id, app.now()).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -119,15 +140,20 @@ pub(crate) async fn revoke_token(
 pub(crate) async fn open_sessions(
     State(app): State<Arc<App>>,
     Extension(asker): Extension<Asker>,
-) -> Result<Json<Vec<SessionView>>, Refusal> {
-    sessions::list(&app, &asker, app.now()).await.map(Json)
+    paging: Paging,
+) -> Result<Page<SessionView>, Refusal> {
+    let window = paging.window::<Newest>(SESSIONS)?;
+    let place = |it: &SessionView| (Reverse(it.created_at), it.id.clone());
+    let mut sessions = sessions::list(&app, &asker, app.now()).await?;
+    sessions.sort_by_cached_key(place);
+    Ok(window.of_all(sessions, place))
 }
 
 /// `DELETE /api/v1/sessions/ID`.
 pub(crate) async fn end_session(
     State(app): State<Arc<App>>,
     Extension(asker): Extension<Asker>,
-    Named(id): Named<String>,
+    Named(Id(id)): Named<Id>,
 ) -> Result<StatusCode, Refusal> {
     sessions::end(&app, &asker, &id, app.now()).await?;
     Ok(StatusCode::NO_CONTENT)

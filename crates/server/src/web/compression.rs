@@ -1,11 +1,14 @@
 //! Compressed answers of the listener for people and programs.
 //!
-//! Whoever can make a browser ask, choose a part of the answer and see its compressed length could guess the rest of it.
-//! The browser sends its cookie with requests of our own pages only, so the first of the three is out of reach.
+//! Whoever can make a browser ask, choose a part of the answer and see its compressed length could guess the rest of it
+//! (BREACH, CVE-2013-3587). So what another site makes a browser ask is answered plainly: the browser says so itself
+//! (Fetch Metadata, `sec-fetch-site`).
 
 use axum::Router;
-use axum::middleware::from_fn;
-use http::header::{CONTENT_RANGE, CONTENT_TYPE};
+use axum::extract::Request;
+use axum::middleware::{Next, from_fn};
+use axum::response::Response;
+use http::header::{ACCEPT_ENCODING, CONTENT_RANGE, CONTENT_TYPE};
 use http::{Extensions, HeaderMap, StatusCode, Version};
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{Predicate, SizeAbove};
@@ -33,6 +36,16 @@ pub(crate) fn compressed(routes: Router) -> Router {
     routes
         .layer(CompressionLayer::new().gzip(true).compress_when(when))
         .layer(from_fn(etag::weakened))
+        .layer(from_fn(plain_for_others))
+}
+
+/// Forgets that the answer may be compressed when another site has made the browser ask.
+async fn plain_for_others(mut request: Request, next: Next) -> Response {
+    let site = request.headers().get("sec-fetch-site");
+    if site.is_some_and(|site| !matches!(site.as_bytes(), b"same-origin" | b"none")) {
+        request.headers_mut().remove(ACCEPT_ENCODING);
+    }
+    next.run(request).await
 }
 
 fn is_worth_it(

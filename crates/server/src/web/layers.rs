@@ -58,10 +58,16 @@ async fn no_such_address(uri: Uri) -> Refusal {
     Refusal::not_found(format!("there is nothing at {path}"))
 }
 
-async fn no_such_method(method: Method, uri: Uri) -> Refusal {
+/// The router adds `Allow` (RFC 9110, sections 9.3.7 and 15.5.6).
+async fn no_such_method(method: Method, uri: Uri) -> Response {
+    if method == Method::OPTIONS {
+        return StatusCode::NO_CONTENT.into_response();
+    }
     let path: String = uri.path().chars().take(200).collect();
+    let method: String = method.as_str().chars().take(40).collect();
     Refusal::bad_request(format!("{path} does not know the method {method}"))
         .with_status(StatusCode::METHOD_NOT_ALLOWED)
+        .into_response()
 }
 
 async fn counted(State(in_flight): State<InFlight>, request: Request, next: Next) -> Response {
