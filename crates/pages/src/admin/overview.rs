@@ -37,7 +37,7 @@ pub struct Figures {
     /// Messages to receivers that it has decided on.
     pub notices: u64,
     /// Streams of hints that hosts hold open.
-    pub streams: usize,
+    pub streams: u64,
 }
 
 /// Draws the page.

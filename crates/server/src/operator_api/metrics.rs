@@ -24,7 +24,7 @@ const MOST_LOCKS: usize = 1_000;
 /// What this process counts.
 #[derive(Debug)]
 pub(crate) struct Counters {
-    started_at: Timestamp,
+    pub(crate) started_at: Timestamp,
     pub(crate) reports: AtomicU64,
     pub(crate) events: AtomicU64,
     pub(crate) notices: AtomicU64,

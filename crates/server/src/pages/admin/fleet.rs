@@ -1,0 +1,66 @@
+//! `/admin/fleet`.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::extract::State;
+use axum::response::{Html, Response};
+use lockstep_model::{HostName, ProblemKind, Role};
+use lockstep_pages::admin::fleet::{self as page, FleetFile};
+use serde::Deserialize;
+
+use super::super::{LARGEST, Visit, done, may};
+use crate::app::{App, SignedIn};
+use crate::services::fleet;
+use crate::web::{FormBody, Refusal};
+
+/// `GET /admin/fleet`.
+pub(super) async fn show(
+    State(app): State<Arc<App>>,
+    visit: Visit,
+) -> Result<Html<String>, Refusal> {
+    let in_force = match fleet::view(&app) {
+        Ok(view) => Some(view),
+        Err(refusal) if refusal.kind() == ProblemKind::NotFound => None,
+        Err(refusal) => return Err(refusal),
+    };
+    let hosts = visit.board.hosts.iter().filter_map(|line| {
+        let why = line.view.work_refused.as_deref()?;
+        Some((&line.view.name, why))
+    });
+    let hosts: Vec<(&HostName, &str)> = hosts.collect();
+    let view = FleetFile {
+        in_force: in_force.as_ref(),
+        refused: &app.fleet.refused(),
+        is_behind: app.fleet.is_behind(),
+        path: &app.config.fleet_file().display().to_string(),
+        hosts: &hosts,
+    };
+    Ok(Html(page::page(&visit.frame(), &view)))
+}
+
+/// A form without fields of its own.
+#[derive(Debug, Deserialize)]
+pub(super) struct Nothing {}
+
+/// `POST /admin/fleet/reload`. A file with mistakes leads back, too: the page shows each of them.
+pub(super) async fn reload(
+    State(app): State<Arc<App>>,
+    Extension(signed): Extension<SignedIn>,
+    FormBody(Nothing {}): FormBody<Nothing, LARGEST>,
+) -> Result<Response, Refusal> {
+    may(&signed, Role::Operator)?;
+    let reloaded = fleet::reload(&app, signed.name.as_str()).await;
+    app.boards.forget();
+    let said = match reloaded {
+        Ok(view) => format!(
+            "The file was read: fleet file {} is in force.",
+            view.version
+        ),
+        Err(_) if !app.fleet.refused().is_empty() => {
+            "The file was read, and is refused: it has mistakes. Nothing was changed.".into()
+        }
+        Err(refusal) => return Err(refusal),
+    };
+    Ok(done("/admin/fleet", &said))
+}
