@@ -39,9 +39,16 @@ function tell() {
 const topics = new Set((root.dataset.topics || "").split(" ").filter(Boolean));
 const editions = (words) => new Map(words.split(" ").filter(Boolean).map((word) => word.split(":")));
 let shown = editions(root.dataset.editions || "");
+const gists = new WeakMap();
 let fetching = false, again = false, latest = null;
 const busy = (part) => part.contains(document.activeElement) && document.activeElement.matches("input, select, textarea")
   || $("details.action[open], input:checked", part) || String(getSelection()) && part.contains(getSelection().anchorNode);
+// What a part says, but for how long ago: that changes by itself.
+const gist = (part) => {
+  const copy = part.cloneNode(true);
+  for (const time of $$("time", copy)) time.textContent = time.title = "";
+  return copy.outerHTML;
+};
 const liveState = (words) => {
   const state = $("#live-state");
   if (!state) return;
@@ -60,15 +67,15 @@ async function renew() {
     let held = false;
     for (const part of $$("[data-live][id]")) {
       const next = fresh.getElementById(part.id);
-      if (!next || next.outerHTML === part.dataset.was) continue;
+      if (!next) continue;
+      const now = gist(next);
+      if (now === gists.get(part)) continue;
       if (busy(part)) { held = true; continue; }
       const open = $$("details[open][id]", part).map((it) => it.id);
       const focus = part.contains(document.activeElement) ? document.activeElement : null;
       const focused = focus && (focus.id ? `#${CSS.escape(focus.id)}` : focus.getAttribute("href") && `a[href="${CSS.escape(focus.getAttribute("href"))}"]`);
-      const was = next.outerHTML;
       part.replaceWith(next);
-      next.dataset.was = was;
-      if (!next.matches("#strip, #data-age")) next.classList.add("arrived");
+      gists.set(next, now);
       for (const id of open) { const it = document.getElementById(id); if (it) it.open = true; }
       if (focused) $(focused, next)?.focus({ preventScroll: true });
       graphs(next);
@@ -86,7 +93,7 @@ async function renew() {
 }
 function live() {
   if (!topics.size || !window.EventSource) return;
-  for (const part of $$("[data-live][id]")) part.dataset.was = part.outerHTML;
+  for (const part of $$("[data-live][id]")) gists.set(part, gist(part));
   const stream = new EventSource("/live");
   stream.addEventListener("open", () => { liveState(""); root.dataset.liveNow = "yes"; });
   stream.addEventListener("error", () => {
@@ -226,8 +233,8 @@ function point(at) {
   }
 }
 
+live();
 tell();
 setInterval(tell, 1000);
 graphs();
-live();
 root.dataset.ready = "yes";
