@@ -48,6 +48,9 @@ pub(crate) const HOSTS: [(Stand, fn(&WaveFigures) -> usize); 8] = [
     (stand("●", "proven", "is-proven"), |it| it.proven),
 ];
 
+/// Where waiting hosts stand in [`HOSTS`].
+const WAITING: usize = 6;
+
 impl Stand {
     /// Sign and word.
     pub(crate) fn badge(self) -> Markup {
@@ -60,7 +63,7 @@ impl Stand {
     /// is waiting.
     pub(crate) fn of_host(state: &str) -> (usize, Self) {
         let known = HOSTS.iter().position(|(stand, _)| stand.word == state);
-        let place = known.unwrap_or(6);
+        let place = known.unwrap_or(WAITING);
         (place, HOSTS[place].0)
     }
 

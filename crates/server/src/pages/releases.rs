@@ -80,6 +80,7 @@ async fn promote(
     };
     let view = rollouts::promote(&app, &order, signed.name.as_str(), app.now()).await?;
     app.boards.forget();
+    app.curves.forget_views();
     let said = format!(
         "{} points at {} {}: this is the rollout that brings it",
         order.channel, order.package, order.version
@@ -110,6 +111,7 @@ async fn clear(
     };
     releases::clear_suspect(&app, &order, signed.name.as_str(), app.now()).await?;
     app.boards.forget();
+    app.curves.forget_views();
     let said = format!(
         "{} {} is not suspect any more",
         order.package, order.version

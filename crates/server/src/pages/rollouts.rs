@@ -19,8 +19,8 @@ use crate::services::rollouts::{self, Command};
 use crate::services::{promoted, rollout_curves};
 use crate::web::{FormBody, Question, Refusal};
 
-/// Rollouts of the list.
-const MOST: u32 = 100;
+/// Rollouts of one page: each costs a look at all of its hosts.
+const MOST: u32 = 20;
 /// Runs of a rollout that are looked at for its hosts: the newest.
 const MOST_RUNS: u32 = 1_000;
 
@@ -45,14 +45,17 @@ async fn all(
     Question(Which { before }): Question<Which>,
     visit: Visit,
 ) -> Result<Html<String>, Refusal> {
-    let before = before.map(RolloutId);
     // One more says that there are older ones.
-    let mut views = rollouts::page(&app, before, MOST + 1, Names::LeftOut, visit.now).await?;
+    let limit = MOST + 1;
+    let views = match before.map(RolloutId) {
+        None => rollout_curves::newest(&app, limit, visit.now).await?,
+        before => Arc::new(rollouts::page(&app, before, limit, Names::LeftOut, visit.now).await?),
+    };
     let has_older = views.len() > MOST as usize;
-    views.truncate(MOST as usize);
+    let views = &views[..views.len().min(MOST as usize)];
     let ordered_by = promoted::ordered_by(&app).await?;
     let shown = Rollouts {
-        rollouts: &views,
+        rollouts: views,
         ordered_by: &ordered_by,
         older: views.last().filter(|_| has_older).map(|view| view.id),
     };
@@ -66,7 +69,7 @@ async fn one(
     visit: Visit,
 ) -> Result<Html<String>, Refusal> {
     let id = number(&id)?;
-    let view = rollouts::one(&app, id, Names::Told, visit.now).await?;
+    let view = rollout_curves::seen(&app, id, visit.now).await?;
     let curve = rollout_curves::curve(&app, &view).await?;
     let ordered_by = promoted::ordered_by(&app).await?;
     let runs = runs(&app, id).await?;
@@ -114,6 +117,7 @@ async fn command(
     let id = number(&id)?;
     let view = rollouts::command(&app, id, command, signed.name.as_str(), app.now()).await?;
     app.boards.forget();
+    app.curves.forget_views();
     let said = format!("Rollout {id} is {}: {}", view.state, view.why);
     Ok(done(&format!("/rollouts/{id}"), &said))
 }

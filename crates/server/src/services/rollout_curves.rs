@@ -2,7 +2,8 @@
 //!
 //! The real curve is made of the runs that the rollout's hosts told of. What is expected is simulated by the code of
 //! `lockstep rollout simulate`, over the rollout's own hosts, once for each rollout and beside everything else: whoever asks
-//! meanwhile is told that it is being simulated. The last few rollouts are remembered.
+//! meanwhile is told that it is being simulated. The last few rollouts are remembered, and pages share what was read of one
+//! within a second.
 
 mod real;
 mod simulated;
@@ -19,6 +20,9 @@ use lockstep_store::{Proof, ProofsAfter, Store};
 use tokio::sync::{Mutex, Semaphore};
 
 use self::real::Came;
+use super::fresh::Fresh;
+use super::rollout_views::Names;
+use super::rollouts;
 use crate::app::App;
 use crate::web::Refusal;
 
@@ -35,6 +39,8 @@ const OVERLAP: Duration = Duration::from_secs(60);
 pub(crate) struct Curves {
     /// Those that were asked for last come last.
     kept: std::sync::Mutex<VecDeque<(RolloutId, Arc<Kept>)>>,
+    /// The newest rollouts, without the names of their hosts.
+    newest: Fresh<Vec<RolloutView>>,
     /// One simulation at a time.
     simulating: Semaphore,
     /// How many simulations have come to an end.
@@ -45,6 +51,7 @@ impl Default for Curves {
     fn default() -> Self {
         Self {
             kept: std::sync::Mutex::default(),
+            newest: Fresh::default(),
             simulating: Semaphore::new(1),
             edition: AtomicU64::new(0),
         }
@@ -54,6 +61,7 @@ impl Default for Curves {
 /// What is remembered of one rollout.
 #[derive(Debug, Default)]
 struct Kept {
+    view: Fresh<RolloutView>,
     book: Mutex<Book>,
     simulation: std::sync::Mutex<Simulation>,
 }
@@ -78,6 +86,15 @@ struct Book {
 }
 
 impl Curves {
+    /// A person has said something to a rollout: whoever looks next sees what came of it.
+    pub(crate) fn forget_views(&self) {
+        self.newest.forget();
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        for (_, kept) in kept.iter() {
+            kept.view.forget();
+        }
+    }
+
     /// Grows with each simulation that has come to an end: pages that wait for one look again.
     pub(crate) fn edition(&self) -> u64 {
         self.edition.load(Ordering::Relaxed)
@@ -114,6 +131,27 @@ impl Kept {
         }
         begins
     }
+}
+
+/// A rollout with the names of its hosts, as it was within the last second. It is read once for all who look at it.
+pub(crate) async fn seen(
+    app: &App,
+    id: RolloutId,
+    now: Timestamp,
+) -> Result<Arc<RolloutView>, Refusal> {
+    let kept = app.curves.of(id);
+    let read = rollouts::one(app, id, Names::Told, now);
+    kept.view.read(now, read).await
+}
+
+/// The newest rollouts as they were within the last second, without the names of their hosts.
+pub(crate) async fn newest(
+    app: &App,
+    limit: u32,
+    now: Timestamp,
+) -> Result<Arc<Vec<RolloutView>>, Refusal> {
+    let read = rollouts::page(app, None, limit, Names::LeftOut, now);
+    app.curves.newest.read(now, read).await
 }
 
 /// The curve of a rollout. `view` is the rollout with the names of its hosts; the simulation is begun if it is not there

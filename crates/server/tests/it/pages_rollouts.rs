@@ -67,7 +67,10 @@ async fn a_rollout_is_ordered_watched_and_taken_back_on_pages() {
     }
     let (failed, run) = failed_in.expect("the second wave was let go");
     let board = olaf.get("/rollouts/2").await.page();
-    assert!(board.contains(&format!(r#"href="/runs/{run}""#)), "{failed}");
+    assert!(
+        board.contains(&format!(r#"href="/runs/{run}""#)),
+        "{failed}"
+    );
     assert!(board.contains("■</span> halted"), "it is halted");
     assert!(board.contains("is suspect since"));
     assert!(!board.contains(r#"action="/rollouts/2/pause""#));
@@ -76,7 +79,10 @@ async fn a_rollout_is_ordered_watched_and_taken_back_on_pages() {
     assert_eq!((curve.hosts, curve.waves.len()), (4, 2));
     let shares: Vec<f64> = curve.real.iter().map(|point| point.1).collect();
     assert_eq!(shares, [0.0, 0.25, 0.25]);
-    assert_eq!(curve.real[1].0 - curve.real[0].0, jiff::Span::new().seconds(10));
+    assert_eq!(
+        curve.real[1].0 - curve.real[0].0,
+        jiff::Span::new().seconds(10)
+    );
     let expected = curve.simulated.unwrap();
     assert_eq!(expected.median[0].0, curve.real[0].0);
     assert!(expected.runs > 1 && expected.end.is_some());
@@ -114,7 +120,10 @@ async fn forms_are_for_operators_with_a_session_of_ours() {
     let order = [("version", "1.1.0"), ("channel", "stable")];
     let answer = vera.post("/releases/lockstep/promote", &order).await;
     assert_eq!(answer.status, 403);
-    assert_eq!(vera.post("/locks/db/disable", &[("why", "x")]).await.status, 403);
+    assert_eq!(
+        vera.post("/locks/db/disable", &[("why", "x")]).await.status,
+        403
+    );
 
     let olaf = Visitor::sign_in(&world, "olaf", Role::Operator).await;
     let strange = olaf.send("/rollouts/2/halt", &[("csrf", "guessed")]).await;
