@@ -1,7 +1,7 @@
 //! `/hosts/NAME/graphs`: the histories of a host beside each other, over the same time.
 
-use lockstep_model::HostName;
 use lockstep_model::api::operator::HistoryView;
+use lockstep_model::{HostName, ItemName, ItemState, Value};
 use maud::{Markup, html};
 
 use crate::chart::{self, Line, Marker, Size, Threshold};
@@ -35,6 +35,36 @@ pub struct Graphs<'a> {
     pub graphs: &'a [Graph],
     /// What happened in the time.
     pub markers: &'a [Marker],
+}
+
+/// What is drawn first, if a host has it: what most questions begin with.
+const FIRST: [&str; 12] = [
+    "cpu_load",
+    "cpu_busy",
+    "cpu_iowait",
+    "memory_available",
+    "swap_used",
+    "pressure_memory_full",
+    "disk_usage",
+    "disk_busy",
+    "network_in",
+    "network_out",
+    "processes",
+    "agent_memory",
+];
+
+/// The items that are drawn, at most [`MOST`]: those in trouble, then the usual ones, then others by name. Items without
+/// numbers have nothing to draw.
+#[must_use]
+pub fn choose(items: &[ItemState]) -> Vec<&ItemName> {
+    let drawable = |it: &&ItemState| matches!(it.value, Value::Number { .. });
+    let mut chosen: Vec<&ItemState> = items.iter().filter(drawable).collect();
+    chosen.sort_by_key(|it| {
+        let place = FIRST.iter().position(|probe| *probe == it.item.probe());
+        (!it.is_troubled(), place.unwrap_or(FIRST.len()), &it.item)
+    });
+    chosen.truncate(MOST);
+    chosen.into_iter().map(|it| &it.item).collect()
 }
 
 /// The address of a host's graphs.
@@ -102,7 +132,7 @@ pub fn draw(graphs: &Graphs<'_>) -> Markup {
 
 #[cfg(test)]
 mod tests {
-    use lockstep_model::{Bucket, ItemName, Role, Series, Span, View};
+    use lockstep_model::{Bucket, Level, Role, Series, Span, View};
 
     use super::*;
     use crate::frame::tests::with_frame;
@@ -131,6 +161,34 @@ mod tests {
             },
             thresholds: Vec::new(),
         }
+    }
+
+    #[test]
+    fn what_is_in_trouble_comes_first() {
+        let state = |name: &str, level: Level, value: Value| ItemState {
+            item: ItemName::parse(name).unwrap(),
+            value,
+            level,
+            since: "2026-11-21T12:00:00Z".parse().unwrap(),
+            why: String::new(),
+            no_data: false,
+            flapping: false,
+        };
+        let number = || Value::Number {
+            value: 1.0,
+            unit: String::new(),
+        };
+        let mut items = vec![
+            state("aaa", Level::FINE, number()),
+            state("disk_usage:/", Level::FINE, number()),
+            state("cpu_load", Level::FINE, number()),
+            state("unit:x", Level::DEAD, Value::Text("failed".into())),
+            state("zzz", Level::SICK, number()),
+        ];
+        let names: Vec<&str> = choose(&items).into_iter().map(ItemName::as_str).collect();
+        assert_eq!(names, ["zzz", "cpu_load", "disk_usage:/", "aaa"]);
+        items.extend((0..50).map(|it| state(&format!("more:{it}"), Level::FINE, number())));
+        assert_eq!(choose(&items).len(), MOST);
     }
 
     #[test]

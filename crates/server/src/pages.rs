@@ -15,6 +15,7 @@
 mod assets;
 mod door;
 mod dress;
+mod items;
 mod live;
 mod locks;
 mod releases;
@@ -42,6 +43,7 @@ pub(crate) const LARGEST: usize = 64 * 1024;
 /// Pages that take a moment.
 pub(crate) fn quick(app: &Arc<App>) -> Router {
     let pages = Router::new()
+        .merge(items::routes())
         .merge(locks::routes())
         .merge(releases::routes())
         .merge(rollouts::routes())

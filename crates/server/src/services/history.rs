@@ -3,11 +3,33 @@
 use jiff::{SignedDuration, Timestamp};
 use lockstep_model::api::operator::HistoryView;
 use lockstep_model::api::{Ask, QueryAnswer, Snapshot};
-use lockstep_model::{Bucket, HistoryQuery, HostName, Series, Span};
+use lockstep_model::{Bucket, HistoryQuery, HostName, Series, Span, View};
 
 use crate::app::App;
 use crate::queries::NoAnswer;
 use crate::web::Refusal;
+
+/// The time that an address asks for: a view, the day if it names none, or from a moment to another or to now.
+pub(crate) fn span(
+    view: Option<View>,
+    from: Option<Timestamp>,
+    to: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<Span, Refusal> {
+    let Some(from) = from else {
+        return Ok(Span::View(view.unwrap_or(View::Day)));
+    };
+    if view.is_some() {
+        return Err(Refusal::bad_request(
+            "give a view, or from and to, not both",
+        ));
+    }
+    let to = to.unwrap_or(now);
+    if from >= to {
+        return Err(Refusal::bad_request("from must lie before to"));
+    }
+    Ok(Span::Between { from, to })
+}
 
 /// Asks the host, and falls back to what the server keeps.
 pub(crate) async fn of(
