@@ -24,6 +24,8 @@ use crate::frame::{Frame, Here, Sheet, Topic};
 use crate::parts::empty::{command, empty};
 use crate::parts::link;
 
+pub(crate) use bulk::LENGTHS;
+
 pub use ask::{Ask, By, Column, GroupBy, Shape};
 
 /// One host, as pages of many hosts show it.

@@ -13,18 +13,23 @@
 pub mod admin;
 pub mod assets;
 pub mod chart;
+pub mod events;
 pub mod frame;
 pub mod graphs;
+pub mod host;
 pub mod hosts;
 pub mod item;
 pub mod items;
 pub mod locks;
 pub mod me;
 pub mod parts;
+pub mod problems;
 pub mod releases;
 pub mod rollout;
 pub mod rollouts;
+pub mod runs;
 pub mod sign_in;
+pub mod silences;
 pub mod wrong;
 
 pub use frame::{Frame, Here, Strip, Topic, Viewer};

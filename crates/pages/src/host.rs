@@ -1,0 +1,113 @@
+//! One host: how it is and why, what it runs and why not something else, what happened, and what can be done.
+
+mod actions;
+mod head;
+mod items;
+mod missing;
+mod past;
+mod standing;
+mod versions;
+mod why;
+
+use std::collections::BTreeMap;
+
+use lockstep_model::api::StoredEvent;
+use lockstep_model::api::operator::{Explanation, LockView, ProblemView, RunView};
+use lockstep_model::{HostName, Interval, ItemName};
+use maud::html;
+
+use crate::frame::{Frame, Here, Sheet, Topic};
+use crate::hosts::HostLine;
+use crate::parts::link;
+
+pub use missing::missing;
+
+/// What is known of a host.
+#[derive(Debug, Clone, Copy)]
+pub struct HostSheet<'a> {
+    /// The host with its items.
+    pub line: &'a HostLine,
+    /// `uname -r`; empty if it is not known.
+    pub kernel: &'a str,
+    /// `linux-x86_64` and so on; empty if it is not known.
+    pub platform: &'a str,
+    /// Where the fleet file says that it is on the network.
+    pub address: Option<&'a str>,
+    /// How often it reports.
+    pub interval: Interval,
+    /// What is not well on it, and who is on it.
+    pub problems: &'a [ProblemView],
+    /// What made the items in trouble what they are: the lines of the fleet file, or what is built in.
+    pub rules: &'a BTreeMap<ItemName, Vec<Rule>>,
+    /// What keeps it from what it is wanted to run, for each package that it follows.
+    pub explained: &'a [Explanation],
+    /// The numbers of its items on the last day, one for each ten minutes, oldest first.
+    pub days: &'a BTreeMap<ItemName, Vec<Option<f64>>>,
+    /// Its runs, newest first.
+    pub runs: &'a [RunView],
+    /// Its events, newest first.
+    pub events: &'a [StoredEvent],
+    /// The locks that it holds or waits for.
+    pub locks: &'a [LockView],
+    /// The hosts that it watches for others.
+    pub watches: &'a [&'a HostName],
+    /// What it is told to watch, as JSON; none without a fleet file, or if that is too long for a page.
+    pub work: Option<&'a str>,
+}
+
+/// One thing that makes an item's level what it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    /// A level, or what else counts.
+    pub key: String,
+    /// What it is.
+    pub value: String,
+    /// File and line that say so; none for what is built in.
+    pub place: Option<String>,
+}
+
+/// `GET /hosts/NAME`.
+#[must_use]
+pub fn page(frame: &Frame<'_>, sheet: &HostSheet<'_>) -> String {
+    let name = &sheet.line.view.name;
+    let path = link::host_path(name);
+    let body = html! {
+        nav .tabs aria-label="Parts of this page" {
+            a href="#host-why" { "Why" }
+            a href="#host-versions" { "Versions" }
+            a href="#host-items" { "Items" }
+            a href={ (path) "/graphs" } { "Graphs" }
+            a href="#host-runs" { "Runs" }
+            a href="#host-events" { "Events" }
+            a href="#host-locks" { "Locks" }
+            a href="#host-actions" { "Actions" }
+            a href={ "/api/v1" (path) } { "Raw report (JSON)" }
+        }
+        section #host-head data-live { (head::draw(frame, sheet)) }
+        section #host-why data-live { (why::draw(frame, sheet)) }
+        (actions::draw(frame, sheet))
+        section #host-versions data-live { (versions::draw(frame, sheet)) }
+        section #host-items data-live { (items::draw(frame, sheet)) }
+        section #host-runs data-live { (past::runs(frame, sheet)) }
+        section #host-events data-live { (past::events(frame, sheet)) }
+        section #host-locks data-live { (standing::locks(frame, sheet)) }
+        (standing::work(sheet))
+        (actions::removal(frame, sheet))
+    };
+    frame.draw(Sheet {
+        title: name.as_str(),
+        here: Here::Hosts,
+        topics: &[
+            Topic::Hosts,
+            Topic::Problems,
+            Topic::Events,
+            Topic::Runs,
+            Topic::Locks,
+            Topic::Silences,
+        ],
+        body,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,323 @@
+use std::sync::Arc;
+
+use lockstep_model::alert::{Ack, Trouble};
+use lockstep_model::api::Installed;
+use lockstep_model::{
+    Change, ChangeKind, Event, EventKind, Fence, Holder, ItemState, Level, Lock, LockHolder,
+    LockName, LockRule, LockState, Outcome, PackageName, Phase, Role, RunId, RunKind, RunRecord,
+    Value, Version,
+};
+
+use super::*;
+use crate::frame::tests::with_frame;
+use crate::hosts::tests::{line, state};
+
+const AT: &str = "2026-11-22T11:30:00Z";
+
+fn draw(role: Role, sheet: &HostSheet<'_>) -> String {
+    with_frame(role, |frame| page(frame, sheet))
+}
+
+/// All there can be, with the same text in each place that has one.
+struct Full {
+    line: HostLine,
+    problems: Vec<ProblemView>,
+    rules: BTreeMap<ItemName, Vec<Rule>>,
+    explained: Vec<Explanation>,
+    days: BTreeMap<ItemName, Vec<Option<f64>>>,
+    runs: Vec<RunView>,
+    events: Vec<StoredEvent>,
+    locks: Vec<LockView>,
+    text: String,
+}
+
+impl Full {
+    fn of(text: &str) -> Self {
+        let at = AT.parse().unwrap();
+        let mut host = line("web1");
+        let name = host.view.name.clone();
+        let disk = ItemState {
+            value: Value::Text(text.into()),
+            why: text.into(),
+            ..state("disk_usage:/var", 0.0, "%", Level::SICK)
+        };
+        host.items = Arc::from([state("cpu_load", 0.5, "", Level::FINE), disk.clone()]);
+        host.view.level = Level::SICK;
+        host.view.os = text.into();
+        host.view.boot_id = text.into();
+        host.view.work_refused = Some(text.into());
+        host.view.packages = vec![Installed {
+            package: PackageName::parse("shop").unwrap(),
+            version: Version::parse("2.0.0").unwrap(),
+            hash: None,
+            previous: Some(Version::parse("1.9.0").unwrap()),
+            proven: false,
+        }];
+        host.groups = vec![text.into()];
+        host.labels = [(text.to_owned(), text.to_owned())].into();
+        host.unhandled = 1;
+        let run = RunId::new(at, [7; 10]);
+        let change = Change {
+            at,
+            kind: ChangeKind::Run,
+            what: text.into(),
+            run: Some(run),
+        };
+        let holder = LockHolder {
+            holder: Holder::Host(name.clone()),
+            fence: Fence(3),
+            since: at,
+            renewed_at: at,
+            reason: text.into(),
+            run: Some(run),
+            boot_id: None,
+            steady_until: None,
+        };
+        let lock = Lock {
+            name: LockName::parse("db").unwrap(),
+            rule: LockRule::default(),
+            state: LockState {
+                holders: vec![holder],
+                ..LockState::default()
+            },
+        };
+        Self {
+            problems: vec![ProblemView {
+                trouble: Trouble {
+                    host: name.clone(),
+                    item: disk.item.clone(),
+                    level: Level::SICK,
+                    from: Level::FINE,
+                    value: disk.value.clone(),
+                    why: text.into(),
+                    since: at,
+                    no_data: false,
+                    flapping: false,
+                    seen_at: at,
+                },
+                ack: None,
+                silence: None,
+                depends_on: None,
+                changes: vec![change.clone()],
+            }],
+            rules: [(
+                disk.item.clone(),
+                vec![Rule {
+                    key: "sick".into(),
+                    value: text.into(),
+                    place: Some("fleet.toml:12".into()),
+                }],
+            )]
+            .into(),
+            explained: vec![Explanation {
+                package: PackageName::lockstep(),
+                version: Some(Version::parse("1.4.1").unwrap()),
+                proven: true,
+                wanted: Some(Version::parse("1.4.2").unwrap()),
+                channel: None,
+                rule: Some(text.into()),
+                gate: "wave".into(),
+                words: text.into(),
+                opens: Some("2026-11-22T12:10:00Z".parse().unwrap()),
+                rollout: None,
+            }],
+            days: [(
+                ItemName::parse("cpu_load").unwrap(),
+                vec![Some(0.1), None, Some(0.5)],
+            )]
+            .into(),
+            runs: vec![RunView {
+                host: name.clone(),
+                record: RunRecord {
+                    id: run,
+                    kind: RunKind::Bundle,
+                    package: PackageName::lockstep(),
+                    from: None,
+                    to: None,
+                    hash: None,
+                    generation: 1,
+                    by: text.into(),
+                    phase: Phase::Apply,
+                    waits: None,
+                    lock: None,
+                    outcome: Some(Outcome::Stopped),
+                    reason: None,
+                    started_at: at,
+                    at,
+                    log: text.into(),
+                    link: None,
+                },
+            }],
+            events: vec![StoredEvent {
+                id: "1".into(),
+                via: None,
+                received_at: at,
+                event: Event {
+                    number: 1,
+                    at,
+                    host: name,
+                    item: disk.item,
+                    kind: EventKind::Level,
+                    from: Level::FINE,
+                    to: Level::SICK,
+                    value: disk.value,
+                    why: text.into(),
+                },
+                changes: vec![change],
+            }],
+            locks: vec![LockView {
+                lock,
+                places: 1,
+                taken: Vec::new(),
+                unmet: Vec::new(),
+                ghosts: Vec::new(),
+            }],
+            text: text.into(),
+            line: host,
+        }
+    }
+
+    fn sheet(&self) -> HostSheet<'_> {
+        HostSheet {
+            line: &self.line,
+            kernel: &self.text,
+            platform: &self.text,
+            address: Some(&self.text),
+            interval: Interval::from_secs(300),
+            problems: &self.problems,
+            rules: &self.rules,
+            explained: &self.explained,
+            days: &self.days,
+            runs: &self.runs,
+            events: &self.events,
+            locks: &self.locks,
+            watches: &[],
+            work: Some(&self.text),
+        }
+    }
+}
+
+#[test]
+fn a_host_says_all_that_is_known() {
+    let full = Full::of("said");
+    let page = draw(Role::Viewer, &full.sheet());
+    for part in [
+        "sick said (fleet.toml:12)",
+        "Nobody is on it.",
+        "/hosts/web1/items/disk_usage%3A%2Fvar",
+        "/hosts/web1/graphs",
+        "retry or skip it",
+        "grant 3",
+        "Opens ",
+        "/releases/shop",
+        "/api/v1/hosts/web1/work",
+        "<svg",
+    ] {
+        assert!(page.contains(part), "{part}");
+    }
+}
+
+#[test]
+fn no_text_of_a_host_becomes_markup() {
+    let full = Full::of("\"><script>alert(1)</script>");
+    let page = draw(Role::Admin, &full.sheet());
+    assert!(!page.contains("<script>alert") && !page.contains(" style="));
+    assert!(page.contains("&lt;script&gt;"));
+}
+
+#[test]
+fn actions_are_for_those_who_may() {
+    let full = Full::of("said");
+    let viewer = draw(Role::Viewer, &full.sheet());
+    assert!(!viewer.contains("/hosts/web1/remove") && !viewer.contains("/hosts/web1/ack"));
+    let operator = draw(Role::Operator, &full.sheet());
+    for twin in [
+        "lockstep ack web1 --for 4h",
+        "lockstep silence add --host web1 --for 1h",
+        "lockstep host report web1",
+        "lockstep host remove web1",
+    ] {
+        assert!(operator.contains(twin), "{twin}");
+    }
+    assert!(
+        operator.contains("Type web1 to say that you mean it")
+            && operator.contains("certificates of web1 are revoked")
+    );
+}
+
+#[test]
+fn a_silent_host_says_since_when_and_what_it_means() {
+    let mut full = Full::of("said");
+    full.line.silent = true;
+    let page = draw(Role::Viewer, &full.sheet());
+    assert!(
+        page.contains("Nothing has been heard of it for") && page.contains("2026-11-22T11:58:00Z")
+    );
+    assert!(page.contains("three reports are missing"));
+}
+
+#[test]
+fn a_watched_host_has_no_versions_and_is_not_removed() {
+    let mut full = Full::of("said");
+    full.line.view.via = Some(HostName::parse("web2").unwrap());
+    full.line.view.packages.clear();
+    full.explained.clear();
+    let page = draw(Role::Admin, &full.sheet());
+    assert!(page.contains("runs no packages of ours") && !page.contains("/hosts/web1/remove"));
+}
+
+#[test]
+fn a_host_without_anything_is_a_page() {
+    let host = line("new1");
+    let sheet = HostSheet {
+        line: &host,
+        kernel: "",
+        platform: "",
+        address: None,
+        interval: Interval::from_secs(300),
+        problems: &[],
+        rules: &BTreeMap::new(),
+        explained: &[],
+        days: &BTreeMap::new(),
+        runs: &[],
+        events: &[],
+        locks: &[],
+        watches: &[],
+        work: None,
+    };
+    let page = draw(Role::Operator, &sheet);
+    for part in [
+        "Nothing has been measured yet.",
+        "It follows no package.",
+        "It holds none",
+        "All of its 0 items",
+    ] {
+        assert!(page.contains(part), "{part}");
+    }
+    assert!(
+        !page.contains("/hosts/new1/ack"),
+        "there is nothing to acknowledge"
+    );
+}
+
+#[test]
+fn who_is_on_it_is_said() {
+    let mut full = Full::of("said");
+    full.problems[0].ack = Some(Ack {
+        host: full.line.view.name.clone(),
+        item: full.problems[0].trouble.item.clone(),
+        level: Level::SICK,
+        by: "bob".into(),
+        note: "a larger disk is ordered".into(),
+        at: AT.parse().unwrap(),
+        until: None,
+    });
+    let page = draw(Role::Viewer, &full.sheet());
+    assert!(page.contains("a larger disk is ordered") && !page.contains("Nobody is on it."));
+}
+
+#[test]
+fn a_host_that_is_not_there_has_near_names() {
+    let page = with_frame(Role::Viewer, |frame| missing(frame, "web<1", ["web1"]));
+    assert!(page.contains("web&lt;1") && page.contains(r#"href="/hosts/web1""#));
+}

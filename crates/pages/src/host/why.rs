@@ -1,0 +1,105 @@
+//! Which items make the host's level, and by which rule.
+
+use lockstep_model::api::operator::ProblemView;
+use lockstep_model::{Change, ItemName, Level};
+use maud::{Markup, html};
+
+use super::{HostSheet, Rule};
+use crate::frame::Frame;
+use crate::hosts::value;
+use crate::parts::level::badge;
+use crate::parts::{link, time};
+
+/// Problems that are explained at length; further ones stand in the table of items.
+const MOST: usize = 20;
+
+pub(super) fn draw(frame: &Frame<'_>, sheet: &HostSheet<'_>) -> Markup {
+    let name = &sheet.line.view.name;
+    html! {
+        h2 { "Why" }
+        @if sheet.problems.is_empty() {
+            @if sheet.line.view.level == Level::FINE {
+                p { "All of its " (sheet.line.items.len()) " items are fine." }
+            } @else if !sheet.line.silent {
+                p { "No problem of it is known any more; its next report will say so." }
+            }
+        }
+        @for problem in sheet.problems.iter().take(MOST) {
+            div .panel {
+                p {
+                    (badge(problem.trouble.level, frame.levels)) " "
+                    b { (link::item(name, &problem.trouble.item)) } ": " (value::words(&problem.trouble.value))
+                    " for " (time::lasting(problem.trouble.since, frame.now))
+                    @if problem.trouble.no_data { ", without a new value" }
+                    @if problem.trouble.flapping { ", goes back and forth" }
+                }
+                @if !problem.trouble.why.is_empty() { p { (value::cut(&problem.trouble.why)) } }
+                (by_rule(frame, sheet, &problem.trouble.item))
+                (handled(frame, problem))
+                (changes(frame, &problem.changes))
+            }
+        }
+        @if sheet.problems.len() > MOST { p { (sheet.problems.len() - MOST) " more, see the items." } }
+    }
+}
+
+fn by_rule(frame: &Frame<'_>, sheet: &HostSheet<'_>, item: &ItemName) -> Markup {
+    let Some(rules) = sheet.rules.get(item).filter(|rules| !rules.is_empty()) else {
+        return html! {};
+    };
+    let is_level = |rule: &&Rule| frame.levels.level(&rule.key).is_some();
+    html! {
+        details id={ "why-" (link::segment(item.as_str())) } {
+            summary {
+                "Rule: "
+                @match rules.iter().find(is_level) {
+                    Some(rule) => { (rule.key) " " (rule.value) " (" (place(rule)) ")" },
+                    None => "the probe's own judgement",
+                }
+            }
+            table {
+                caption { "What counts for " (item) }
+                thead { tr { th scope="col" { "What" } th scope="col" { "Is" } th scope="col" { "Said by" } } }
+                tbody { @for rule in rules { tr { th scope="row" { (rule.key) } td { (rule.value) } td { (place(rule)) } } } }
+            }
+        }
+    }
+}
+
+fn place(rule: &Rule) -> &str {
+    rule.place.as_deref().unwrap_or("built in")
+}
+
+/// Who is on it, or what explains it.
+fn handled(frame: &Frame<'_>, problem: &ProblemView) -> Markup {
+    html! {
+        @if let Some(ack) = &problem.ack {
+            p {
+                "Acknowledged by " b { (ack.by) } " " (time::ago(ack.at, frame.now))
+                @if !ack.note.is_empty() { ": " (ack.note) }
+                @if let Some(until) = ack.until { ", until " (time::moment(until)) }
+            }
+        }
+        @if let Some(silence) = &problem.silence { p { "Held back: " (silence) } }
+        @if let Some(host) = &problem.depends_on { p { "It depends on " (link::host(host)) ", which is down." } }
+        @if problem.is_unhandled() { p { b { "Nobody is on it." } } }
+    }
+}
+
+/// What was changed before, the likely causes.
+pub(super) fn changes(frame: &Frame<'_>, changes: &[Change]) -> Markup {
+    html! {
+        @if !changes.is_empty() {
+            p { "Changed before: "
+                @for (index, change) in changes.iter().enumerate() {
+                    @if index > 0 { "; " }
+                    @match &change.run {
+                        Some(run) => a href={ "/runs/" (run) } { (change.what) },
+                        None => (change.what),
+                    }
+                    " " (time::ago(change.at, frame.now))
+                }
+            }
+        }
+    }
+}
