@@ -100,7 +100,7 @@ fn create(frame: &Frame<'_>) -> Action<'static> {
             (ask::role(roles))
             (choice("valid", "Valid for", &VALID))
         },
-        twin: format!("lockstep user token create --label LABEL --role {own} --valid 90d"),
+        twin: format!("lockstep user token create --label LABEL --role {own} --valid-for 90d"),
         needs: Role::Viewer,
         ..Action::default()
     }

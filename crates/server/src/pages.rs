@@ -12,12 +12,14 @@
 //! section 15.4.4), so that a reload does nothing twice. What is refused is refused as the API does; `dress` makes a page of
 //! it.
 
+mod admin;
 mod assets;
 mod door;
 mod dress;
 mod items;
 mod live;
 mod locks;
+mod me;
 mod releases;
 mod rollouts;
 mod search;
@@ -43,8 +45,10 @@ pub(crate) const LARGEST: usize = 64 * 1024;
 /// Pages that take a moment.
 pub(crate) fn quick(app: &Arc<App>) -> Router {
     let pages = Router::new()
+        .merge(admin::routes())
         .merge(items::routes())
         .merge(locks::routes())
+        .merge(me::routes())
         .merge(releases::routes())
         .merge(rollouts::routes())
         .route("/search", get(search::search))
@@ -55,10 +59,11 @@ pub(crate) fn quick(app: &Arc<App>) -> Router {
         .with_state(Arc::clone(app))
 }
 
-/// What stays open.
+/// What stays open, and what may take its time.
 pub(crate) fn slow(app: &Arc<App>) -> Router {
     Router::new()
         .route("/live", get(live::stream))
+        .merge(admin::slow_routes())
         .route_layer(from_fn_with_state(Arc::clone(app), door::signed_in))
         .with_state(Arc::clone(app))
 }
