@@ -9,7 +9,7 @@ use lockstep_server::OperatorFile;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::env;
+use crate::{env, out};
 
 /// Options of every command that talks to a server.
 #[derive(Debug, Clone, clap::Args)]
@@ -30,6 +30,9 @@ pub(crate) struct Operator {
 
 /// Largest answer that is read, in bytes: the list of ten thousand hosts.
 const MAX_ANSWER: usize = 16 * 1024 * 1024;
+
+/// Rows of a list that is printed whole.
+pub(crate) const MOST: usize = 100_000;
 
 impl Operator {
     /// Opens the connection that the options describe.
@@ -61,6 +64,44 @@ impl Operator {
     /// `GET` below `/api/v1`.
     pub(crate) async fn get<A: DeserializeOwned>(&self, path: &str) -> anyhow::Result<A> {
         Ok(self.client.get_json(&format!("/api/v1/{path}")).await?)
+    }
+
+    /// The rows of a list below `/api/v1`, page after page, at most `most`; where there are more, the person is told.
+    pub(crate) async fn list<A: DeserializeOwned>(
+        &self,
+        path: &str,
+        most: usize,
+    ) -> anyhow::Result<Vec<A>> {
+        let mut rows: Vec<A> = Vec::new();
+        let mut next = Some(format!("/api/v1/{path}"));
+        while let Some(path) = next.take() {
+            let (page, behind): (Vec<A>, _) = self.client.get_page(&path).await?;
+            rows.extend(page);
+            next = behind;
+            if rows.len() > most || (rows.len() == most && next.is_some()) {
+                rows.truncate(most);
+                out::note(format_args!("there are more; these are the first {most}"));
+                return Ok(rows);
+            }
+        }
+        Ok(rows)
+    }
+
+    /// The first rows of a list below `/api/v1`: as many as were asked for, from as many pages as that takes.
+    pub(crate) async fn take<A: DeserializeOwned>(
+        &self,
+        path: &str,
+        wanted: usize,
+    ) -> anyhow::Result<Vec<A>> {
+        let mut rows: Vec<A> = Vec::new();
+        let mut next = Some(format!("/api/v1/{path}"));
+        while let Some(path) = next.take() {
+            let (page, behind): (Vec<A>, _) = self.client.get_page(&path).await?;
+            rows.extend(page);
+            next = behind.filter(|_| rows.len() < wanted);
+        }
+        rows.truncate(wanted);
+        Ok(rows)
     }
 
     /// `POST` below `/api/v1`.

@@ -21,6 +21,7 @@ pub mod crowd;
 mod download;
 mod error;
 mod events;
+mod link;
 mod look;
 mod plain;
 mod post;
@@ -33,7 +34,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{ACCEPT, AUTHORIZATION};
+use http::header::{ACCEPT, AUTHORIZATION, LINK};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use reqwest::{RequestBuilder, Url};
 use serde::Serialize;
@@ -202,6 +203,38 @@ impl HttpClient {
     /// See [`CallError`].
     pub async fn get_json<A: DeserializeOwned>(&self, path: &str) -> Result<A, CallError> {
         self.json(Method::GET, path, None::<&()>).await
+    }
+
+    /// `GET` of a part of a list, for a JSON answer and the path of the next part, if there is one (RFC 8288).
+    ///
+    /// # Errors
+    /// See [`CallError`]; also when the next part would be another server's: it is not sent our token.
+    pub async fn get_page<A: DeserializeOwned>(
+        &self,
+        path: &str,
+    ) -> Result<(A, Option<String>), CallError> {
+        let (call, url) = self.call(Method::GET, path)?;
+        let call = call.header(ACCEPT, "application/json");
+        let answer = async {
+            let answer = self.send(call, url.clone()).await?;
+            let next = answer.header(LINK).and_then(link::next);
+            let next = next.map(|next| self.path_of(&url, next)).transpose()?;
+            Ok((answer.json(self.max_answer).await?, next))
+        };
+        self.in_time(&url, answer).await
+    }
+
+    /// The path, below our address, of what a document at `url` refers to.
+    fn path_of(&self, url: &str, reference: &str) -> Result<String, CallError> {
+        let joined = Url::parse(url).ok().and_then(|it| it.join(reference).ok());
+        let path = joined
+            .as_ref()
+            .and_then(|it| it.as_str().strip_prefix(&*self.base))
+            .filter(|path| path.starts_with('/'));
+        path.map(str::to_owned).ok_or_else(|| CallError::BadAnswer {
+            url: url.into(),
+            why: format!("it refers to {reference:?}, which is not below this server's address"),
+        })
     }
 
     /// `POST` of a JSON document, for a JSON answer.

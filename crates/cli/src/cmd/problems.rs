@@ -5,7 +5,7 @@ use lockstep_model::{HostName, Level};
 use lockstep_net::Clock;
 
 use crate::exit::Exit;
-use crate::operator::{Operator, OperatorArgs, question};
+use crate::operator::{MOST, Operator, OperatorArgs, question};
 use crate::out;
 
 /// Options.
@@ -43,7 +43,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     );
     let asked = async {
         Operator::open(&args.operator)?
-            .get::<Vec<ProblemView>>(&path)
+            .list::<ProblemView>(&path, MOST)
             .await
     };
     let problems = match asked.await {

@@ -23,7 +23,8 @@ pub(crate) struct Args {
 /// Shows the deliveries.
 pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     let path = question("deliveries", [("limit", Some(args.limit.to_string()))]);
-    let views: Vec<DeliveryView> = Operator::open(&args.operator)?.get(&path).await?;
+    let most = usize::try_from(args.limit)?;
+    let views: Vec<DeliveryView> = Operator::open(&args.operator)?.take(&path, most).await?;
     if args.json {
         out::json(&views)?;
         return Ok(Exit::Done);

@@ -22,9 +22,10 @@ pub(crate) struct Args {
 
 /// Shows the audit trail.
 pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
+    let most = usize::try_from(args.limit.unwrap_or(100))?;
     let limit = args.limit.map(|limit| limit.to_string());
     let entries: Vec<AuditView> = Operator::open(&args.operator)?
-        .get(&question("audit", [("limit", limit)]))
+        .take(&question("audit", [("limit", limit)]), most)
         .await?;
     if args.json {
         out::json(&entries)?;

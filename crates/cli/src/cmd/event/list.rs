@@ -56,7 +56,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
             ("limit", Some(args.limit.to_string())),
         ],
     );
-    let events: Vec<StoredEvent> = Operator::open(&args.operator)?.get(&path).await?;
+    let most = usize::try_from(args.limit)?;
+    let events: Vec<StoredEvent> = Operator::open(&args.operator)?.take(&path, most).await?;
     if args.json {
         out::json(&events)?;
         return Ok(Exit::Done);

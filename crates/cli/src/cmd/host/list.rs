@@ -4,7 +4,7 @@ use lockstep_model::api::operator::HostView;
 use lockstep_net::Clock;
 
 use crate::exit::Exit;
-use crate::operator::{Operator, OperatorArgs};
+use crate::operator::{MOST, Operator, OperatorArgs};
 use crate::out;
 
 /// Options.
@@ -20,7 +20,7 @@ pub(crate) struct Args {
 
 /// Shows all hosts.
 pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
-    let hosts: Vec<HostView> = Operator::open(&args.operator)?.get("hosts").await?;
+    let hosts: Vec<HostView> = Operator::open(&args.operator)?.list("hosts", MOST).await?;
     if args.json {
         out::json(&hosts)?;
         return Ok(Exit::Done);

@@ -6,7 +6,7 @@ use lockstep_net::Clock;
 
 use super::words;
 use crate::exit::Exit;
-use crate::operator::{Operator, OperatorArgs};
+use crate::operator::{MOST, Operator, OperatorArgs};
 use crate::out;
 
 /// Options.
@@ -26,7 +26,7 @@ pub(crate) struct Args {
 
 /// Shows all locks.
 pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
-    let views: Vec<LockView> = Operator::open(&args.operator)?.get("locks").await?;
+    let views: Vec<LockView> = Operator::open(&args.operator)?.list("locks", MOST).await?;
     if args.json {
         out::json(&views)?;
         return Ok(Exit::Done);

@@ -4,7 +4,7 @@ use lockstep_model::api::operator::ReleaseView;
 
 use super::publish::deltas::share;
 use crate::exit::Exit;
-use crate::operator::{Operator, OperatorArgs};
+use crate::operator::{MOST, Operator, OperatorArgs};
 use crate::out;
 
 /// Options.
@@ -20,7 +20,9 @@ pub(crate) struct Args {
 
 /// Shows releases, who runs them, and on how many hosts they failed.
 pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
-    let releases: Vec<ReleaseView> = Operator::open(&args.operator)?.get("releases").await?;
+    let releases: Vec<ReleaseView> = Operator::open(&args.operator)?
+        .list("releases", MOST)
+        .await?;
     if args.json {
         out::json(&releases)?;
         return Ok(Exit::Done);

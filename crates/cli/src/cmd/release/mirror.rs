@@ -158,7 +158,7 @@ async fn bring(
         tally.there += 1;
         return Ok(());
     }
-    let source = format!("/repo/targets/{}", wanted.path);
+    let source = format!("/api/v1/repo/targets/{}", wanted.path);
     let mut download = client.download_from(&source, 0, wanted.length).await?;
     let mut file = Replacement::begin_as(&path, Mode::Public)?;
     let mut hash = Hasher::default();

@@ -29,8 +29,10 @@ pub(crate) struct Args {
     operator: OperatorArgs,
 }
 
-/// How far back is looked for runs that have stopped: as far as the server sends.
-const FAR: u32 = 1000;
+/// How many runs are asked for at once when all of them are looked through.
+const PAGE: usize = 1_000;
+/// How far back is looked for runs that have stopped.
+const FAR: usize = 20_000;
 
 /// Shows runs.
 pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
@@ -38,10 +40,14 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
         "runs",
         [
             ("host", args.host.as_ref().map(ToString::to_string)),
-            ("limit", args.stopped.then(|| FAR.to_string())),
+            ("limit", args.stopped.then(|| PAGE.to_string())),
         ],
     );
-    let mut runs: Vec<RunView> = Operator::open(&args.operator)?.get(&path).await?;
+    let operator = Operator::open(&args.operator)?;
+    let mut runs: Vec<RunView> = match args.stopped {
+        true => operator.list(&path, FAR).await?,
+        false => operator.get(&path).await?,
+    };
     runs.retain(|run| !args.stopped || has_stopped(run));
     if args.json {
         out::json(&runs)?;

@@ -5,7 +5,7 @@ use lockstep_model::alert::Silence;
 use lockstep_model::api::operator::SilenceView;
 
 use crate::exit::Exit;
-use crate::operator::{Operator, OperatorArgs};
+use crate::operator::{MOST, Operator, OperatorArgs};
 use crate::out;
 
 /// Options.
@@ -21,7 +21,9 @@ pub(crate) struct Args {
 
 /// Shows the silences in force and to come.
 pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
-    let views: Vec<SilenceView> = Operator::open(&args.operator)?.get("silences").await?;
+    let views: Vec<SilenceView> = Operator::open(&args.operator)?
+        .list("silences", MOST)
+        .await?;
     if args.json {
         out::json(&views)?;
         return Ok(Exit::Done);

@@ -20,7 +20,7 @@ use lockstep_trust::delta::{MAX_ARCHIVE_BYTES, Made, apply, make};
 use lockstep_trust::{TargetsContent, bundle, consistent_target_path};
 use tempfile::TempDir;
 
-use crate::operator::Operator;
+use crate::operator::{MOST, Operator};
 use crate::out;
 
 /// What a delta may have of the whole bundle at most, in percent; more is not worth another file.
@@ -45,7 +45,7 @@ pub(super) async fn make_all(
         out::note("no deltas: this version was listed before releases stated what deltas lead to");
         return Ok(Vec::new());
     }
-    let views: Vec<ReleaseView> = operator.get("releases").await?;
+    let views: Vec<ReleaseView> = operator.list("releases", MOST).await?;
     let chosen = choose(listed, &views, release, most);
     if chosen.is_empty() {
         return Ok(Vec::new());
@@ -233,7 +233,7 @@ async fn one(
 async fn fetch(client: &HttpClient, release: &Release, dir: &Path) -> anyhow::Result<PathBuf> {
     let path = dir.join("bundle");
     let mut file = File::create(&path)?;
-    let target = format!("/repo/targets/{}", consistent_target_path(release));
+    let target = format!("/api/v1/repo/targets/{}", consistent_target_path(release));
     let mut download = client.download_from(&target, 0, release.length).await?;
     while let Some(chunk) = download.chunk().await? {
         file.write_all(&chunk)?;

@@ -10,7 +10,7 @@ use lockstep_sim::simulate::Fleet;
 use super::Args;
 use crate::cmd::fleet::load_or_ask;
 use crate::exit::Exit;
-use crate::operator::Operator;
+use crate::operator::{MOST, Operator};
 
 /// What is simulated.
 pub(super) struct Source {
@@ -66,7 +66,7 @@ pub(super) async fn find(
             (followers(args, file, names), "hosts of the fleet file")
         }
         (None, Some(file)) => {
-            let hosts: Vec<HostView> = Operator::open(&args.operator)?.get("hosts").await?;
+            let hosts: Vec<HostView> = Operator::open(&args.operator)?.list("hosts", MOST).await?;
             // A host that is watched by another one has no agent that could install anything.
             let enrolled = hosts.into_iter().filter(|host| host.via.is_none());
             let names = enrolled.map(|host| host.name).collect();
