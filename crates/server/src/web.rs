@@ -3,6 +3,7 @@
 
 mod body;
 mod compression;
+mod drain;
 mod cookies;
 mod etag;
 mod form;

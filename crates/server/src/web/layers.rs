@@ -14,6 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::Instrument;
 
 use super::Refusal;
+use super::drain::drained;
 
 /// How long a request may take, its body included; downloads, uploads and streams go by their own rules.
 const LONGEST_REQUEST: Duration = Duration::from_secs(30);
@@ -50,6 +51,7 @@ pub(crate) fn listener(routes: Router) -> Router {
     routes
         .fallback(no_such_address)
         .method_not_allowed_fallback(no_such_method)
+        .layer(from_fn(drained))
         .layer(from_fn(identified))
 }
 
