@@ -12,6 +12,7 @@ use lockstep_host::process::{Output, Process, Spawn};
 use lockstep_host::slots::Slots;
 use lockstep_model::ItemState;
 use lockstep_model::api::operator::CreatedToken;
+use lockstep_server::OperatorFile;
 use tokio::time::{Instant, sleep};
 
 use super::releases::text;
@@ -311,7 +312,13 @@ impl Stage {
     /// Tells how to look around.
     pub(crate) fn invite(&self, temporary: bool, history: &str) {
         out::line("");
-        out::line("The fleet goes on. In another terminal:");
+        if let Some((address, password)) = self.pages() {
+            out::line(format_args!("The fleet goes on. See it at {address}"));
+            out::line(format_args!(
+                "  Sign in as admin with {password} (the demo's own authority signed its certificate)"
+            ));
+        }
+        out::line("In another terminal:");
         out::line(format_args!(
             "  export {}={}",
             env::OPERATOR,
@@ -332,6 +339,14 @@ impl Stage {
             ""
         };
         out::line(format_args!("Ctrl-C ends it{end}."));
+    }
+
+    /// Where the pages are, and the first password. It is shown because it is worth nothing after the demo.
+    fn pages(&self) -> Option<(String, String)> {
+        let file = std::fs::read_to_string(self.operator_file()).ok()?;
+        let address = OperatorFile::parse(&file).ok()?.server;
+        let password = std::fs::read_to_string(self.path("server/admin.password")).ok()?;
+        Some((address, password.trim().to_owned()))
     }
 
     /// Ends every process: agents first, so that they end in order.
