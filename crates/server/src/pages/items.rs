@@ -4,7 +4,7 @@
 //! (An ending such as `.csv` could be part of an item's name.)
 
 mod across;
-mod judgement;
+pub(super) mod judgement;
 mod story;
 
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use http::HeaderValue;
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use jiff::Timestamp;
 use lockstep_model::api::operator::HistoryView;
-use lockstep_model::{HistoryQuery, HostName, ItemName, Series, Span, View};
+use lockstep_model::{HistoryQuery, HostName, ItemName, Series, Span, Value, View};
 use lockstep_pages::graphs::{self, Graph, Graphs};
 use lockstep_pages::hosts::HostLine;
 use lockstep_pages::item::{self, Beside, ItemPage, Range};
@@ -83,7 +83,7 @@ async fn one(
     let item: ItemName = item.parse().map_err(Refusal::bad_request)?;
     let line = known(&visit, &host)?;
     let range = asked.range(visit.now)?;
-    let found = history_of(&app, &host, &item, range.span, visit.now).await?;
+    let found = history_of(&app, line, &item, range.span, visit.now).await?;
     match asked.format.as_deref() {
         None | Some("") => {}
         Some("csv") => return Ok(csv(&host, &found.series)),
@@ -91,7 +91,7 @@ async fn one(
         Some(_) => return Err(Refusal::bad_request("format: csv or json is expected")),
     }
     let beside = match range.beside {
-        Some(beside) => Some(before(&app, &host, &found.series, beside, visit.now).await?),
+        Some(beside) => Some(before(&app, line, &found.series, beside, visit.now).await?),
         None => None,
     };
     let frame = visit.frame();
@@ -130,7 +130,7 @@ async fn host_graphs(
     let frame = visit.frame();
     let one = async |item: &ItemName| -> Result<Graph, Refusal> {
         Ok(Graph {
-            history: history_of(&app, &host, item, range.span, visit.now).await?,
+            history: history_of(&app, line, item, range.span, visit.now).await?,
             thresholds: judgement::of(&app, &host, item, visit.signed.role, frame.levels)
                 .thresholds,
         })
@@ -160,9 +160,10 @@ fn known<'a>(visit: &'a Visit, host: &HostName) -> Result<&'a HostLine, Refusal>
     line.ok_or_else(|| Refusal::not_found(format!("no host named {host} is enrolled or watched")))
 }
 
+/// Asks for a history. What the server keeps has no units; the item's newest value knows it.
 async fn history_of(
     app: &App,
-    host: &HostName,
+    line: &HostLine,
     item: &ItemName,
     span: Span,
     now: Timestamp,
@@ -173,13 +174,20 @@ async fn history_of(
         span,
         points: matches!(span, Span::Between { .. }).then_some(POINTS),
     };
-    history::of(app, host, query, now).await
+    let mut found = history::of(app, &line.view.name, query, now).await?;
+    let state = line.items.iter().find(|it| it.item == *item);
+    if let Some(Value::Number { unit, .. }) = state.map(|it| &it.value)
+        && found.series.unit.is_empty()
+    {
+        found.series.unit.clone_from(unit);
+    }
+    Ok(found)
 }
 
 /// The same stretch of time, as long before.
 async fn before(
     app: &App,
-    host: &HostName,
+    line: &HostLine,
     series: &Series,
     beside: Beside,
     now: Timestamp,
@@ -189,7 +197,7 @@ async fn before(
         from: earlier(series.from),
         to: earlier(series.to),
     };
-    history_of(app, host, &series.item, span, now).await
+    history_of(app, line, &series.item, span, now).await
 }
 
 fn csv(host: &HostName, series: &Series) -> Response {

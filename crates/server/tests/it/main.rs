@@ -30,6 +30,7 @@ mod lock_servers;
 mod locks;
 mod mail;
 mod operators;
+mod pages_items;
 mod pages_rollouts;
 mod postgres;
 mod publishing;

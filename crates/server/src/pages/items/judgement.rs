@@ -11,16 +11,16 @@ use crate::app::App;
 
 /// What counts for an item of a host.
 #[derive(Debug)]
-pub(super) struct Judged {
-    pub(super) judgement: Judgement,
-    pub(super) thresholds: Vec<Threshold>,
+pub(in crate::pages) struct Judged {
+    pub(in crate::pages) judgement: Judgement,
+    pub(in crate::pages) thresholds: Vec<Threshold>,
 }
 
 /// Options of the fleet file are for operators, as its text is; what makes the levels is for everybody.
 const FOR_ALL: [&str; 5] = ["watched", "every", "timeout", "mean", "fitness"];
 
 /// Looks it up.
-pub(super) fn of(
+pub(in crate::pages) fn of(
     app: &App,
     host: &HostName,
     item: &ItemName,
