@@ -101,6 +101,11 @@ const SITE: &[(&str, &str, &str)] = &[
         <div style='overflow-x: auto'><div style='width: 900px'>may be scrolled</div></div>",
     ),
     (
+        "/pale",
+        "",
+        "<!doctype html><html lang=en><title>Pale</title><link rel=icon href='data:,'><main><h1 style='color: #ccc'>Pale</h1></main>",
+    ),
+    (
         "/small",
         "",
         "<!doctype html><link rel=icon href='data:,'><button style='width:15px;height:15px;padding:0;margin:0'>a</button>\
@@ -157,6 +162,10 @@ fn the_browser_finds_what_is_wrong() {
         found.contains(&"image-alt".into()) && found.contains(&"label".into()),
         "{found:?}"
     );
+    assert_eq!(page.contrast(), vec![]);
+    page.goto("/pale");
+    let pale: Vec<String> = page.contrast().into_iter().map(|it| it.rule).collect();
+    assert_eq!(pale, ["color-contrast"]);
     page.goto("/small");
     assert_eq!(page.small_targets().len(), 2);
     page.window(Window::Phone);
@@ -193,7 +202,7 @@ fn the_browser_does_what_a_person_does() {
     page.wait_text("#state", "gone home");
     page.choose("field:Kind", "two");
     assert_eq!(page.value("field:Kind"), "2");
-    page.click("summary:More");
+    page.click("details button >> ^details >> summary:More");
     page.wait_for("details >> button:Hidden");
     page.press("Tab");
     assert!(page.focused().contains("Hidden"), "{}", page.focused());

@@ -40,8 +40,13 @@ impl fmt::Display for Finding {
 }
 
 /// The rules of WCAG 2.0 and 2.1 (A, AA), and what is good besides.
+const ALL: &str = "['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'best-practice']";
+/// The one rule that goes by colours.
+const CONTRAST: &str = "{ type: 'rule', values: ['color-contrast'] }";
+
+/// A run of axe-core with the rules in the place of `RULES`.
 const RUN: &str = "axe.run(document, {
-  runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'best-practice'], resultTypes: ['violations'], preload: false,
+  runOnly: RULES, resultTypes: ['violations'], preload: false,
 }).then((found) => found.violations.map((it) => ({
   impact: it.impact ?? 'minor', rule: it.id, help: it.help,
   elements: it.nodes.slice(0, 5).map((node) => node.target.join(' ') + ' [' + node.any.concat(node.all, node.none)
@@ -87,6 +92,21 @@ impl Page {
     #[must_use]
     #[track_caller]
     pub fn axe(&self) -> Vec<Finding> {
+        self.run_axe(ALL)
+    }
+
+    /// Of what [`Page::axe`] finds what goes by colours: for a page that was looked at before, in other colours.
+    ///
+    /// # Panics
+    /// As [`Page::axe`].
+    #[must_use]
+    #[track_caller]
+    pub fn contrast(&self) -> Vec<Finding> {
+        self.run_axe(CONTRAST)
+    }
+
+    #[track_caller]
+    fn run_axe(&self, rules: &str) -> Vec<Finding> {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/parts/axe/axe.min.js");
         if self.eval("typeof window.axe") != "object" {
             let script = std::fs::read_to_string(&path);
@@ -97,7 +117,7 @@ impl Page {
                 serde_json::json!({ "expression": script, "returnByValue": false }),
             );
         }
-        let found = self.eval(RUN);
+        let found = self.eval(&RUN.replace("RULES", rules));
         let found = found.as_array().expect("axe-core answers with a list");
         let words = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let finding = |it: &Value| Finding {

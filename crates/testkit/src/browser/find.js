@@ -29,6 +29,7 @@ const KINDS = {
   option: "option",
 };
 const pick = (root, part) => {
+  if (part.startsWith("^")) return [root.closest(part.slice(1))].filter(Boolean);
   const named = part.match(/^(\w+)([:~])(.+)$/s);
   if (named && named[1] === "text") {
     const fits = (element) => tidy(element.textContent).includes(named[3]);
