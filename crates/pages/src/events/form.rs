@@ -1,0 +1,116 @@
+//! The filter: a form whose answer is an address.
+
+use lockstep_model::{Level, LevelNames};
+use maud::{Markup, html};
+
+use crate::Frame;
+use crate::parts::action::word;
+use crate::parts::link;
+
+/// What is asked for, as it was typed; empty means all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// A host's name.
+    pub host: String,
+    /// A pattern of items.
+    pub item: String,
+    /// The rank of the best level that counts.
+    pub level: String,
+    /// From when: a moment, or how long ago.
+    pub since: String,
+    /// Before when: a moment, or how long ago.
+    pub until: String,
+    /// `items` for events of items alone.
+    pub kind: String,
+}
+
+impl Filter {
+    /// True if everything is asked for.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The address of a page with this filter.
+    #[must_use]
+    pub fn address(&self, path: &str) -> String {
+        self.address_with(path, &[])
+    }
+
+    /// The same, with more behind it.
+    #[must_use]
+    pub fn address_with(&self, path: &str, more: &[(&str, Option<&str>)]) -> String {
+        let mut parts: Vec<(&str, Option<&str>)> = self
+            .parts()
+            .into_iter()
+            .map(|(name, value)| (name, Some(value).filter(|it| !it.is_empty())))
+            .collect();
+        parts.extend_from_slice(more);
+        link::ask(path, &parts)
+    }
+
+    fn parts(&self) -> [(&'static str, &str); 6] {
+        [
+            ("host", &self.host),
+            ("item", &self.item),
+            ("level", &self.level),
+            ("since", &self.since),
+            ("until", &self.until),
+            ("kind", &self.kind),
+        ]
+    }
+
+    /// The command that lists the same, as far as it can.
+    pub(super) fn twin(&self) -> String {
+        let mut command = "lockstep event list".to_owned();
+        if !self.host.is_empty() {
+            command += &format!(" --host {}", word(&self.host));
+        }
+        if !self.item.is_empty() {
+            command += &format!(" --item {}", word(&self.item));
+        }
+        if let Some(level) = self.level() {
+            // The command knows the names that hold when nothing else is configured.
+            command += &format!(" --level {}", level.name());
+        }
+        if lockstep_model::Interval::parse(&self.since).is_ok() {
+            command += &format!(" --since {}", word(&self.since));
+        }
+        command
+    }
+
+    fn level(&self) -> Option<Level> {
+        let rank: u8 = self.level.parse().ok()?;
+        Level::ALL.get(usize::from(rank)).copied()
+    }
+
+    pub(super) fn draw(&self, frame: &Frame<'_>) -> Markup {
+        html! {
+            form .fields .filter method="get" action="/events" {
+                label { span { "Host" } input name="host" value=(self.host) maxlength="253" autocomplete="off"; }
+                label { span { "Item, or a pattern" } input name="item" value=(self.item) maxlength="256" placeholder="disk_usage:*" autocomplete="off"; }
+                label { span { "Level, and worse" } (levels(&self.level, frame.levels)) }
+                label { span { "Since" } input name="since" value=(self.since) maxlength="40" placeholder="6h, or 2026-11-22T12:00:00Z" autocomplete="off"; }
+                label { span { "Until" } input name="until" value=(self.until) maxlength="40" autocomplete="off"; }
+                label { span { "What" } select name="kind" {
+                    option value="" { "everything" }
+                    option value="items" selected[self.kind == "items"] { "items alone" }
+                } }
+                button { "Filter" }
+                @if !self.is_empty() { a href="/events" { "All" } }
+            }
+        }
+    }
+}
+
+fn levels(chosen: &str, names: &LevelNames) -> Markup {
+    html! {
+        select name="level" {
+            option value="" { "all" }
+            @for level in Level::ALL.into_iter().skip(1) {
+                @let rank = level.rank().to_string();
+                option value=(rank) selected[rank == chosen] { (names.name(level)) }
+            }
+        }
+    }
+}

@@ -1,0 +1,108 @@
+use lockstep_model::{Event, ItemName, Level, Role, Value};
+
+use super::*;
+use crate::frame::tests::with_frame;
+use crate::problems::testing::{change, minutes};
+
+fn event(item: &str, why: &str) -> StoredEvent {
+    StoredEvent {
+        id: "0192abc".into(),
+        via: None,
+        received_at: minutes(5),
+        event: Event {
+            number: 1,
+            at: minutes(6),
+            host: HostName::parse("web1").unwrap(),
+            item: ItemName::parse(item).unwrap(),
+            kind: EventKind::Level,
+            from: Level::FINE,
+            to: Level::SICK,
+            value: Value::Text("down".into()),
+            why: why.into(),
+        },
+        changes: vec![change("lockstep 1.4.1 → 1.4.2", 8)],
+    }
+}
+
+fn page(entries: &[Entry], filter: &Filter) -> String {
+    let events = Events {
+        entries,
+        filter,
+        density: &[],
+        older: Some("/events?before=1".into()),
+    };
+    with_frame(Role::Viewer, |frame| events.draw(frame))
+}
+
+#[test]
+fn the_stream_has_everything_that_happened() {
+    let entries = [
+        Entry::Item(event("unit:nginx", "it is failed")),
+        Entry::Change(HostName::parse("db1").unwrap(), change("restarted", 9)),
+        Entry::Deed(AuditView {
+            at: minutes(10),
+            who: "ann".into(),
+            what: "promoted lockstep".into(),
+        }),
+    ];
+    let page = page(&entries, &Filter::default());
+    for part in [
+        "id=\"e-0192abc\"",
+        "/events?id=0192abc",
+        "fine</span> → ",
+        "it is failed",
+        ">2 min before<",
+        "restarted",
+        "promoted lockstep",
+        "/events?before=1",
+        "/events.csv",
+    ] {
+        assert!(page.contains(part), "{part}");
+    }
+}
+
+#[test]
+fn hostile_texts_stay_texts() {
+    let hostile = Entry::Item(event("unit:<b>\"x", "<script>alert(1)</script>"));
+    let filter = Filter {
+        host: "\"><script>1</script>".into(),
+        ..Filter::default()
+    };
+    let page = page(&[hostile], &filter);
+    assert!(
+        !page.contains("<script>alert")
+            && !page.contains("<script>1")
+            && !page.contains("unit:<b>")
+    );
+    let one = with_frame(Role::Viewer, |frame| one(&event("unit:<b>", "<i>"), frame));
+    assert!(one.contains("unit:&lt;b&gt;") && !one.contains("<i>"));
+}
+
+#[test]
+fn a_filter_is_an_address_and_a_command() {
+    let filter = Filter {
+        host: "web1".into(),
+        item: "disk*".into(),
+        level: "2".into(),
+        since: "1d".into(),
+        ..Filter::default()
+    };
+    assert_eq!(
+        filter.address("/events.csv"),
+        "/events.csv?host=web1&item=disk*&level=2&since=1d"
+    );
+    assert_eq!(
+        filter.twin(),
+        "lockstep event list --host web1 --item 'disk*' --level sick --since 1d"
+    );
+}
+
+#[test]
+fn an_empty_stream_says_why() {
+    assert!(page(&[], &Filter::default()).contains("/admin/enrolment"));
+    let filter = Filter {
+        host: "web9".into(),
+        ..Filter::default()
+    };
+    assert!(page(&[], &filter).contains("Without the filter"));
+}
