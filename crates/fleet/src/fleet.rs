@@ -154,6 +154,13 @@ impl Fleet {
         &self.silences
     }
 
+    /// The time zone of hours that name none: `UTC`, unless the file says otherwise.
+    #[must_use]
+    pub fn timezone(&self) -> &str {
+        let zone = self.declared.defaults.timezone.as_ref();
+        zone.map_or("UTC", |zone| zone.value.as_str())
+    }
+
     /// The hosts that the file names. Others may be enrolled: they get the defaults, and what the groups say whose
     /// patterns they match.
     pub fn hosts(&self) -> impl Iterator<Item = &HostName> {

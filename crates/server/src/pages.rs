@@ -16,14 +16,20 @@ mod admin;
 mod assets;
 mod door;
 mod dress;
+mod events;
+mod host;
+mod hosts;
 mod items;
 mod live;
 mod locks;
 mod me;
+mod problems;
 mod releases;
 mod rollouts;
+mod runs;
 mod search;
 mod sign_in;
+mod silences;
 mod theme;
 mod visit;
 
@@ -46,11 +52,17 @@ pub(crate) const LARGEST: usize = 64 * 1024;
 pub(crate) fn quick(app: &Arc<App>) -> Router {
     let pages = Router::new()
         .merge(admin::routes())
+        .merge(events::routes())
+        .merge(host::routes())
+        .merge(hosts::routes())
         .merge(items::routes())
         .merge(locks::routes())
         .merge(me::routes())
+        .merge(problems::routes())
         .merge(releases::routes())
         .merge(rollouts::routes())
+        .merge(runs::routes())
+        .merge(silences::routes())
         .route("/search", get(search::search))
         .route("/theme", post(theme::set))
         .route_layer(from_fn_with_state(Arc::clone(app), door::signed_in));

@@ -1,0 +1,168 @@
+//! What is quiet.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::{Html, Response};
+use axum::routing::{get, post};
+use axum::{Extension, Router};
+use jiff::Timestamp;
+use lockstep_model::alert::Ack;
+use lockstep_model::{Interval, Role};
+use lockstep_pages::silences::{Draft, Maintenance, Silences};
+use serde::Deserialize;
+
+use super::problems::lasts::lasts;
+use super::problems::zone;
+use super::{LARGEST, Visit, done, may};
+use crate::app::{App, SignedIn};
+use crate::services::{quiet, silences};
+use crate::web::{FormBody, Question, Refusal};
+
+/// Where forms lead back to.
+const PAGE: &str = "/silences";
+
+/// The routes.
+pub(super) fn routes() -> Router<Arc<App>> {
+    Router::new()
+        .route(PAGE, get(all).post(create))
+        .route("/silences/end", post(end))
+}
+
+/// A silence as it is typed.
+#[derive(Debug, Default, Deserialize)]
+struct Typed {
+    #[serde(default)]
+    hosts: String,
+    #[serde(default)]
+    groups: String,
+    #[serde(default)]
+    items: String,
+    #[serde(default)]
+    from: String,
+    #[serde(default, rename = "for")]
+    lasts: String,
+    #[serde(default)]
+    reason: String,
+    #[serde(default)]
+    all: bool,
+    /// Whether it was asked what it would do.
+    preview: Option<String>,
+}
+
+impl Typed {
+    fn draft(self) -> Draft {
+        Draft {
+            hosts: self.hosts,
+            groups: self.groups,
+            items: self.items,
+            from: self.from,
+            lasts: self.lasts,
+            reason: self.reason,
+            all: self.all,
+        }
+    }
+}
+
+/// For how long a silence is; it has an end.
+fn interval(text: &str, zone: &str, now: Timestamp) -> Result<Interval, String> {
+    lasts(text, zone, now)?.ok_or_else(|| "for: say for how long".into())
+}
+
+/// `GET /silences?hosts=&groups=&items=&from=&for=&reason=&preview=1`.
+async fn all(
+    State(app): State<Arc<App>>,
+    visit: Visit,
+    Question(typed): Question<Typed>,
+) -> Result<Html<String>, Refusal> {
+    let zone = zone(&app);
+    let asked = typed.preview.is_some();
+    let draft = typed.draft();
+    // Who comes from a problem sees at once what the silence would do.
+    let preview = if asked || !draft.is_empty() {
+        let new = draft.read(|text| {
+            let text = if text.is_empty() { "4h" } else { text };
+            interval(text, &zone, visit.now)
+        });
+        match new {
+            Ok(new) => Some(Ok(
+                quiet::preview(&app, &visit.board, &new, visit.now).await?
+            )),
+            Err(wrong) => Some(Err(wrong)),
+        }
+    } else {
+        None
+    };
+    let quiet = quiet::list(&app, visit.now).await?;
+    let mut acks = app.store.acks().await?;
+    acks.retain(|ack| is_in_force(ack, visit.now));
+    acks.sort_by(|a, b| (&a.host, &a.item).cmp(&(&b.host, &b.item)));
+    let maintenance = maintenance(&app, visit.now);
+    let shown = Silences {
+        quiet: &quiet,
+        maintenance: &maintenance,
+        acks: &acks,
+        draft: &draft,
+        preview,
+        zone: &zone,
+    };
+    Ok(Html(shown.draw(&visit.frame())))
+}
+
+fn is_in_force(ack: &Ack, now: Timestamp) -> bool {
+    ack.until.is_none_or(|until| until > now)
+}
+
+fn maintenance(app: &App, now: Timestamp) -> Vec<Maintenance> {
+    let Some(accepted) = app.fleet.accepted() else {
+        return Vec::new();
+    };
+    let all = accepted.fleet.silences().iter();
+    all.map(|it| Maintenance {
+        name: it.name.clone(),
+        hosts: it.hosts.clone(),
+        groups: it.groups.clone(),
+        items: it.items.clone(),
+        hours: it.hours.clone(),
+        reason: it.reason.clone(),
+        in_force: it.is_in_force(now),
+    })
+    .collect()
+}
+
+/// `POST /silences`.
+async fn create(
+    State(app): State<Arc<App>>,
+    Extension(signed): Extension<SignedIn>,
+    FormBody(typed): FormBody<Typed, LARGEST>,
+) -> Result<Response, Refusal> {
+    may(&signed, Role::Operator)?;
+    let (now, zone) = (app.now(), zone(&app));
+    let new = typed.draft().read(|text| interval(text, &zone, now));
+    let new = new.map_err(Refusal::bad_request)?;
+    let made = silences::create(&app, new, signed.name.as_str(), now).await?;
+    app.boards.forget();
+    let said = format!("Silence {} holds until {:.0}.", made.id, made.ends_at);
+    Ok(done(PAGE, &said))
+}
+
+/// Which silence.
+#[derive(Debug, Deserialize)]
+struct Which {
+    id: String,
+}
+
+/// `POST /silences/end`.
+async fn end(
+    State(app): State<Arc<App>>,
+    Extension(signed): Extension<SignedIn>,
+    FormBody(Which { id }): FormBody<Which, LARGEST>,
+) -> Result<Response, Refusal> {
+    may(&signed, Role::Operator)?;
+    silences::end(&app, &id, signed.name.as_str(), app.now()).await?;
+    app.boards.forget();
+    Ok(done(
+        PAGE,
+        "The silence has ended. What it held back and is still bad is told now.",
+    ))
+}
