@@ -36,9 +36,7 @@ const BELIEVED: Duration = Duration::from_secs(5);
 const REMEMBERED: usize = 10_000;
 
 /// A session that has begun.
-#[derive(Debug)]
 pub(crate) struct NewSession {
-    pub(crate) signed: SignedIn,
     /// The value of `set-cookie`.
     pub(crate) cookie: String,
 }
@@ -124,15 +122,7 @@ pub(crate) async fn sign_in(
         secret.reveal(),
         LONGEST.as_secs()
     );
-    Ok(NewSession {
-        signed: SignedIn {
-            csrf: secret.csrf(),
-            id: secret.id(),
-            role: verified.user.role,
-            name: verified.user.name,
-        },
-        cookie,
-    })
+    Ok(NewSession { cookie })
 }
 
 /// The value of `set-cookie` that takes the cookie away.

@@ -1,19 +1,21 @@
 //! The first start, the second one, and first starts that were cut off.
 
 use lockstep_model::api::operator::ServerStatus;
+use lockstep_model::{Role, UserName};
 use lockstep_net::Clock;
 use lockstep_server::{Error, Server};
-use lockstep_store::Store;
+use lockstep_store::{NewApiToken, Store};
 use lockstep_trust::identity::{HostKey, OperatorToken};
 
 use crate::world::{self, START, World, host};
 
 /// What the first start makes, in its order; the database comes last.
-const STEPS: [&str; 5] = [
+const STEPS: [&str; 6] = [
     "ca/ca.key",
     "ca/ca.pem",
     "keys/snapshot.pem",
     "keys/timestamp.pem",
+    "admin.password",
     "operator.toml",
 ];
 
@@ -42,6 +44,7 @@ async fn the_first_start_gives_an_operator_and_a_token_for_one_host() {
         "ca/ca.key",
         "keys/snapshot.pem",
         "keys/timestamp.pem",
+        "admin.password",
         "operator.toml",
         "server.db",
     ] {
@@ -50,10 +53,13 @@ async fn the_first_start_gives_an_operator_and_a_token_for_one_host() {
     let token = &world.operator_file.token;
     let database = std::fs::read(world.config.data.join("server.db")).unwrap();
     let secret = token.rsplit('.').next().unwrap().as_bytes();
-    assert!(
-        !database.windows(secret.len()).any(|part| part == secret),
-        "a secret is in the database"
-    );
+    let password = std::fs::read_to_string(world.config.data.join("admin.password")).unwrap();
+    for secret in [secret, password.trim().as_bytes()] {
+        assert!(
+            !database.windows(secret.len()).any(|part| part == secret),
+            "a secret is in the database"
+        );
+    }
 }
 
 #[tokio::test]
@@ -116,10 +122,23 @@ async fn a_first_start_that_was_cut_off_is_completed_by_the_next_one() {
             let token = OperatorToken::parse(&whole.operator_file.token).unwrap();
             let store = Store::open(&config.database_url()).await.unwrap();
             let hash = token.secret_hash();
-            store
-                .create_operator(token.id(), &hash, "admin", whole.now())
-                .await
-                .unwrap();
+            let admin = UserName::parse("admin").unwrap();
+            let now = whole.now();
+            assert!(
+                store
+                    .create_user(&admin, Role::Admin, None, now)
+                    .await
+                    .unwrap()
+            );
+            let token = NewApiToken {
+                id: token.id(),
+                secret_hash: &hash,
+                user: &admin,
+                role: Role::Admin,
+                label: "",
+                expires_at: None,
+            };
+            assert!(store.create_api_token(&token, now).await.unwrap());
             store.close().await;
         }
         let running = Server::start(config, whole.clock.clone()).await.unwrap();
@@ -135,6 +154,13 @@ async fn a_first_start_that_was_cut_off_is_completed_by_the_next_one() {
             .get_json::<ServerStatus>("/api/v1/status")
             .await
             .unwrap();
+        if cut >= STEPS.len() - 1 {
+            let read = |data: &std::path::Path| std::fs::read(data.join("admin.password")).unwrap();
+            assert_eq!(
+                read(first.password_file.parent().unwrap()),
+                read(&whole.config.data)
+            );
+        }
         if cut >= STEPS.len() {
             assert_eq!(
                 file.token, whole.operator_file.token,

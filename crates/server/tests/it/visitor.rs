@@ -12,7 +12,7 @@ use tokio_rustls::TlsConnector;
 
 use crate::world::World;
 
-const PASSWORD: &str = "a long and secret word";
+pub(crate) const PASSWORD: &str = "a long and secret word";
 
 /// Somebody with a session.
 pub(crate) struct Visitor<'a> {
@@ -24,7 +24,7 @@ pub(crate) struct Visitor<'a> {
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    head: String,
+    pub(crate) head: String,
     pub(crate) body: String,
 }
 
@@ -77,6 +77,12 @@ impl<'a> Visitor<'a> {
         Visitor { world, cookie }
     }
 
+    /// Somebody who has not signed in.
+    pub(crate) fn stranger(world: &'a World) -> Self {
+        let cookie = String::new();
+        Visitor { world, cookie }
+    }
+
     /// Asks for a page.
     pub(crate) async fn get(&self, path: &str) -> Answer {
         self.exchange(&format!(
@@ -114,7 +120,8 @@ impl<'a> Visitor<'a> {
         .await
     }
 
-    async fn exchange(&self, request: &str) -> Answer {
+    /// Sends a request as it stands.
+    pub(crate) async fn exchange(&self, request: &str) -> Answer {
         let running = &self.world.running;
         let mut roots = rustls::RootCertStore::empty();
         roots
