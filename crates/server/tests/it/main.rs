@@ -39,5 +39,6 @@ mod rollouts;
 mod run_commands;
 mod silent_hosts;
 mod streams;
+mod users;
 mod visitor;
 mod world;
