@@ -18,6 +18,7 @@ use maud::html;
 
 use crate::frame::{Frame, Here, Sheet, Topic};
 use crate::hosts::HostLine;
+use crate::item::Said;
 use crate::parts::link;
 
 pub use missing::missing;
@@ -38,7 +39,7 @@ pub struct HostSheet<'a> {
     /// What is not well on it, and who is on it.
     pub problems: &'a [ProblemView],
     /// What made the items in trouble what they are: the lines of the fleet file, or what is built in.
-    pub rules: &'a BTreeMap<ItemName, Vec<Rule>>,
+    pub rules: &'a BTreeMap<ItemName, Vec<Said>>,
     /// What keeps it from what it is wanted to run, for each package that it follows.
     pub explained: &'a [Explanation],
     /// The numbers of its items on the last day, one for each ten minutes, oldest first.
@@ -50,20 +51,9 @@ pub struct HostSheet<'a> {
     /// The locks that it holds or waits for.
     pub locks: &'a [LockView],
     /// The hosts that it watches for others.
-    pub watches: &'a [&'a HostName],
+    pub watches: &'a [HostName],
     /// What it is told to watch, as JSON; none without a fleet file, or if that is too long for a page.
     pub work: Option<&'a str>,
-}
-
-/// One thing that makes an item's level what it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rule {
-    /// A level, or what else counts.
-    pub key: String,
-    /// What it is.
-    pub value: String,
-    /// File and line that say so; none for what is built in.
-    pub place: Option<String>,
 }
 
 /// `GET /hosts/NAME`.

@@ -133,6 +133,7 @@ fn for_operators() -> Router<Arc<App>> {
         .route("/api/v1/tokens", get(tokens::list).post(tokens::create))
         .route("/api/v1/tokens/{id}", delete(tokens::revoke))
         .route("/api/v1/hosts/{name}", delete(hosts::remove))
+        .route("/api/v1/hosts/{name}/report", post(hosts::report))
         .route("/api/v1/runs/{id}/{verb}", post(records::command))
         .route(
             "/api/v1/locks/{name}",

@@ -3,6 +3,7 @@
 mod history;
 mod list;
 mod remove;
+mod report;
 mod show;
 
 use clap::Subcommand;
@@ -18,6 +19,8 @@ pub(crate) enum Command {
     Show(show::Args),
     /// How an item of a host went, as a plot or in numbers
     History(history::Args),
+    /// Ask a host to report now
+    Report(report::Args),
     /// Remove a host and revoke its certificates
     Remove(remove::Args),
 }
@@ -28,6 +31,7 @@ impl Command {
             Self::List(args) => list::run(args).await,
             Self::Show(args) => show::run(args).await,
             Self::History(args) => history::run(args).await,
+            Self::Report(args) => report::run(args).await,
             Self::Remove(args) => remove::run(args).await,
         }
     }

@@ -27,7 +27,7 @@ fn one(frame: &Frame<'_>, view: &LockView, holder: &Holder) -> Markup {
     let waits = state.waiters.iter().position(|it| it.holder == *holder);
     let ghost = view.ghosts.iter().find(|it| it.holder == *holder);
     html! {
-        b { a href={ "/locks#lock-" (link::segment(view.lock.name.as_str())) } { (view.lock.name) } }
+        b { a href="/locks" { (view.lock.name) } }
         @if let Some(held) = held {
             ": holds it for " (time::lasting(held.since, frame.now)) ", grant " (held.fence)
             @if !held.reason.is_empty() { ", " (held.reason) }
@@ -52,7 +52,7 @@ pub(super) fn work(sheet: &HostSheet<'_>) -> Markup {
             p {
                 "What it is told to watch, and how to judge it: "
                 a href={ "/api/v1" (path) "/work" } { "as JSON" } ". "
-                (twin(&format!("lockstep explain {} ITEM --fleet fleet.toml", sheet.line.view.name)))
+                (twin(&format!("lockstep explain {} ITEM", sheet.line.view.name)))
             }
             @match sheet.work {
                 Some(work) => details #host-work { summary { "Show it here" } pre { code { (work) } } },

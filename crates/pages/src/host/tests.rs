@@ -22,7 +22,7 @@ fn draw(role: Role, sheet: &HostSheet<'_>) -> String {
 struct Full {
     line: HostLine,
     problems: Vec<ProblemView>,
-    rules: BTreeMap<ItemName, Vec<Rule>>,
+    rules: BTreeMap<ItemName, Vec<Said>>,
     explained: Vec<Explanation>,
     days: BTreeMap<ItemName, Vec<Option<f64>>>,
     runs: Vec<RunView>,
@@ -102,7 +102,7 @@ impl Full {
             }],
             rules: [(
                 disk.item.clone(),
-                vec![Rule {
+                vec![Said {
                     key: "sick".into(),
                     value: text.into(),
                     place: Some("fleet.toml:12".into()),

@@ -1,12 +1,13 @@
 //! Which items make the host's level, and by which rule.
 
 use lockstep_model::api::operator::ProblemView;
-use lockstep_model::{Change, ItemName, Level};
+use lockstep_model::{Change, Level};
 use maud::{Markup, html};
 
-use super::{HostSheet, Rule};
+use super::HostSheet;
 use crate::frame::Frame;
 use crate::hosts::value;
+use crate::item::Said;
 use crate::parts::level::badge;
 use crate::parts::{link, time};
 
@@ -34,7 +35,7 @@ pub(super) fn draw(frame: &Frame<'_>, sheet: &HostSheet<'_>) -> Markup {
                     @if problem.trouble.flapping { ", goes back and forth" }
                 }
                 @if !problem.trouble.why.is_empty() { p { (value::cut(&problem.trouble.why)) } }
-                (by_rule(frame, sheet, &problem.trouble.item))
+                (by_rule(frame, sheet, problem))
                 (handled(frame, problem))
                 (changes(frame, &problem.changes))
             }
@@ -43,16 +44,21 @@ pub(super) fn draw(frame: &Frame<'_>, sheet: &HostSheet<'_>) -> Markup {
     }
 }
 
-fn by_rule(frame: &Frame<'_>, sheet: &HostSheet<'_>, item: &ItemName) -> Markup {
+fn by_rule(frame: &Frame<'_>, sheet: &HostSheet<'_>, problem: &ProblemView) -> Markup {
+    let item = &problem.trouble.item;
     let Some(rules) = sheet.rules.get(item).filter(|rules| !rules.is_empty()) else {
         return html! {};
     };
-    let is_level = |rule: &&Rule| frame.levels.level(&rule.key).is_some();
+    // The one of the level that it has; an item without data may have one that no condition gives.
+    let of = |level| move |rule: &&Said| frame.levels.level(&rule.key) == Some(level);
+    let first = |rule: &&Said| frame.levels.level(&rule.key).is_some();
+    let rule = rules.iter().find(of(problem.trouble.level));
+    let rule = rule.or_else(|| rules.iter().find(first));
     html! {
         details id={ "why-" (link::segment(item.as_str())) } {
             summary {
                 "Rule: "
-                @match rules.iter().find(is_level) {
+                @match rule {
                     Some(rule) => { (rule.key) " " (rule.value) " (" (place(rule)) ")" },
                     None => "the probe's own judgement",
                 }
@@ -66,7 +72,7 @@ fn by_rule(frame: &Frame<'_>, sheet: &HostSheet<'_>, item: &ItemName) -> Markup 
     }
 }
 
-fn place(rule: &Rule) -> &str {
+fn place(rule: &Said) -> &str {
     rule.place.as_deref().unwrap_or("built in")
 }
 

@@ -1,6 +1,6 @@
 //! What can be done with the hosts that are ticked.
 //!
-//! A tick belongs to one form only, so the table stands in the form, and the buttons say where it goes.
+//! A tick belongs to one form only, so the table stands in the form, and the button says what is done.
 
 use lockstep_model::Role;
 use maud::{Markup, html};
@@ -27,7 +27,7 @@ pub(super) fn around(frame: &Frame<'_>, back: &str, table: &Markup) -> Markup {
     let mut lengths = LENGTHS.to_vec();
     lengths.push(("", "until it is over (acknowledge)"));
     html! {
-        form method="post" action="/hosts/ack" {
+        form method="post" action="/hosts" {
             input type="hidden" name="csrf" value=(frame.viewer.csrf);
             input type="hidden" name="to" value=(back);
             (table)
@@ -36,11 +36,11 @@ pub(super) fn around(frame: &Frame<'_>, back: &str, table: &Markup) -> Markup {
                 (text("why", "Note, or reason of a silence", "", false))
                 (choice("lasts", "For", &lengths))
                 div {
-                    button { "Acknowledge all problems" }
+                    button name="verb" value="ack" { "Acknowledge all problems" }
                     " " (twin("lockstep ack HOST --for 1h --note '…'"))
                 }
                 div {
-                    button formaction="/hosts/silence" { "Silence" }
+                    button name="verb" value="silence" { "Silence" }
                     " " (twin("lockstep silence add --host HOST --for 1h --why '…'"))
                 }
             }

@@ -49,6 +49,15 @@ pub(crate) async fn remove(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// `POST /api/v1/hosts/NAME/report`: asks the host to report now.
+pub(crate) async fn report(
+    State(app): State<Arc<App>>,
+    Named(name): Named<HostName>,
+) -> Result<StatusCode, Refusal> {
+    hosts::ask_to_report(&app, &name).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
 /// Which package is to be explained; all that the host follows if none is named.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Of {

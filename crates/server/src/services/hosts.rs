@@ -168,6 +168,33 @@ pub(crate) async fn remove(
     Ok(())
 }
 
+/// Asks a host to report now, or the one that watches it; says which. It is a hint, and changes nothing: a host that holds
+/// no stream open on this server reports in its own time.
+pub(crate) async fn ask_to_report(app: &App, name: &HostName) -> Result<HostName, Refusal> {
+    let asked = match app.store.host(name).await? {
+        Some(row) => match row.facts.gateway {
+            Some(gateway) => {
+                return Err(Refusal::conflict(format!(
+                    "{name} speaks by the gateway {gateway}; it comes in its own time and cannot be asked"
+                )));
+            }
+            None => row.name,
+        },
+        None => {
+            let watched = app.store.watched_host(name).await?;
+            watched.ok_or_else(|| unknown(name))?.via
+        }
+    };
+    if !app.streams.holds(&asked) {
+        return Err(Refusal::conflict(format!(
+            "{asked} holds no stream open on this server and cannot be asked; it reports each {} by itself",
+            app.report_interval(&asked)
+        )));
+    }
+    app.hints.report([asked.clone()].into());
+    Ok(asked)
+}
+
 fn unknown(name: &HostName) -> Refusal {
     Refusal::not_found(format!("no host named {name} is enrolled"))
 }

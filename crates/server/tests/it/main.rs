@@ -7,11 +7,13 @@
 
 mod acks;
 mod alerts;
+mod api;
 mod audit_chain;
 mod backup;
 mod browser;
 mod closed_loop;
 mod deltas;
+mod described;
 mod downloads;
 mod enrolment;
 mod events;
@@ -30,7 +32,10 @@ mod lock_servers;
 mod locks;
 mod mail;
 mod operators;
+mod pages_admin;
+mod pages_hosts;
 mod pages_items;
+mod pages_problems;
 mod pages_rollouts;
 mod postgres;
 mod publishing;

@@ -1,0 +1,179 @@
+//! The list of hosts, the matrix, the page of a host, and what is done there.
+
+use std::time::Duration;
+
+use lockstep_model::alert::Ack;
+use lockstep_model::api::operator::SilenceView;
+use lockstep_model::{Level, Role};
+use tokio::time::timeout;
+
+use crate::visitor::Visitor;
+use crate::world::{World, refused};
+
+const FLEET: &str = "[defaults]\nitems = [\"disk_usage:*\", \"cpu_load\"]\n\n[fitness.disk_usage]\nsick = \">= 90%\"\n\n\
+    [group.front]\nhosts = [\"web*\"]\n\n[host.web1]\n[host.db1]\n";
+
+/// Two hosts, of which one is sick.
+async fn fleet() -> World {
+    let world = World::start().await;
+    let (web1, db1) = (world.enroll("web1").await, world.enroll("db1").await);
+    world.fleet(FLEET).await;
+    let items = [("disk_usage:/var", Level::SICK), ("cpu_load", Level::FINE)];
+    web1.says(&world, &items).await;
+    db1.says(&world, &[("cpu_load", Level::FINE)]).await;
+    world.pass(60).await;
+    world
+}
+
+#[tokio::test]
+async fn hosts_are_found_and_seen() {
+    let world = fleet().await;
+    let vera = Visitor::sign_in(&world, "vera", Role::Viewer).await;
+    let all = vera.get("/hosts").await.page();
+    assert!(
+        all.contains("/hosts/web1\"") && all.contains("/hosts/db1\""),
+        "{all}"
+    );
+    assert!(!all.contains("checkbox"), "a viewer ticks nothing");
+    let sick = vera.get("/hosts?level=2&group=front&q=deb").await.page();
+    assert!(sick.contains("/hosts/web1\"") && !sick.contains("/hosts/db1\""));
+    let matrix = vera.get("/hosts?view=matrix").await.page();
+    assert!(
+        matrix.contains("/hosts/web1/items/disk_usage%3A%2Fvar") && !matrix.contains("cpu_load")
+    );
+    assert_eq!(vera.get("/hosts?level=sick").await.status, 400);
+
+    let page = vera.get("/hosts/web1").await.page();
+    for part in [
+        "<title>web1 · Lockstep</title>",
+        "96 % is above 95 %",
+        "sick &gt;= 90% (fleet.toml:5:8)",
+        "Nobody is on it.",
+        "Debian GNU/Linux 12",
+        "6.1.0",
+        "group=front",
+        "boot-1",
+        "lockstep explain web1",
+        "&quot;disk_usage:*&quot;",
+    ] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    assert!(!page.contains("/hosts/web1/remove"));
+    let nobody = vera.get("/hosts/wbe1").await;
+    assert_eq!(nobody.status, 404);
+    assert!(
+        nobody.body.contains(r#"href="/hosts/web1""#),
+        "{}",
+        nobody.body
+    );
+    assert_eq!(vera.get("/hosts/..%2Fx").await.status, 404);
+    for (path, form) in [
+        ("/hosts", vec![("verb", "ack"), ("host", "web1")]),
+        ("/hosts/web1/ack", vec![]),
+        ("/hosts/web1/silence", vec![("lasts", "1h"), ("why", "x")]),
+        ("/hosts/web1/report", vec![]),
+        ("/hosts/web1/remove", vec![("name", "web1")]),
+    ] {
+        assert_eq!(vera.post(path, &form).await.status, 403, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn hosts_are_acted_upon_one_by_one_and_together() {
+    let world = fleet().await;
+    let olga = Visitor::sign_in(&world, "olga", Role::Operator).await;
+    let acked = olga
+        .post("/hosts/web1/ack", &[("note", "on it"), ("lasts", "4h")])
+        .await;
+    assert_eq!(acked.leads_to(), "/hosts/web1");
+    let acks: Vec<Ack> = world.operator.get_json("/api/v1/acks").await.unwrap();
+    assert_eq!(
+        (acks[0].by.as_str(), acks[0].note.as_str()),
+        ("olga", "on it")
+    );
+    let page = olga.get("/hosts/web1").await.page();
+    assert!(page.contains("Acknowledged by") && !page.contains("Nobody is on it."));
+
+    // Both are ticked; only one has a problem.
+    let ticked = [
+        ("host", "web1"),
+        ("host", "db1"),
+        ("why", "racks"),
+        ("to", "/hosts?q=1"),
+    ];
+    let form = |verb, lasts| [&[("verb", verb), ("lasts", lasts)], &ticked[..]].concat();
+    let acked = olga.post("/hosts", &form("ack", "")).await;
+    assert_eq!(acked.leads_to(), "/hosts?q=1");
+    assert!(
+        acked
+            .header("set-cookie")
+            .unwrap()
+            .contains("1%20problems%20of%201%20hosts")
+    );
+    assert_eq!(
+        olga.post("/hosts", &form("silence", "2h")).await.leads_to(),
+        "/hosts?q=1"
+    );
+    let silences: Vec<SilenceView> = world.operator.get_json("/api/v1/silences").await.unwrap();
+    let silenced: Vec<&str> = silences[0]
+        .silence
+        .hosts
+        .iter()
+        .map(|it| it.as_str())
+        .collect();
+    assert_eq!((silenced, silences[0].holds_back), (vec!["web1", "db1"], 1));
+    let one = olga
+        .post("/hosts/db1/silence", &[("lasts", "1h"), ("why", "moving")])
+        .await;
+    assert_eq!(one.leads_to(), "/hosts/db1");
+    for (path, form) in [
+        ("/hosts", form("silence", "")),
+        ("/hosts", form("dance", "1h")),
+        ("/hosts", vec![("verb", "ack")]),
+        ("/hosts/web1/silence", vec![("lasts", "1h")]),
+        ("/hosts/web1/remove", vec![("name", "web2")]),
+    ] {
+        assert_eq!(olga.post(path, &form).await.status, 400, "{path} {form:?}");
+    }
+
+    let removed = olga.post("/hosts/web1/remove", &[("name", "web1")]).await;
+    assert_eq!(removed.leads_to(), "/hosts");
+    assert_eq!(olga.get("/hosts/web1").await.status, 404);
+    assert!(world.is_noted("removed host web1").await);
+}
+
+#[tokio::test]
+async fn a_host_is_asked_to_report() {
+    let world = World::start().await;
+    let web1 = world.enroll("web1").await;
+    web1.report("1.0.0", true).await.unwrap();
+    let olga = Visitor::sign_in(&world, "olga", Role::Operator).await;
+    let ask = |name: &str| format!("/api/v1/hosts/{name}/report");
+    let nothing = serde_json::json!({});
+    let answer = world
+        .operator
+        .post_json::<_, ()>(&ask("web1"), &nothing)
+        .await;
+    assert_eq!(refused(answer).0, 409, "it holds no stream open");
+    let answer = world
+        .operator
+        .post_json::<_, ()>(&ask("web2"), &nothing)
+        .await;
+    assert_eq!(refused(answer).0, 404);
+
+    let mut stream = web1.client.events("/agent/v1/stream").await.unwrap();
+    world
+        .operator
+        .post_json::<_, ()>(&ask("web1"), &nothing)
+        .await
+        .unwrap();
+    assert_eq!(
+        olga.post("/hosts/web1/report", &[]).await.leads_to(),
+        "/hosts/web1"
+    );
+    for _ in 0..2 {
+        let event = timeout(Duration::from_secs(20), stream.next()).await;
+        let event = event.expect("something comes in time").unwrap().unwrap();
+        assert_eq!(event.name, "report");
+    }
+}
