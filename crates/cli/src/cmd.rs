@@ -48,6 +48,10 @@ mod silence;
 mod token;
 #[cfg(feature = "agent")]
 mod update;
+#[cfg(feature = "server")]
+mod user;
+#[cfg(feature = "server")]
+mod whoami;
 
 use std::future::Future;
 
@@ -134,6 +138,13 @@ pub(crate) enum Command {
     /// Tokens that let hosts enrol
     #[command(subcommand)]
     Token(token::Command),
+    #[cfg(feature = "server")]
+    /// Users: who may do what, by which tokens and sessions
+    #[command(subcommand)]
+    User(user::Command),
+    #[cfg(feature = "server")]
+    /// As whom the command line asks the server, and what that user may do
+    Whoami(whoami::Args),
     #[cfg(feature = "server")]
     /// Benches: how much a server bears
     #[command(subcommand)]
@@ -237,6 +248,10 @@ impl Command {
             Self::Explain(args) => block_on(explain::run(args)),
             #[cfg(feature = "server")]
             Self::Token(command) => block_on(command.run()),
+            #[cfg(feature = "server")]
+            Self::User(command) => block_on(command.run()),
+            #[cfg(feature = "server")]
+            Self::Whoami(args) => block_on(whoami::run(args)),
             #[cfg(feature = "server")]
             Self::Bench(command) => command.run(),
             #[cfg(feature = "server")]

@@ -1,9 +1,10 @@
-//! The passphrase of the publisher's keys: from a file, or from the terminal without an echo. Never from the
-//! arguments, where every user of the machine could read it.
+//! The passphrase of the publisher's keys, and passwords of users: from a file, or from the terminal without an echo.
+//! Never from the arguments, where every user of the machine could read them.
 
 use std::path::PathBuf;
 
 use anyhow::{Context, bail, ensure};
+use lockstep_model::api::operator::Password;
 
 use crate::{env, out};
 
@@ -48,6 +49,43 @@ impl PassphraseArgs {
     }
 }
 
+/// Options of commands that give a user a password.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct PasswordArgs {
+    /// A file whose first line is the password; without it the terminal is asked
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<PathBuf>,
+}
+
+impl PasswordArgs {
+    /// A new password; a person is asked twice.
+    pub(crate) fn new_one(&self) -> anyhow::Result<Password> {
+        if let Some(path) = &self.password_file {
+            return read_file(path).map(Password);
+        }
+        let how = "name a file with --password-file";
+        let first = ask_terminal("New password: ", "the password", how)?;
+        ensure!(
+            first == ask_terminal("The same again: ", "the password", how)?,
+            "the two passwords differ; nothing was done"
+        );
+        Ok(Password(first))
+    }
+}
+
+/// The password that a user has so far.
+pub(crate) fn old_password(file: Option<&PathBuf>) -> anyhow::Result<Password> {
+    match file {
+        Some(path) => read_file(path),
+        None => ask_terminal(
+            "Old password: ",
+            "the old password",
+            "name a file with --old-password-file",
+        ),
+    }
+    .map(Password)
+}
+
 fn read_file(path: &PathBuf) -> anyhow::Result<String> {
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("failed to read {}", path.display()))?;
@@ -61,21 +99,27 @@ fn read_file(path: &PathBuf) -> anyhow::Result<String> {
 }
 
 fn ask(prompt: &str) -> anyhow::Result<String> {
-    let terminal = console::Term::stderr();
-    if !terminal.is_term() {
-        bail!(
-            "there is no terminal to ask for the passphrase; name a file with --passphrase-file or {}",
-            env::PASSPHRASE_FILE
-        );
-    }
-    terminal
-        .write_str(prompt)
-        .context("failed to write to the terminal")?;
-    let passphrase = terminal
-        .read_secure_line()
-        .context("failed to read from the terminal")?;
+    let how = format!(
+        "name a file with --passphrase-file or {}",
+        env::PASSPHRASE_FILE
+    );
+    let passphrase = ask_terminal(prompt, "the passphrase", &how)?;
     if passphrase.is_empty() {
         out::note("an empty passphrase was given");
     }
     Ok(passphrase)
+}
+
+/// Asks the terminal for something that is not shown; without a terminal the error says how else to give it.
+fn ask_terminal(prompt: &str, what: &str, how: &str) -> anyhow::Result<String> {
+    let terminal = console::Term::stderr();
+    if !terminal.is_term() {
+        bail!("there is no terminal to ask for {what}; {how}");
+    }
+    terminal
+        .write_str(prompt)
+        .context("failed to write to the terminal")?;
+    terminal
+        .read_secure_line()
+        .context("failed to read from the terminal")
 }

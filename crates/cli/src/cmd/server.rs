@@ -103,6 +103,13 @@ fn show_first_start(first: &FirstStart) {
         "The token works once, until {:.0}. \"lockstep token create\" makes more.",
         first.enrolment.expires_at
     ));
+    out::line("");
+    out::line(format_args!(
+        "The pages are at {}. Sign in as {} with the password in {}.",
+        first.pages,
+        first.user,
+        first.password_file.display()
+    ));
     show_operator_file(&first.operator_file);
 }
 

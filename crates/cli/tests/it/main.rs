@@ -36,5 +36,6 @@ mod runs;
 mod simulate;
 mod surroundings;
 mod updates;
+mod users;
 mod world;
 mod xymon;

@@ -54,6 +54,14 @@ impl World {
 
     /// The same with more lines at the head of `server.toml`.
     pub(crate) fn start_with(more: &str) -> Self {
+        let world = Self::bare(more);
+        world.must(&["keys", "init", "keys"]);
+        world.publish("1.0.0", Candidate::Good);
+        world
+    }
+
+    /// A server that runs, and no publisher.
+    pub(crate) fn bare(more: &str) -> Self {
         let dir = tempfile::Builder::new()
             .prefix("lockstep-it-")
             .tempdir()
@@ -74,8 +82,6 @@ impl World {
             agents_port,
         };
         world.start_server();
-        world.must(&["keys", "init", "keys"]);
-        world.publish("1.0.0", Candidate::Good);
         world
     }
 
