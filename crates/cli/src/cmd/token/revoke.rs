@@ -19,7 +19,11 @@ pub(crate) struct Args {
 /// Makes an enrolment token worthless.
 pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     // What else was typed is nobody's identity, and does not belong into a path.
-    let id: String = args.id.chars().filter(char::is_ascii_alphanumeric).collect();
+    let id: String = args
+        .id
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .collect();
     Operator::open(&args.operator)?
         .delete(&format!("tokens/{id}"))
         .await?;
