@@ -17,7 +17,7 @@ use crate::browser::fleet::Filled;
 use crate::world::{START, World};
 
 /// Examples of each operation in the suite.
-const EXAMPLES: u32 = 8;
+const EXAMPLES: u32 = 4;
 /// Where another number, and with it all checks, can be asked for.
 const MORE: &str = "LOCKSTEP_FUZZ_API";
 
@@ -161,14 +161,23 @@ async fn a_foreign_reader_takes_the_description() {
     assert!(output.status.success(), "{said}");
 }
 
-/// The same schema for answers as they are, not as they may become: no fields beside those that are named.
+/// The same schema for answers as they are, not as they may become: no fields beside those that are named. What is sent
+/// may have others, which are passed over.
 fn exact(mut document: Value) -> Value {
+    let mut sent = Vec::new();
+    for item in document["paths"].as_object().unwrap().values() {
+        for operation in item.as_object().unwrap().values() {
+            let body = &operation["requestBody"]["content"]["application/json"]["schema"];
+            let name = body["$ref"].as_str().and_then(|it| it.rsplit('/').next());
+            sent.extend(name.map(str::to_owned));
+        }
+    }
     let schemas = document["components"]["schemas"].as_object_mut().unwrap();
-    for schema in schemas.values_mut() {
-        let is_open =
-            schema.get("properties").is_some() && schema.get("additionalProperties").is_none();
-        let is_tagged = schema["properties"].get("code").is_some();
-        if is_open && !is_tagged {
+    for (name, schema) in schemas {
+        let is_open = schema.get("properties").is_some()
+            && schema.get("additionalProperties").is_none()
+            && schema["properties"].get("code").is_none();
+        if is_open && !sent.contains(name) {
             schema["additionalProperties"] = false.into();
         }
     }
@@ -203,12 +212,7 @@ async fn made_up_requests_get_the_answers_that_are_described() {
     ]);
     fuzz.args(["--max-examples", &more.unwrap_or(EXAMPLES).to_string()]);
     match more {
-        Some(_) => fuzz.args([
-            "--checks",
-            "all",
-            "--exclude-checks",
-            "ensure_resource_availability,use_after_free",
-        ]),
+        Some(_) => fuzz.args(["--checks", "all", "--exclude-checks", NOT_CHECKED]),
         None => fuzz.args([
             "--checks",
             CHECKS,
@@ -240,6 +244,11 @@ async fn made_up_requests_get_the_answers_that_are_described() {
 
 const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance,\
     response_headers_conformance,unsupported_method";
+
+/// Cursors cannot be made up, and what a request asks for may contradict the fleet. Who tries 20 bad tokens is answered 503.
+/// Other requests remove what one has made.
+const NOT_CHECKED: &str =
+    "positive_data_acceptance,ignored_auth,ensure_resource_availability,use_after_free";
 
 const CONFIG: &str = r#"
 [headers]

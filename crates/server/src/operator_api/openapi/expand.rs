@@ -132,6 +132,11 @@ pub(super) fn operation(method: &str, tag: &str, short: &Value) -> Value {
         let answer = json!({"$ref": format!("#/components/responses/{status}")});
         answers.insert(status.to_string(), answer);
     }
+    // The server's HTTP says so before anybody looks at the request.
+    answers.insert(
+        "431".into(),
+        json!({"description": "The address or the headers are too large."}),
+    );
     for status in list(&short["foreign"]) {
         answers.insert(status.to_string(), foreign());
     }
