@@ -36,8 +36,11 @@ const fn stand(sign: &'static str, word: &'static str, class: &'static str) -> S
     Stand { sign, word, class }
 }
 
+/// Reads one figure of a wave.
+type Count = fn(&WaveFigures) -> usize;
+
 /// How hosts of a wave stand, the worst first, with how many of them there are.
-pub(crate) const HOSTS: [(Stand, fn(&WaveFigures) -> usize); 8] = [
+pub(crate) const HOSTS: [(Stand, Count); 8] = [
     (stand("✖", "failed", "is-bad"), |it| it.failed),
     (stand("?", "silent", "is-unsure"), |it| it.silent),
     (stand("◐", "running", "is-moving"), |it| it.running),
