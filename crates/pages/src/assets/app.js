@@ -27,6 +27,16 @@ function tell() {
     const text = "for" in time.dataset ? span(Math.max(0, passed)) : ago;
     if (time.textContent !== text) time.textContent = text;
   }
+  for (const tick of $$("svg text[data-at][data-form]:not([data-done])")) {
+    const at = new Date(tick.dataset.at);
+    const [day, month] = [at.getDate(), at.toLocaleString("en", { month: "short" })];
+    tick.textContent = {
+      second: local(at).slice(11),
+      minute: at.getHours() + at.getMinutes() ? local(at).slice(11, 16) : `${day} ${month}`,
+      day: `${day} ${month}`,
+    }[tick.dataset.form] || tick.textContent;
+    tick.dataset.done = "";
+  }
   for (const time of $$("time[data-local]:not([data-done])")) {
     time.title ||= time.textContent;
     time.textContent = local(new Date(time.dateTime));
@@ -84,6 +94,7 @@ async function renew() {
     again ||= held;
     liveState("");
     tell();
+    reach();
   } catch {
     again = true;
     liveState("Not live: the server does not answer. The page is as it was.");
@@ -225,7 +236,7 @@ function point(at) {
       if (away < distance) [best, distance] = [hit, away];
     }
     line.setAttribute("visibility", best ? "visible" : "hidden");
-    words.textContent = best ? best.dataset.words : "";
+    words.textContent = best ? `${local(new Date(best.dataset.at))}: ${best.dataset.words}` : "";
     if (!best) continue;
     const x = Number(best.getAttribute("x")) + Number(best.getAttribute("width")) / 2;
     const y = Number(best.getAttribute("y"));
@@ -233,8 +244,19 @@ function point(at) {
   }
 }
 
+// What scrolls can be scrolled by keys, in every browser (WCAG 2.1.1).
+function reach() {
+  for (const it of $$("main :is(pre, table, ol, ul, .scroll)")) {
+    const scrolls = /auto|scroll/.test(getComputedStyle(it).overflow)
+      && (it.scrollWidth > it.clientWidth || it.scrollHeight > it.clientHeight);
+    if (scrolls && !$("a[href], button, input, select, textarea, summary", it)) it.tabIndex = 0;
+  }
+}
+addEventListener("resize", reach);
+
 live();
 tell();
 setInterval(tell, 1000);
 graphs();
+reach();
 root.dataset.ready = "yes";

@@ -24,9 +24,10 @@ pub fn segments<'a>(
         name: level.map_or("no data".into(), |it| names.name(it).into()),
     };
     let Some(first) = events.first() else {
-        let known = state.filter(|it| it.since <= from);
+        // What was before that level is not known: the item may be new.
+        let known = state.filter(|it| it.since < to);
         return known
-            .map(|it| segment(from, to, (!it.no_data).then_some(it.level)))
+            .map(|it| segment(it.since.max(from), to, (!it.no_data).then_some(it.level)))
             .into_iter()
             .collect();
     };
@@ -122,6 +123,8 @@ mod tests {
         };
         assert_eq!(drawn(&[], true, Some(&state)), [(0, 60, Some(1))]);
         state.since = at(5);
+        assert_eq!(drawn(&[], true, Some(&state)), [(5, 60, Some(1))]);
+        state.since = at(60);
         assert!(drawn(&[], true, Some(&state)).is_empty());
         assert!(drawn(&[], true, None).is_empty());
     }

@@ -123,7 +123,7 @@ impl Range {
                     @if let Some(span) = others.later { a rel="next" href=(to(span)) { "later →" } " " }
                     @if let Some(span) = others.wider { a href=(to(span)) { "zoom out" } " " }
                 }
-                span .beside {
+                span .choices {
                     "Beside it: "
                     a href=(beside(None)) aria-current=[self.beside.is_none().then_some("true")] { "nothing" }
                     @for other in Beside::ALL {
