@@ -10,8 +10,8 @@ use lockstep_testkit::Postgres;
 use crate::engine::{Engine, Place};
 use crate::{
     alerts, chain, commands, dump, events, evidence, foreign, groups, hosts, killed, leases, locks,
-    monitoring, opening, pages, repository, rollouts, runs, small, standings, tokens, troubles,
-    users,
+    monitoring, opening, overviews, pages, repository, rollouts, runs, small, standings, tokens,
+    troubles, users,
 };
 
 type Case = fn(Place) -> Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -110,6 +110,8 @@ async fn run(engine: Engine) {
         pages::names_of_hosts_come_once,
         pages::rollouts_come_once,
         pages::runs_come_once,
+        overviews::events_are_counted_by_when_they_came,
+        overviews::runs_are_listed_by_how_they_stand,
         runs::a_run_belongs_to_one_host,
         runs::newer_records_win,
         runs::runs_are_listed_newest_first,

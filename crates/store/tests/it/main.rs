@@ -23,6 +23,7 @@ mod linearizable;
 mod locks;
 mod monitoring;
 mod opening;
+mod overviews;
 mod pages;
 mod postgres_only;
 mod repository;
