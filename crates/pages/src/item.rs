@@ -111,7 +111,7 @@ pub fn value(value: &Value) -> String {
 /// Level, value with its limits, since when.
 fn stand(frame: &Frame<'_>, page: &ItemPage<'_>) -> Markup {
     html! {
-        section #stand .stand data-live aria-label="How it stands" {
+        section #stand .how-it-is data-live aria-label="How it stands" {
             @match page.state {
                 None => p { b { "The last report of " (page.host) " does not name this item." } },
                 Some(state) => {

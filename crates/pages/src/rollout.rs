@@ -64,7 +64,7 @@ fn state(frame: &Frame<'_>, shown: &Rollout<'_>) -> Markup {
     html! {
         section .state #rollout-state data-live aria-label="How it stands" {
             p .headline { (Stand::of_rollout(rollout.state).badge()) " " (rollout.why) }
-            dl {
+            dl .facts {
                 dt { "What" }
                 dd {
                     a href=(package_path(rollout.package.as_str())) { (rollout.package) } " "
