@@ -210,6 +210,8 @@ async fn made_up_requests_get_the_answers_that_are_described() {
         "30",
         "--continue-on-failure",
     ]);
+    // It learns identities from lists, and would revoke the token by which it asks.
+    fuzz.args(["--exclude-operation-id", "revokeApiToken"]);
     fuzz.args(["--max-examples", &more.unwrap_or(EXAMPLES).to_string()]);
     match more {
         Some(_) => fuzz.args(["--checks", "all", "--exclude-checks", NOT_CHECKED]),
