@@ -21,7 +21,10 @@ pub(crate) struct Args {
 /// Asks a host to report.
 pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     Operator::open(&args.operator)?
-        .post::<serde_json::Value>(&format!("hosts/{}/report", args.name), &serde_json::json!({}))
+        .post::<serde_json::Value>(
+            &format!("hosts/{}/report", args.name),
+            &serde_json::json!({}),
+        )
         .await?;
     out::line(format_args!(
         "{} is asked to report; to see what it says: lockstep host show {}",
