@@ -41,9 +41,6 @@ impl fmt::Display for Finding {
 
 /// The rules of WCAG 2.0 and 2.1 (A, AA), and what is good besides.
 const ALL: &str = "['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'best-practice']";
-/// The one rule that goes by colours.
-const CONTRAST: &str = "{ type: 'rule', values: ['color-contrast'] }";
-
 /// A run of axe-core with the rules in the place of `RULES`.
 const RUN: &str = "axe.run(document, {
   runOnly: RULES, resultTypes: ['violations'], preload: false,
@@ -57,9 +54,15 @@ const RUN: &str = "axe.run(document, {
 const OVERFLOW: &str = "(() => {
   const width = document.documentElement.clientWidth;
   if (document.documentElement.scrollWidth <= width) return [];
-  const scrolls = (it) => it && it !== document.body && (getComputedStyle(it).overflowX !== 'visible' || scrolls(it.parentElement));
+  const around = (it) => getComputedStyle(it).position === 'absolute' ? it.offsetParent : it.parentElement;
+  const scrolls = (it) => {
+    for (let by = around(it); by && by !== document.body && by !== document.documentElement; by = around(by)) {
+      if (getComputedStyle(by).overflowX !== 'visible') return true;
+    }
+    return false;
+  };
   return [...document.querySelectorAll('body *')]
-    .filter((it) => visible(it) && it.getBoundingClientRect().right > width + 1 && !scrolls(it.parentElement))
+    .filter((it) => visible(it) && it.getBoundingClientRect().right > width + 1 && !scrolls(it))
     .slice(0, 10).map((it) => describe(it) + ' to ' + Math.round(it.getBoundingClientRect().right))
     .concat('the page is ' + document.documentElement.scrollWidth + ' wide, the window ' + width);
 })()";
@@ -95,14 +98,16 @@ impl Page {
         self.run_axe(ALL)
     }
 
-    /// Of what [`Page::axe`] finds what goes by colours: for a page that was looked at before, in other colours.
+    /// Of what [`Page::axe`] finds what these rules find: for a page that was looked at before, and has other colours or
+    /// another size now.
     ///
     /// # Panics
     /// As [`Page::axe`].
     #[must_use]
     #[track_caller]
-    pub fn contrast(&self) -> Vec<Finding> {
-        self.run_axe(CONTRAST)
+    pub fn axe_again(&self, rules: &[&str]) -> Vec<Finding> {
+        let rules = serde_json::json!({ "type": "rule", "values": rules });
+        self.run_axe(&rules.to_string())
     }
 
     #[track_caller]

@@ -53,11 +53,11 @@ impl Page {
         self.call("Input.insertText", json!({ "text": text }));
     }
 
-    /// Chooses an option of the one such list, by the option's words.
+    /// Chooses an option of the one such list, by the option's words or its value.
     #[track_caller]
     pub fn choose(&self, spec: &str, option: &str) {
         let expression = format!(
-            "(() => {{ const list = one({}), it = [...list.options].find((it) => tidy(it.textContent) === {}); \
+            "(() => {{ const list = one({}), it = [...list.options].find((it) => [tidy(it.textContent), it.value].includes({})); \
              if (!it) throw new Error('the options are ' + [...list.options].map((it) => tidy(it.textContent)).join(', ')); \
              list.value = it.value; \
              for (const kind of ['input', 'change']) list.dispatchEvent(new Event(kind, {{ bubbles: true }})); \

@@ -172,6 +172,12 @@ impl Page {
         );
     }
 
+    /// Waits until the page was drawn again, so that its script has heard of a new size. Only for pages with scripts.
+    #[track_caller]
+    pub fn settle(&self) {
+        self.eval("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))");
+    }
+
     /// Makes the visitor's system prefer these colours, and no motion.
     #[track_caller]
     pub fn colours(&self, colours: Colours) {

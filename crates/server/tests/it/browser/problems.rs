@@ -1,0 +1,110 @@
+//! What people do about problems: somebody is on it, it shall be quiet. Each action does what it says, as the API sees it.
+
+use lockstep_model::alert::Ack;
+use lockstep_model::api::operator::{HostView, ProblemView, SilenceView};
+
+use super::site::{Site, act, form};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn problems_are_acknowledged_silenced_and_taken_back() {
+    let site = Site::start().await;
+    let page = site.sign_in("olaf");
+    let acks = async || -> Vec<Ack> { site.api("acks").await };
+    let silences = async || -> Vec<SilenceView> {
+        let all: Vec<SilenceView> = site.api("silences").await;
+        all.into_iter()
+            .filter(|it| it.silence.run.is_none())
+            .collect()
+    };
+
+    // web03 is acknowledged and edge03 silenced before anybody looks: neither stands among the unhandled.
+    let row = "#unhandled tr:has(a[href='/hosts/web05'])";
+    assert_eq!(page.count("#unhandled a[href='/hosts/web03']"), 0);
+    let ack = format!("{row} {}", form("/problems/ack"));
+    let twin = "lockstep ack web05 unit:nginx";
+    let _ = act(
+        &page,
+        &ack,
+        &[("Note", "I restart it"), ("For", "4 hours")],
+        twin,
+    );
+    let on = acks().await;
+    let on = on.iter().find(|it| it.host.as_str() == "web05").unwrap();
+    assert_eq!((on.by.as_str(), on.note.as_str()), ("olaf", "I restart it"));
+    assert!(on.until.is_some());
+    page.wait_gone(row);
+
+    let row = "#unhandled tr:has(a[href='/hosts/db02'])";
+    let silence = format!("{row} {}", form("/problems/silence"));
+    let twin = "lockstep silence add --host db02 --item memory_available";
+    let _ = act(&page, &silence, &[("Why", "a bigger machine comes")], twin);
+    let quiet = silences().await;
+    let quiet = quiet
+        .iter()
+        .find(|it| it.silence.reason == "a bigger machine comes")
+        .unwrap();
+    assert_eq!(
+        (quiet.silence.owner.as_str(), quiet.holds_back),
+        ("olaf", 1)
+    );
+
+    // Both are on the page of what is quiet, and are ended there.
+    page.goto("/silences");
+    let of_web05 = "#acks tr:has(a[href='/hosts/web05'])";
+    let back = format!("{of_web05} {}", form("/problems/take-back"));
+    let _ = act(
+        &page,
+        &back,
+        &[],
+        "lockstep ack web05 unit:nginx --take-back",
+    );
+    assert!(acks().await.iter().all(|it| it.host.as_str() != "web05"));
+    assert_eq!(page.path(), "/silences");
+    let id = &quiet.silence.id;
+    let end = format!("{}:has(input[value='{id}'])", form("/silences/end"));
+    let _ = act(&page, &end, &[], &format!("lockstep silence end {id}"));
+    assert!(silences().await.iter().all(|it| it.silence.id != *id));
+
+    // A new one is looked at before it is made.
+    page.click("#new >> summary");
+    page.fill("#new-silence >> field~Hosts", "web*");
+    page.fill("#new-silence >> field~Items", "disk_usage:*");
+    page.fill("#new-silence >> field:Why", "new disks");
+    page.follow("#new-silence >> button:Preview");
+    page.wait_text("#silence-preview", "2 problems on");
+    assert!(
+        page.text("#new-silence >> .twin")
+            .contains("lockstep silence add --host 'web*' --item 'disk_usage:*'")
+    );
+    page.follow("#new-silence >> button:Silence");
+    assert_eq!(
+        silences()
+            .await
+            .iter()
+            .filter(|it| it.silence.reason == "new disks")
+            .count(),
+        1
+    );
+
+    // Rows that are chosen together are acknowledged together.
+    page.goto("/");
+    let unhandled = async || -> Vec<ProblemView> { site.api("problems?unhandled=true").await };
+    assert!(!unhandled().await.is_empty());
+    page.click("#unhandled thead >> field:Choose all rows");
+    page.fill("#bulk >> field~Note", "all mine");
+    page.follow("#bulk >> button:Ack");
+    assert_eq!(unhandled().await.len(), 0);
+    page.wait_gone("#bulk");
+
+    // A host that is gone for good is removed.
+    page.goto("/hosts/edge08");
+    let sure = [("Type edge08", "edge08")];
+    let _ = act(
+        &page,
+        &form("/hosts/edge08/remove"),
+        &sure,
+        "lockstep host remove edge08",
+    );
+    let hosts: Vec<HostView> = site.api("hosts").await;
+    assert!(hosts.iter().all(|it| it.name.as_str() != "edge08"));
+}
