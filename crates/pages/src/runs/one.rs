@@ -176,7 +176,7 @@ impl One<'_> {
                     @else if !better.is_empty() { "Better" }
                     @else { "The same" }
                 }
-                ": " (worse.len()) " items worse, " (better.len()) " better"
+                ": " (crate::chart::number::count(worse.len() as u64, "item")) " worse, " (better.len()) " better"
                 @if *same > 0 { ", " (same) " that changed and came back" }
                 ", from the beginning of the run until "
                 @match self.until { Some(until) => (moment(until)), None => "now" }

@@ -35,7 +35,9 @@ async fn problems_are_acknowledged_silenced_and_taken_back_on_pages() {
     for host in &hosts[..3] {
         host.says(&world, &[(DISK, Level::SICK)]).await;
     }
-    hosts[3].says(&world, &[("unit:<b>&", Level::CRITICAL)]).await;
+    hosts[3]
+        .says(&world, &[("unit:<b>&", Level::CRITICAL)])
+        .await;
     world.pass(2).await;
     let page = olaf.get("/").await.page();
     assert!(page.contains(r#"name="p" value="item disk_usage:/""#) && page.contains("3 hosts"));
@@ -263,7 +265,7 @@ async fn runs_are_found_shown_and_told_how_to_go_on() {
         "10-drain of phase pre failed",
         "The records of the run",
         "90 s",
-        "1 items worse",
+        "one item worse",
         "&lt;script&gt;alert",
         "lockstep run skip",
     ] {

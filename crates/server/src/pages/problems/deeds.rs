@@ -154,8 +154,11 @@ pub(super) async fn silence(
     Ok(done("/", &said))
 }
 
-/// The hosts and items of the silences that a group needs.
-fn patterns(group: &Group<'_>) -> Result<Vec<(Vec<Glob>, Vec<Glob>)>, Refusal> {
+/// The hosts and the items of one silence.
+type Patterns = (Vec<Glob>, Vec<Glob>);
+
+/// The silences that a group needs.
+fn patterns(group: &Group<'_>) -> Result<Vec<Patterns>, Refusal> {
     let globs = |names: Vec<&str>| -> Result<Vec<Glob>, Refusal> {
         let globs = names.into_iter().map(Glob::parse).collect::<Result<_, _>>();
         globs.map_err(Refusal::bad_request)
