@@ -29,6 +29,7 @@ mod operator_api;
 mod pages;
 mod queries;
 mod repository;
+mod rescue;
 mod server;
 mod services;
 mod web;
@@ -38,4 +39,5 @@ pub use config::{
 };
 pub use error::Error;
 pub use first_start::{FirstStart, OperatorFile};
+pub use rescue::rescue;
 pub use server::{Running, Server};

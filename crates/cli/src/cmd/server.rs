@@ -3,6 +3,7 @@
 mod backup;
 mod init;
 mod metrics;
+mod rescue;
 mod run;
 mod status;
 mod updates;
@@ -30,6 +31,8 @@ pub(crate) enum Command {
     Metrics(metrics::Args),
     /// Switch updates on or off for the whole fleet
     Updates(updates::Args),
+    /// Give the user admin a new password, when nobody can sign in any more
+    Rescue(rescue::Args),
     /// Write everything that the server keeps into one file
     Backup(backup::Args),
     /// Restore a backup into an empty data directory
@@ -44,6 +47,7 @@ impl Command {
             Self::Status(args) => block_on(status::run(args)),
             Self::Metrics(args) => block_on(metrics::run(args)),
             Self::Updates(args) => block_on(updates::run(args)),
+            Self::Rescue(args) => block_on(rescue::run(args)),
             Self::Backup(args) => block_on(backup::run(args)),
             Self::Restore(args) => block_on(backup::restore(args)),
         }

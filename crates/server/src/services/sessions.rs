@@ -24,6 +24,8 @@ use crate::web::{Refusal, cookie};
 /// The cookie. Browsers take a name that begins so over TLS, for this host and all its paths alone (RFC 6265bis, section
 /// 4.1.3.2).
 pub(crate) const COOKIE: &str = "__Host-lockstep";
+/// What the script of a page sends when it fetches the page again by itself.
+const LIVE: &str = "x-live";
 /// A session that was not used for so long is over.
 pub(crate) const IDLE: Duration = Duration::from_secs(12 * 3600);
 /// Every session is over then.
@@ -143,7 +145,9 @@ pub(crate) async fn of_cookie(
     let Some(known) = look(app, &id, now).await? else {
         return Ok(None);
     };
-    if passed(known.used_at, now) >= NOTED {
+    // A page that fetches itself again is no use: a browser that was left open does not keep its session alive.
+    let by_itself = headers.contains_key(LIVE);
+    if !by_itself && passed(known.used_at, now) >= NOTED {
         app.store.note_session(&id, now).await?;
         let edition = app.sessions.find(&id, now).1;
         let used = Known {

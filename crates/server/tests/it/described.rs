@@ -165,8 +165,10 @@ async fn a_foreign_reader_takes_the_description() {
 /// may have others, which are passed over.
 fn exact(mut document: Value) -> Value {
     let mut sent = Vec::new();
-    for item in document["paths"].as_object().unwrap().values() {
-        for operation in item.as_object().unwrap().values() {
+    for item in document["paths"].as_object_mut().unwrap().values_mut() {
+        for operation in item.as_object_mut().unwrap().values_mut() {
+            // Made up tokens are bad ones, and after 20 of them the answer is 503.
+            operation["security"] = json!([]);
             let body = &operation["requestBody"]["content"]["application/json"]["schema"];
             let name = body["$ref"].as_str().and_then(|it| it.rsplit('/').next());
             sent.extend(name.map(str::to_owned));

@@ -537,10 +537,18 @@ async fn a_session_ends_when_nobody_uses_it_and_after_a_week_in_any_case() {
     let password = std::fs::read_to_string(&file).unwrap();
     let first = cookie(&world, "admin", password.trim()).await;
     let second = cookie(&world, "admin", password.trim()).await;
+    let left_open = cookie(&world, "admin", password.trim()).await;
     for _ in 0..15 {
         assert_eq!(status(&world, &first).await, 200);
+        // A page that fetches itself again uses nothing.
+        by_session(&world, &left_open, "GET /api/v1/me", "x-live: 1\r\n", "").await;
         world.driver.advance(hours(11));
     }
+    assert_eq!(
+        status(&world, &left_open).await,
+        401,
+        "left open is not used"
+    );
     assert_eq!(
         status(&world, &second).await,
         401,
@@ -592,4 +600,57 @@ async fn a_session_ends_when_nobody_uses_it_and_after_a_week_in_any_case() {
         .unwrap();
     assert_eq!(status(&world, &third).await, 401);
     cookie(&world, "admin", "yet another battery").await;
+}
+
+#[tokio::test]
+async fn who_owns_the_machine_gets_back_in() {
+    let world = World::start().await;
+    let file = world.config.data.join("admin.password");
+    let before = std::fs::read_to_string(&file).unwrap();
+    // Somebody else is an admin, and admin may do nothing any more and has no token.
+    make(&world, "eve", Role::Admin).await;
+    let eves = token(&world.operator, Some("eve"), Role::Admin, None)
+        .await
+        .unwrap();
+    let eve = client(&world, &eves);
+    let path = "/api/v1/users/admin";
+    eve.delete::<Value>(path).await.unwrap();
+    assert!(me(&world.operator).await.is_err());
+
+    let refused = lockstep_server::rescue(&world.config, &world.clock).await;
+    assert!(refused.is_err(), "a server runs on the data directory");
+    let World {
+        dir: _dir,
+        clock,
+        config,
+        running,
+        ..
+    } = world;
+    running.stop().await;
+    assert_eq!(
+        lockstep_server::rescue(&config, &clock).await.unwrap(),
+        file
+    );
+    let after = std::fs::read_to_string(&file).unwrap();
+    assert_ne!(before, after);
+    let running = lockstep_server::Server::start(config.clone(), clock.clone())
+        .await
+        .unwrap();
+    let operator_file = OperatorFile::parse(&eves.operator_file).unwrap();
+    let eve = operator_client(
+        &OperatorFile {
+            server: running.operator_url().into(),
+            ..operator_file
+        },
+        &clock,
+    );
+    let view: UserView = eve.get_json(path).await.unwrap();
+    assert_eq!((view.role, view.has_password), (Role::Admin, true));
+    let audit: Vec<AuditView> = eve.get_json("/api/v1/audit").await.unwrap();
+    assert!(
+        audit
+            .iter()
+            .any(|it| it.who == "admin" && it.what.contains("on the server's machine"))
+    );
+    running.stop().await;
 }
