@@ -116,7 +116,7 @@ fn a_viewer_and_a_wall_are_offered_nothing() {
 fn hostile_texts_stay_texts() {
     let mut bad = problem("web1", "unit:<script>alert(1)</script>\"'&", 3, 5);
     bad.trouble.why = "<img src=x onerror=alert(1)>".into();
-    bad.trouble.value = Value::Text("\"><b>".into());
+    bad.trouble.value = Value::Text("\"><b id=x>".into());
     bad.changes = vec![change("os\" onmouseover=\"x", 6)];
     let mut taken = problem("web2", "cpu_load", 2, 5);
     taken.ack = Some(ack(&taken, "</td><script>x</script>"));
@@ -124,7 +124,7 @@ fn hostile_texts_stay_texts() {
     for hostile in [
         "<script>alert",
         "<img src=x",
-        "\"><b>",
+        "<b id=x",
         "<script>x",
         "\" onmouseover=\"",
     ] {
