@@ -226,7 +226,11 @@ pub(crate) fn password_file(data: &Path) -> PathBuf {
 }
 
 /// The first user, with the password of a start that was cut off if there was one.
-pub(crate) async fn first_user(data: &DataDir, store: &Store, now: Timestamp) -> Result<UserName, Error> {
+pub(crate) async fn first_user(
+    data: &DataDir,
+    store: &Store,
+    now: Timestamp,
+) -> Result<UserName, Error> {
     let doing = "making the first user";
     let failed = |why: String| Error::Identity { what: doing, why };
     let path = data.password_file();

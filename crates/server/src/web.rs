@@ -3,8 +3,8 @@
 
 mod body;
 mod compression;
-mod drain;
 mod cookies;
+mod drain;
 mod etag;
 mod form;
 mod layers;

@@ -65,7 +65,10 @@ pub(crate) async fn dress(request: Request, next: Next) -> Response {
 
 /// True for a browser that shows what it gets; programs, and the script of a page, read problem documents.
 fn reads_pages(request: &Request) -> bool {
-    let accept = request.headers().get(ACCEPT).and_then(|it| it.to_str().ok());
+    let accept = request
+        .headers()
+        .get(ACCEPT)
+        .and_then(|it| it.to_str().ok());
     accept.is_some_and(|it| it.contains("text/html")) && !request.uri().path().starts_with("/api/")
 }
 
@@ -83,7 +86,12 @@ async fn undocument(response: Response, theme: Theme) -> Response {
     let Ok(problem) = serde_json::from_slice::<Problem>(&bytes) else {
         return (parts, Body::from(bytes)).into_response();
     };
-    let page = wrong::page(problem.status, title(problem.status), &problem.detail, theme);
+    let page = wrong::page(
+        problem.status,
+        title(problem.status),
+        &problem.detail,
+        theme,
+    );
     let html = HeaderValue::from_static("text/html; charset=utf-8");
     parts.headers.insert(CONTENT_TYPE, html);
     parts.headers.remove(CONTENT_LENGTH);

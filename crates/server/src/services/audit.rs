@@ -11,7 +11,8 @@ const AT_ONCE: usize = 1_000;
 const ROUNDS: usize = 10;
 
 /// What is noted when the owner of the machine has taken the way back in.
-pub(crate) const RESCUED: &str = "was given a new password and the role admin on the server's machine";
+pub(crate) const RESCUED: &str =
+    "was given a new password and the role admin on the server's machine";
 
 /// Notes what was done. What was done is done: a note that cannot be kept is shouted into the log and does not
 /// undo it.

@@ -226,7 +226,11 @@ impl RecentRuns {
         *self.known.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    pub(super) async fn read(&self, app: &App, now: Timestamp) -> Result<Vec<HostRun>, lockstep_store::Error> {
+    pub(super) async fn read(
+        &self,
+        app: &App,
+        now: Timestamp,
+    ) -> Result<Vec<HostRun>, lockstep_store::Error> {
         let known = self
             .known
             .lock()

@@ -21,7 +21,10 @@ const MAX_BYTES: usize = 16 * 1024 * 1024;
 /// Prints the figures.
 pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     let operator = Operator::open(&args.operator)?;
-    let figures = operator.client().get_capped("/api/v1/metrics", MAX_BYTES).await?;
+    let figures = operator
+        .client()
+        .get_capped("/api/v1/metrics", MAX_BYTES)
+        .await?;
     out::line(String::from_utf8_lossy(&figures).trim_end());
     Ok(Exit::Done)
 }
