@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use lockstep_host::fs::{Mode, write_durable};
 use lockstep_model::api::operator::ServerStatus;
 use lockstep_net::client::{ClientSettings, HttpClient, Roots};
 use lockstep_server::Front;
@@ -25,8 +26,8 @@ fn certify(world: &World, front: &Front) -> String {
 }
 
 fn write(front: &Front, chain: &str, key: &str) {
-    std::fs::write(&front.certificate, chain).unwrap();
-    std::fs::write(&front.key, key).unwrap();
+    write_durable(&front.certificate, chain.as_bytes(), Mode::Private).unwrap();
+    write_durable(&front.key, key.as_bytes(), Mode::Private).unwrap();
 }
 
 fn front(dir: &Path) -> Front {
