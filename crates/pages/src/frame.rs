@@ -131,6 +131,8 @@ pub enum Here {
     Admin,
     /// What the navigation does not name.
     Elsewhere,
+    /// `/kiosk`: for a wall, where nobody navigates. There are no controls around it.
+    Wall,
 }
 
 /// The navigation: place, address, word, and the key that goes there after `g`.
@@ -195,13 +197,16 @@ impl Frame<'_> {
     pub fn draw(&self, sheet: Sheet<'_>) -> String {
         let topics = sheet.topics.iter().map(|topic| topic.as_str());
         let topics = topics.collect::<Vec<_>>().join(" ");
+        let wall = sheet.here == Here::Wall;
         let body = html! {
-            a .skip href="#main" { "Skip to the page" }
-            header .top {
-                a .brand href="/" { img src=(assets::ICON.path()) alt="" width="24" height="24"; " Lockstep" }
-                (self.navigation(sheet.here))
-                (search())
-                (self.menu())
+            @if !wall {
+                a .skip href="#main" { "Skip to the page" }
+                header .top {
+                    a .brand href="/" { img src=(assets::ICON.path()) alt="" width="24" height="24"; " Lockstep" }
+                    (self.navigation(sheet.here))
+                    (search())
+                    (self.menu())
+                }
             }
             (self.strip.draw(self.levels))
             main #main tabindex="-1" {
@@ -210,7 +215,7 @@ impl Frame<'_> {
                 (sheet.body)
             }
             (self.footer())
-            (keys())
+            @if !wall { (keys()) }
         };
         document(
             &Head {

@@ -63,7 +63,7 @@ pub(super) fn bulk(now: &Now<'_>, frame: &Frame<'_>) -> Markup {
         return html! {};
     }
     html! {
-        form #bulk .fields .bulk method="post" action="/problems/ack" {
+        form #bulk .fields .chosen method="post" action="/problems/ack" {
             input type="hidden" name="csrf" value=(frame.viewer.csrf);
             input type="hidden" name="at" value=(now.at);
             span { "The chosen rows:" }

@@ -39,7 +39,7 @@ pub fn kiosk(now: &Now<'_>, frame: &Frame<'_>) -> String {
     };
     frame.draw(Sheet {
         title: "Problems now",
-        here: Here::Elsewhere,
+        here: Here::Wall,
         topics: &[Topic::Problems, Topic::Hosts, Topic::Rollouts, Topic::Runs],
         body,
     })

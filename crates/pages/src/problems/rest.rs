@@ -95,7 +95,7 @@ pub(super) fn events(now: &Now<'_>, frame: &Frame<'_>) -> Markup {
             h2 { "Last events" }
             @if now.events.is_empty() { p { "Nothing has happened yet." } }
             @else {
-                div .scroll { table {
+                div .scroll { table .stream {
                     caption .unseen { "The newest events" }
                     (events::head())
                     tbody { @for event in now.events { (events::row(event, frame)) } }
