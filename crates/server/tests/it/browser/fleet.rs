@@ -4,26 +4,25 @@
 //! rollout of the agent in its second wave, one of `shop` that its canary halted. A lock with a holder who is a ghost, one who
 //! waits, and a disabled one. A system's run that stopped half-way.
 
+mod played;
+mod releases;
+
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use lockstep_model::api::operator::{NewAck, NewSilence, Promote, RolloutView};
-use lockstep_model::api::{
-    Backfill, Desired, Installed, LockRequest, Report, ReportAnswer, RunStatus, Snapshot,
-    WatchedReport,
-};
+use lockstep_model::api::{Backfill, LockRequest, ReportAnswer, Snapshot};
 use lockstep_model::{
-    BundleManifest, ChannelName, Event, EventKind, Glob, Interval, ItemState, Level, Outcome,
-    PackageName, Phase, RunId, RunKind, RunReason, RunRecord, Value,
+    ChannelName, Event, EventKind, Glob, Interval, Level, Outcome, PackageName, Phase, RunId,
+    RunKind, RunReason, RunRecord, Value,
 };
 use lockstep_net::Clock;
-use lockstep_trust::author::TargetsEdit;
-use lockstep_trust::bundle::{self, BuiltBundle};
 
-use crate::health::{item, write};
-use crate::world::{Host, Publisher, World, build, host, upload, version};
+use crate::health::item;
+use crate::world::{Host, Publisher, World, host, version};
+use played::{Obeys, Played, enrolled};
+use releases::publish;
 
 /// What the people of this fleet have written down.
 const FLEET: &str = r#"
@@ -74,29 +73,6 @@ items = ["disk_busy:*"]
 hours = "Sun 02:00-04:00"
 reason = "the weekly backup keeps the disks busy"
 "#;
-
-/// A host as it tells of itself.
-pub(crate) struct Played {
-    pub(crate) host: Host,
-    installed: BTreeMap<PackageName, String>,
-    items: Vec<ItemState>,
-    run: Option<RunStatus>,
-    generation: u64,
-    watched: Vec<WatchedReport>,
-}
-
-/// What a host makes of an order.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Obeys {
-    /// It runs the new version, proven.
-    Well,
-    /// It is at it.
-    Slowly,
-    /// The version does not prove itself.
-    Badly,
-    /// It has not begun.
-    NotYet,
-}
 
 /// The server, its fleet, and what tests need to know by name.
 pub(crate) struct Filled {
@@ -441,151 +417,4 @@ impl Filled {
             let _: () = client.post_json("/agent/v1/backfill", &past).await.unwrap();
         }
     }
-}
-
-impl Played {
-    fn report(&self) -> Report {
-        let installed = |(package, running): (&PackageName, &String)| Installed {
-            package: package.clone(),
-            version: version(running),
-            hash: None,
-            previous: None,
-            proven: true,
-        };
-        Report {
-            installed: self.installed.iter().map(installed).collect(),
-            items: self.items.clone(),
-            run: self.run.clone(),
-            generation: self.generation,
-            watched: self.watched.clone(),
-            ..self.host.report_of("1.0.0", true)
-        }
-    }
-
-    async fn takes(&mut self, world: &World, wanted: &Desired, how: Obeys) {
-        match how {
-            Obeys::Well => {
-                self.host.end_run(wanted, Outcome::Done).await;
-                let to = wanted.version.to_string();
-                self.installed.insert(wanted.package.clone(), to);
-                self.generation = wanted.generation;
-            }
-            Obeys::Slowly => {
-                self.run = Some(RunStatus {
-                    id: RunId::new(world.now(), [4; 10]),
-                    package: wanted.package.clone(),
-                    to: Some((&wanted.version).into()),
-                    phase: Phase::Apply,
-                });
-            }
-            Obeys::Badly => self.host.end_run(wanted, Outcome::RolledBack).await,
-            Obeys::NotYet => {}
-        }
-    }
-}
-
-async fn enrolled(world: &World, name: &str) -> Played {
-    let mut installed = BTreeMap::from([(PackageName::lockstep(), "1.0.0".to_owned())]);
-    if name.starts_with("web") {
-        installed.insert(shop(), "4.0.0".into());
-    }
-    Played {
-        host: world.enroll(name).await,
-        installed,
-        items: items(world, name),
-        run: None,
-        generation: 0,
-        watched: if name == "monitor01" {
-            watched(world)
-        } else {
-            Vec::new()
-        },
-    }
-}
-
-/// What the hosts without an agent look like from outside.
-fn watched(world: &World) -> Vec<WatchedReport> {
-    let ping = || Value::Number {
-        value: 0.0004,
-        unit: "s".into(),
-    };
-    let charge = Value::Number {
-        value: 100.0,
-        unit: String::new(),
-    };
-    let of = |name, values: Vec<(&str, Value)>| WatchedReport {
-        host: host(name),
-        items: fine(world, values),
-    };
-    vec![
-        of("switch1", vec![("ping", ping())]),
-        of(
-            "ups1",
-            vec![("ping", ping()), ("snmp:1.3.6.1.2.1.33.1.2.4.0", charge)],
-        ),
-    ]
-}
-
-fn items(world: &World, name: &str) -> Vec<ItemState> {
-    let number = |value: f64, unit: &str| Value::Number {
-        value,
-        unit: unit.into(),
-    };
-    let mut values = vec![
-        ("cpu_busy", number(12.5, "%")),
-        ("cpu_load", number(0.7, "")),
-        ("disk_usage:/", number(41.0, "%")),
-        ("disk_usage:/var", number(63.0, "%")),
-        ("memory_available", number(54.2, "%")),
-        ("uptime", number(1_234_567.0, "s")),
-        ("users", number(0.0, "")),
-    ];
-    if name.starts_with("web") {
-        values.push(("unit:nginx", Value::Text("running".into())));
-    }
-    fine(world, values)
-}
-
-fn fine(world: &World, values: Vec<(&str, Value)>) -> Vec<ItemState> {
-    let fine = |(name, value)| ItemState {
-        item: item(name),
-        value,
-        level: Level::FINE,
-        since: world.now(),
-        why: String::new(),
-        no_data: false,
-        flapping: false,
-    };
-    values.into_iter().map(fine).collect()
-}
-
-/// Three versions of the agent, with a delta, and three of the shop.
-async fn publish(world: &World, publisher: &mut Publisher) {
-    let mut edit = TargetsEdit::new();
-    for version in ["1.0.0", "1.1.0", "1.2.0"] {
-        let (built, file) = build(world, version, b"#!/bin/sh\n");
-        upload(world, &built, &file).await.unwrap();
-        edit = edit.add(built.release());
-    }
-    for version in ["4.0.0", "4.1.0", "4.2.0"] {
-        let built = shop_bundle(world, version).await;
-        edit = edit.add(built.release());
-    }
-    publisher.edit(&edit);
-    publisher.send(world, false).await.unwrap();
-}
-
-async fn shop_bundle(world: &World, version: &str) -> BuiltBundle {
-    let tree = tempfile::tempdir_in(world.dir.path()).unwrap();
-    write(&tree.path().join("shop.txt"), version);
-    let manifest = format!("package = \"shop\"\nversion = \"{version}\"\nplatform = \"any\"\n");
-    let manifest = BundleManifest::parse(&manifest).unwrap();
-    let path = world.dir.path().join(format!("shop-{version}.tar.zst"));
-    let built = bundle::build(tree.path(), &manifest, create(&path)).unwrap();
-    upload(world, &built, &path).await.unwrap();
-    built
-}
-
-fn create(path: &Path) -> std::fs::File {
-    std::fs::File::create(path).unwrap()
 }

@@ -31,20 +31,17 @@ async fn an_open_page_hears_of_news_and_says_when_it_does_not() {
         )
         .await;
     page.wait_for("#unhandled a[href='/hosts/web01']");
-    // What one tab does the other one shows, and so does what the API does.
-    page.call("Page.bringToFront", serde_json::json!({}));
+    // What the API does is shown where it is looked at.
     tab.click(&format!("{} >> button", form("/rollouts/3/pause")));
-    tab.wait_text("main", "paused by ann");
     tab.wait_for(&form("/rollouts/3/resume"));
-    let resume = "/api/v1/rollouts/3/resume";
-    let _: serde_json::Value = site
-        .filled
-        .world
-        .operator
-        .post_json(resume, &())
-        .await
-        .unwrap();
-    tab.wait_for(&form("/rollouts/3/pause"));
+    tab.wait_until(LIVE, "the stream");
+    tab.eval("window.mark = 'the same document'");
+    let halt = "/api/v1/rollouts/3/halt";
+    let operator = &site.filled.world.operator;
+    let _: serde_json::Value = operator.post_json(halt, &()).await.unwrap();
+    tab.wait_gone(&form("/rollouts/3/resume"));
+    tab.wait_text("main", "halted");
+    assert_eq!(tab.eval("window.mark"), "the same document");
     assert_eq!(page.eval("window.mark"), "the same document");
 
     // A form that somebody fills in is not taken away under his hands.
