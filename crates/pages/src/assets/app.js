@@ -65,9 +65,12 @@ const liveState = (words) => {
   state.hidden = !words;
   if (words) state.textContent = words;
 };
+let notBefore = 0;
 async function renew() {
   if (fetching || document.hidden) { again = true; return; }
+  if (Date.now() < notBefore) { again = true; setTimeout(() => { if (again) renew(); }, notBefore - Date.now()); return; }
   fetching = true; again = false;
+  const begun = Date.now();
   const told = latest;
   try {
     const answer = await fetch(location.href, { headers: { "x-live": "1" } });
@@ -100,6 +103,8 @@ async function renew() {
     liveState("Not live: the server does not answer. The page is as it was.");
   } finally {
     fetching = false;
+    // In a fleet where something happens each second, a page takes a breath, and a slow server a longer one.
+    notBefore = Date.now() + Math.max(2000, 10 * (Date.now() - begun));
   }
 }
 function live() {

@@ -7,7 +7,7 @@
 mod editions;
 mod known;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -57,9 +57,17 @@ impl Board {
 /// The newest board, and what it was made of.
 #[derive(Debug)]
 pub(crate) struct Boards {
-    newest: Mutex<Option<(Instant, Arc<Board>)>>,
+    newest: Mutex<Newest>,
     known: tokio::sync::Mutex<Known>,
     told: watch::Sender<Option<Arc<Board>>>,
+}
+
+#[derive(Debug, Default)]
+struct Newest {
+    /// The board, and when its reading was begun.
+    board: Option<(Instant, Arc<Board>)>,
+    /// Grows when something was changed here: a board whose reading was begun before that may not show it.
+    changes: u64,
 }
 
 impl Default for Boards {
@@ -90,16 +98,31 @@ impl Boards {
             return Ok(board);
         }
         let begun = Instant::now();
+        let changes = self.lock().changes;
         let board = Arc::new(make(app, &mut known, now).await?);
-        *self.newest.lock().unwrap_or_else(PoisonError::into_inner) =
-            Some((begun, Arc::clone(&board)));
+        let mut newest = self.lock();
+        if newest.changes == changes {
+            newest.board = Some((begun, Arc::clone(&board)));
+        }
+        drop(newest);
         self.told.send_replace(Some(Arc::clone(&board)));
         Ok(board)
     }
 
     /// Something was changed here: the next page shows it.
     pub(crate) fn forget(&self) {
-        *self.newest.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        let mut newest = self.lock();
+        newest.board = None;
+        newest.changes += 1;
+    }
+
+    /// The next one who asks reads anew.
+    fn expire(&self) {
+        self.lock().board = None;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Newest> {
+        self.newest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Each new board, for as long as somebody listens.
@@ -108,8 +131,8 @@ impl Boards {
     }
 
     fn newest(&self, enough: Duration, now: Timestamp) -> Option<Arc<Board>> {
-        let newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
-        let (read, board) = newest.as_ref()?;
+        let newest = self.lock();
+        let (read, board) = newest.board.as_ref()?;
         // By both clocks: the server's may be one that tests drive.
         let passed = now.duration_since(board.at).unsigned_abs();
         (read.elapsed() < enough && passed < enough).then(|| Arc::clone(board))
@@ -126,7 +149,7 @@ pub(crate) async fn run(app: Arc<App>) {
         if app.boards.told.receiver_count() == 0 {
             continue;
         }
-        app.boards.forget();
+        app.boards.expire();
         if let Err(refusal) = app.boards.read(&app).await {
             tracing::warn!(
                 why = refusal.detail(),

@@ -53,26 +53,32 @@ impl Editions {
             }
         });
         let locks = app.store.locks().await?;
+        // What a person did and took back between two boards leaves both alike, and a page that was drawn in between not.
+        let deed = app.store.audit(1).await?;
+        let deed = number(|hash| format!("{deed:?}").hash(hash));
         Ok(Self(BTreeMap::from([
             (
                 Topic::Problems,
-                number(|hash| format!("{problems:?}").hash(hash)),
+                number(|hash| format!("{deed}{problems:?}").hash(hash)),
             ),
             (Topic::Hosts, lines),
             (
                 Topic::Events,
                 number(|hash| newest.first().map(|it| &it.id).hash(hash)),
             ),
-            (Topic::Rollouts, rollouts),
-            (Topic::Runs, runs),
-            (Topic::Locks, number(|hash| format!("{locks:?}").hash(hash))),
+            (Topic::Rollouts, number(|hash| (deed, rollouts).hash(hash))),
+            (Topic::Runs, number(|hash| (deed, runs).hash(hash))),
+            (
+                Topic::Locks,
+                number(|hash| format!("{deed}{locks:?}").hash(hash)),
+            ),
             (
                 Topic::Releases,
-                number(|hash| format!("{releases:?}{suspects:?}").hash(hash)),
+                number(|hash| format!("{deed}{releases:?}{suspects:?}").hash(hash)),
             ),
             (
                 Topic::Silences,
-                number(|hash| format!("{silences:?}").hash(hash)),
+                number(|hash| format!("{deed}{silences:?}").hash(hash)),
             ),
         ])))
     }
