@@ -28,8 +28,11 @@ use known::Known;
 
 /// A board this old is shown without another look.
 const FRESH: Duration = Duration::from_secs(1);
-/// While somebody follows the board, it is kept fresh behind the pages, and they take what there is.
+/// While somebody follows the board, or looked at a page a moment ago, it is kept fresh behind the pages, and they take what
+/// there is: nobody waits for the reports of thousands of hosts.
 const FOLLOWED: Duration = Duration::from_secs(5);
+/// So long after a page it is still kept fresh.
+const LOOKED_AT: Duration = Duration::from_secs(30);
 
 /// How the fleet stands at one moment.
 #[derive(Debug)]
@@ -66,6 +69,8 @@ pub(crate) struct Boards {
 struct Newest {
     /// The board, and when its reading was begun.
     board: Option<(Instant, Arc<Board>)>,
+    /// When somebody looked last.
+    looked: Option<Instant>,
     /// Grows when something was changed here: a board whose reading was begun before that may not show it.
     changes: u64,
 }
@@ -84,16 +89,21 @@ impl Boards {
     /// How the fleet stands now, or stood a moment ago.
     pub(crate) async fn read(&self, app: &App) -> Result<Arc<Board>, Refusal> {
         let now = app.now();
-        let enough = if self.told.receiver_count() > 0 {
+        let enough = if self.is_kept_fresh() {
             FOLLOWED
         } else {
             FRESH
         };
+        self.lock().looked = Some(Instant::now());
         if let Some(board) = self.newest(enough, now) {
             return Ok(board);
         }
+        self.renew(app, now).await
+    }
+
+    /// Reads the board anew, unless somebody else has just done so.
+    async fn renew(&self, app: &App, now: Timestamp) -> Result<Arc<Board>, Refusal> {
         let mut known = self.known.lock().await;
-        // Whoever waited for another's reading has it now.
         if let Some(board) = self.newest(FRESH, now) {
             return Ok(board);
         }
@@ -116,9 +126,9 @@ impl Boards {
         newest.changes += 1;
     }
 
-    /// The next one who asks reads anew.
-    fn expire(&self) {
-        self.lock().board = None;
+    fn is_kept_fresh(&self) -> bool {
+        let looked = self.lock().looked;
+        self.told.receiver_count() > 0 || looked.is_some_and(|at| at.elapsed() < LOOKED_AT)
     }
 
     fn lock(&self) -> MutexGuard<'_, Newest> {
@@ -133,9 +143,10 @@ impl Boards {
     fn newest(&self, enough: Duration, now: Timestamp) -> Option<Arc<Board>> {
         let newest = self.lock();
         let (read, board) = newest.board.as_ref()?;
-        // By both clocks: the server's may be one that tests drive.
-        let passed = now.duration_since(board.at).unsigned_abs();
-        (read.elapsed() < enough && passed < enough).then(|| Arc::clone(board))
+        let passed = read.elapsed();
+        // The server's clock may be one that tests drive, or that somebody sets.
+        let jumped = now.duration_since(board.at).unsigned_abs().abs_diff(passed);
+        (passed < enough && jumped < FRESH).then(|| Arc::clone(board))
     }
 }
 
@@ -146,11 +157,10 @@ pub(crate) async fn run(app: Arc<App>) {
             () = app.stop.cancelled() => return,
             () = tokio::time::sleep(FRESH) => {}
         }
-        if app.boards.told.receiver_count() == 0 {
+        if !app.boards.is_kept_fresh() {
             continue;
         }
-        app.boards.expire();
-        if let Err(refusal) = app.boards.read(&app).await {
+        if let Err(refusal) = app.boards.renew(&app, app.now()).await {
             tracing::warn!(
                 why = refusal.detail(),
                 "the board could not be read; tried again"

@@ -28,16 +28,10 @@ pub(crate) struct Counts {
 /// Counts the fleet.
 pub(crate) async fn count(app: &App, now: Timestamp) -> Result<Counts, Refusal> {
     let mut counts = Counts::default();
-    for standing in app.store.standings(&PackageName::lockstep()).await? {
+    for mark in app.store.host_marks().await? {
         counts.enrolled += 1;
-        if app.is_silent(
-            &standing.host,
-            standing.last_seen,
-            standing.enrolled_at,
-            now,
-        ) {
-            counts.silent += 1;
-        }
+        let silent = app.is_silent(&mark.host, mark.last_seen, mark.enrolled_at, now);
+        counts.silent += u64::from(silent);
     }
     Ok(counts)
 }
