@@ -10,7 +10,7 @@ use lockstep_notify::Notifier;
 use lockstep_plan::rollout;
 use lockstep_store::{Artifacts, Store};
 use lockstep_trust::identity::CertificateAuthority;
-use tokio::sync::{Mutex, Notify};
+use tokio::sync::{Mutex, Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::agent_api::Streams;
@@ -92,6 +92,8 @@ pub(crate) struct App {
     pub(crate) wake_delivery: Notify,
     /// One round of deliveries at a time on this server; the store sees to it between servers.
     pub(crate) delivering: Mutex<()>,
+    /// Tests of receivers at once: each may start programs, and wait for strangers.
+    pub(crate) alert_tests: Semaphore,
     /// What this process counts, for `/metrics`.
     pub(crate) counters: Counters,
     /// Questions to hosts that wait for their answers.

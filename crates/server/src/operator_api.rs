@@ -76,6 +76,7 @@ pub(crate) fn routes(app: &Arc<App>) -> Router {
         .merge(gates)
         .merge(pages::quick(app))
         .merge(pages::public());
+    let quick = quick.layer(from_fn(web::to_the_end));
     let quick = web::quick(quick, app.config.limits.requests);
     let all = quick
         .merge(strangers)
@@ -102,7 +103,6 @@ fn for_viewers() -> Router<Arc<App>> {
         .route("/api/v1/hosts", get(hosts::list))
         .route("/api/v1/hosts/{name}", get(hosts::one))
         .route("/api/v1/hosts/{name}/explain", get(hosts::explain))
-        .route("/api/v1/hosts/{name}/work", get(monitoring::work))
         .route("/api/v1/hosts/{name}/history", get(monitoring::history))
         .route("/api/v1/runs", get(hosts::runs))
         .route("/api/v1/runs/{id}", get(hosts::run))
@@ -153,6 +153,7 @@ fn for_operators() -> Router<Arc<App>> {
             "/api/v1/acks",
             post(monitoring::ack).delete(monitoring::end_ack),
         )
+        .route("/api/v1/hosts/{name}/work", get(monitoring::work))
         .route("/api/v1/fleet", get(monitoring::fleet))
         .route("/api/v1/fleet/reload", post(monitoring::reload_fleet))
         .route("/api/v1/suspects/clear", post(releases::clear_suspect))

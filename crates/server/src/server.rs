@@ -18,6 +18,7 @@ use lockstep_net::tls::{self, ClientAuth, ServerIdentity, TlsAcceptorSource};
 use lockstep_notify::{MailSettings, MailTls, Notifier, Settings};
 use lockstep_store::{Artifacts, Store};
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -154,6 +155,7 @@ impl Server {
             notifier,
             wake_delivery: Default::default(),
             delivering: Default::default(),
+            alert_tests: Semaphore::new(4),
             counters: Counters::from(now),
             downloads: Downloads::at_most(config.downloads, tasks.clone()),
             uploads: Default::default(),

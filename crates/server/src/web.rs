@@ -18,7 +18,7 @@ pub(crate) use compression::compressed;
 pub(crate) use cookies::cookie;
 pub(crate) use etag::tagged;
 pub(crate) use form::{FormBody, OpenForm};
-pub(crate) use layers::{listener, quick};
+pub(crate) use layers::{listener, quick, to_the_end};
 pub(crate) use params::{Id, Named, Pair, Question};
 pub(crate) use refusal::Refusal;
 pub(crate) use same_origin::same_origin;

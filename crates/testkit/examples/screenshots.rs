@@ -1,7 +1,7 @@
 //! Pictures of the pages of a running server, for the documentation. `scripts/screenshots` calls it:
 //!
 //! ```text
-//! screenshots OPERATOR.TOML PASSWORD-FILE DIRECTORY
+//! screenshots OPERATOR.TOML PASSWORD-FILE DIRECTORY SINCE
 //! ```
 
 use std::path::Path;
@@ -10,24 +10,28 @@ use anyhow::{Context, bail};
 use lockstep_testkit::browser::{Browser, Colours, Page, Window};
 
 /// The pictures: their names, where they are taken, in which light and on which screen.
-const PICTURES: [(&str, &str, Colours, Window); 9] = [
+const PICTURES: [(&str, &str, Colours, Window); 8] = [
     ("problems", "/", Colours::Light, WIDE),
-    ("problems-dark", "/", Colours::Dark, WIDE),
     ("problems-phone", "/", Colours::Light, Window::Phone),
-    ("hosts", "/hosts?view=matrix", Colours::Light, WIDE),
+    (
+        "matrix",
+        "/hosts?view=matrix&all=true",
+        Colours::Light,
+        WIDE,
+    ),
     ("host", "HOST", Colours::Light, WIDE),
     ("item", "ITEM", Colours::Light, WIDE),
     ("rollout", "ROLLOUT", Colours::Light, WIDE),
     ("locks", "/locks", Colours::Light, WIDE),
-    ("releases", "/releases", Colours::Light, WIDE),
+    ("releases-dark", "/releases", Colours::Dark, WIDE),
 ];
 /// As wide as a page of documentation shows it well.
 const WIDE: Window = Window::Size(1100, 700);
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [operator, password, directory] = &arguments[..] else {
-        bail!("screenshots OPERATOR.TOML PASSWORD-FILE DIRECTORY");
+    let [operator, password, directory, since] = &arguments[..] else {
+        bail!("screenshots OPERATOR.TOML PASSWORD-FILE DIRECTORY SINCE");
     };
     let read =
         |path: &str| std::fs::read_to_string(path).with_context(|| format!("reading {path}"));
@@ -45,7 +49,11 @@ fn main() -> anyhow::Result<()> {
     for (name, place, colours, window) in PICTURES {
         page.colours(colours);
         page.window(window);
-        page.goto(&address(&page, place));
+        let mut address = address(&page, place);
+        if place == "ITEM" {
+            address = format!("{address}?from={since}");
+        }
+        page.goto(&address);
         // Arrived is what it shows, not what is still drawn.
         page.wait_until(
             "document.documentElement.dataset.ready === 'yes'",
@@ -56,7 +64,7 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Places that only the fleet itself can name: a host, the item of it with the longest past, the newest rollout.
+/// Places that only the fleet itself can name: a host, the worst item of the first host, the newest rollout.
 fn address(page: &Page, place: &str) -> String {
     let (from, links) = match place {
         "HOST" => ("/hosts", "main a[href^='/hosts/']"),

@@ -56,7 +56,7 @@ pub(super) fn work(sheet: &HostSheet<'_>) -> Markup {
             }
             @match sheet.work {
                 Some(work) => details #host-work { summary { "Show it here" } pre { code { (work) } } },
-                None => p .muted { "It is not shown here: there is no fleet file, or it is long." },
+                None => p .muted { "It is not shown here: there is no fleet file, it is long, or you are a viewer." },
             }
         }
     }

@@ -62,7 +62,7 @@ impl Draft {
         interval: impl Fn(&str) -> Result<Interval, String>,
     ) -> Result<NewSilence, String> {
         let hosts = patterns("hosts", self.hosts.split([' ', ',', '\n', '\r', '\t']))?;
-        let items = patterns("items", self.items.split(['\n', '\r', ',']))?;
+        let items = patterns("items", self.items.split(['\n', '\r']))?;
         let groups = self
             .groups
             .split([' ', ',', '\n', '\r', '\t'])
@@ -104,7 +104,7 @@ impl Draft {
         for group in self.groups.split([' ', ',', '\n', '\r', '\t']) {
             add("--group", group);
         }
-        for item in self.items.split(['\n', '\r', ',']) {
+        for item in self.items.split(['\n', '\r']) {
             add("--item", item);
         }
         add("--from", &self.from);

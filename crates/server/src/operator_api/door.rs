@@ -11,12 +11,13 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::header::AUTHORIZATION;
-use http::{HeaderMap, Method, Uri};
+use http::{HeaderMap, Method, StatusCode, Uri};
 use lockstep_model::{ProblemKind, Role};
 use lockstep_trust::identity::{OperatorToken, same_secret};
 
 use crate::app::{App, Asker, By, Operator};
-use crate::services::{api_tokens, sessions};
+use crate::services::api_tokens;
+use crate::services::sessions::{self, Use};
 use crate::web::{Refusal, cookie, peer_ip, same_origin};
 
 /// The header with the CSRF token of the session by whose cookie a request comes.
@@ -115,7 +116,9 @@ async fn by_session(
     headers: &HeaderMap,
     from: IpAddr,
 ) -> Result<Asker, Refusal> {
-    let Some(signed) = sessions::of_cookie(app, headers, app.now()).await? else {
+    let Some(signed) =
+        sessions::of_cookie(app, headers, Use::of(uri.path(), headers), app.now()).await?
+    else {
         return Err(Refusal::not_authenticated(
             "the session is over; sign in again",
         ));
@@ -141,7 +144,7 @@ fn turn_away(app: &App, address: IpAddr) -> Refusal {
     let now = app.now();
     if let Some(wait) = app.bad_operators.must_wait(address, now) {
         let words = "too many requests with bad tokens came from this address";
-        return Refusal::busy(words, wait);
+        return Refusal::busy(words, wait).with_status(StatusCode::TOO_MANY_REQUESTS);
     }
     app.bad_operators.failed(address, now);
     tracing::warn!(%address, "turned away a request with a bad operator token");

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
+use axum::{Extension, Json};
+use lockstep_model::Role;
 use lockstep_model::api::operator::ServerStatus;
 
 use crate::app::App;
@@ -11,6 +12,9 @@ use crate::services::status;
 use crate::web::Refusal;
 
 /// `GET /api/v1/status`.
-pub(crate) async fn status(State(app): State<Arc<App>>) -> Result<Json<ServerStatus>, Refusal> {
-    status::of(&app, app.now()).await.map(Json)
+pub(crate) async fn status(
+    State(app): State<Arc<App>>,
+    Extension(role): Extension<Role>,
+) -> Result<Json<ServerStatus>, Refusal> {
+    status::of(&app, role, app.now()).await.map(Json)
 }

@@ -52,7 +52,7 @@ pub(super) fn slow_routes() -> Router<Arc<App>> {
 
 /// `GET /admin`.
 async fn show(State(app): State<Arc<App>>, visit: Visit) -> Result<Html<String>, Refusal> {
-    let status = status::of(&app, visit.now).await?;
+    let status = status::of(&app, visit.signed.role, visit.now).await?;
     let accepted = app.fleet.accepted();
     let view = Overview {
         status: &status,

@@ -10,7 +10,7 @@ use lockstep_pages::parts::link;
 
 use super::visit;
 use crate::app::{App, Operator};
-use crate::services::sessions;
+use crate::services::sessions::{self, Use};
 use crate::web::{Refusal, peer_ip, same_origin};
 
 /// Lets a request pass that comes with the cookie of a session, and notes whose it is: as `SignedIn`, `Operator` and
@@ -25,7 +25,8 @@ pub(crate) async fn signed_in(
     if !reads && let Err(refusal) = same_origin(request.headers(), request.uri()) {
         return refusal.into_response();
     }
-    match sessions::of_cookie(&app, request.headers(), app.now()).await {
+    let use_of = Use::of(request.uri().path(), request.headers());
+    match sessions::of_cookie(&app, request.headers(), use_of, app.now()).await {
         Ok(Some(signed)) => {
             let asker = signed.asker(peer_ip(request.extensions()));
             let extensions = request.extensions_mut();

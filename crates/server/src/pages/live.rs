@@ -84,6 +84,10 @@ struct Listener {
     signed: SignedIn,
     boards: watch::Receiver<Option<Arc<Board>>>,
     end: Instant,
+    /// When it is looked whether the session is still open.
+    look_at: Instant,
+    /// What was told last.
+    told: String,
     _watching: Watching,
 }
 
@@ -100,6 +104,8 @@ pub(crate) async fn stream(
         boards,
         signed,
         end: Instant::now() + LONGEST,
+        look_at: Instant::now() + LOOK,
+        told: String::new(),
         app,
         _watching: watching,
     };
@@ -115,17 +121,22 @@ impl Listener {
     async fn next(&mut self) -> Option<Event> {
         loop {
             tokio::select! {
+                // In this order: news come all the time, and an end must not wait for a quiet moment.
+                biased;
                 () = self.app.stop.cancelled() => return None,
                 () = tokio::time::sleep_until(self.end) => return None,
-                changed = self.boards.changed() => changed.ok()?,
-                () = tokio::time::sleep(LOOK) => {
+                () = tokio::time::sleep_until(self.look_at) => {
                     if !sessions::is_open(&self.app, &self.signed).await { return None }
+                    self.look_at = Instant::now() + LOOK;
                     continue;
                 }
+                changed = self.boards.changed() => changed.ok()?,
             }
             let board = self.boards.borrow_and_update().clone();
-            if let Some(board) = board {
-                return Some(Event::default().event("board").data(board.editions.words()));
+            let words = board.map(|board| board.editions.words());
+            if let Some(words) = words.filter(|words| *words != self.told) {
+                self.told.clone_from(&words);
+                return Some(Event::default().event("board").data(words));
             }
         }
     }

@@ -16,7 +16,7 @@ use serde::Deserialize;
 
 use super::{door, visit};
 use crate::app::{App, SignedIn};
-use crate::services::sessions;
+use crate::services::sessions::{self, Use};
 use crate::web::{FormBody, OpenForm, Question, Refusal, peer_ip};
 
 /// Largest form, in bytes: the longest password, each byte of it escaped, and an address.
@@ -59,7 +59,7 @@ async fn show(
     Question(Wanted { to }): Question<Wanted>,
 ) -> Result<Response, Refusal> {
     let to = visit::local(&to).unwrap_or("/");
-    if sessions::of_cookie(&app, &headers, app.now())
+    if sessions::of_cookie(&app, &headers, Use::ByHand, app.now())
         .await?
         .is_some()
     {

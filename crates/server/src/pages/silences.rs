@@ -79,12 +79,14 @@ async fn all(
     let asked = typed.preview.is_some();
     let draft = typed.draft();
     // Who comes from a problem sees at once what the silence would do.
-    let preview = if asked || !draft.is_empty() {
+    let may_draft = visit.signed.role >= Role::Operator;
+    let preview = if may_draft && (asked || !draft.is_empty()) {
         let new = draft.read(|text| {
             let text = if text.is_empty() { "4h" } else { text };
             interval(text, &zone, visit.now)
         });
         match new {
+            Ok(new) if silences::is_too_wide(&new) => Some(Err(silences::too_wide())),
             Ok(new) => Some(Ok(
                 quiet::preview(&app, &visit.board, &new, visit.now).await?
             )),

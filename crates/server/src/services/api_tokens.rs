@@ -149,6 +149,8 @@ pub(crate) async fn revoke(
     id: &str,
     now: Timestamp,
 ) -> Result<(), Refusal> {
+    let tokens = app.store.api_tokens(asker.only_own()).await?;
+    let whose = tokens.into_iter().find(|it| it.id == id).map(|it| it.user);
     if !app
         .store
         .revoke_api_token(id, asker.only_own(), now)
@@ -158,7 +160,10 @@ pub(crate) async fn revoke(
             "there is no such token, or it was revoked before",
         ));
     }
-    let what = format!("revoked API token {id}");
+    let what = match whose {
+        Some(whose) => format!("revoked API token {id} of user {whose}"),
+        None => format!("revoked API token {id}"),
+    };
     audit::note(app, asker.name.as_str(), &what, now).await;
     Ok(())
 }

@@ -189,6 +189,10 @@ pub(crate) async fn test(
             format!("there is no user or receiver {name:?}; known are: {known}"),
         ));
     };
+    let Ok(_place) = app.alert_tests.try_acquire() else {
+        let words = "other tests of receivers are under way";
+        return Err(Refusal::busy(words, Duration::from_secs(5)));
+    };
     let host = HostName::parse("test.invalid").expect("it is a host's name");
     let url = Some(app.addresses.operators.as_str());
     let notice = alert::test_notice(name, &host, now, &accepted.rules.levels, url);

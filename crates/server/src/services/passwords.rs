@@ -19,7 +19,7 @@ use lockstep_trust::identity::{IdentityError, password};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::app::App;
-use crate::web::{Refusal, household};
+use crate::web::{FailedVisits, Refusal, household};
 
 /// Passwords that are looked at, or hashed, at once.
 const AT_ONCE: usize = 2;
@@ -33,6 +33,8 @@ const USER: &str = "user ";
 pub(crate) struct Passwords {
     room: Arc<Semaphore>,
     turn: Arc<Semaphore>,
+    /// Attempts of those who were told to wait, by address.
+    pushing: FailedVisits,
 }
 
 /// Somebody's turn; it lasts until the work is done, even if nobody waits for it any more.
@@ -46,6 +48,7 @@ impl Default for Passwords {
         Self {
             room: Arc::new(Semaphore::new(AT_ONCE + WAITING)),
             turn: Arc::new(Semaphore::new(AT_ONCE)),
+            pushing: FailedVisits::default(),
         }
     }
 }
@@ -83,6 +86,11 @@ pub(crate) async fn verify(
     from: IpAddr,
     now: Timestamp,
 ) -> Result<Verified, Refusal> {
+    // Whoever was told to wait and goes on all the same takes nobody's place, and is not written down each time.
+    if let Some(wait) = app.passwords.pushing.must_wait(from, now) {
+        let words = "too many failed attempts; try again later";
+        return Err(Refusal::busy(words, wait).with_status(StatusCode::TOO_MANY_REQUESTS));
+    }
     let turn = app.passwords.enter().await?;
     let name = UserName::parse(name).ok();
     let counted = keys(name.as_ref(), from);
@@ -93,6 +101,7 @@ pub(crate) async fn verify(
     };
     let refused = app.store.count_sign_in(&counted, now, forget, refuse);
     if let Some((words, wait)) = refused.await? {
+        app.passwords.pushing.failed(from, now);
         return Err(Refusal::busy(words, wait).with_status(StatusCode::TOO_MANY_REQUESTS));
     }
     let user = match &name {

@@ -24,8 +24,6 @@ use crate::web::{Refusal, cookie};
 /// The cookie. Browsers take a name that begins so over TLS, for this host and all its paths alone (RFC 6265bis, section
 /// 4.1.3.2).
 pub(crate) const COOKIE: &str = "__Host-lockstep";
-/// What the script of a page sends when it fetches the page again by itself.
-const LIVE: &str = "x-live";
 /// A session that was not used for so long is over.
 pub(crate) const IDLE: Duration = Duration::from_secs(12 * 3600);
 /// Every session is over then.
@@ -36,6 +34,29 @@ pub(crate) const NOTED: Duration = Duration::from_secs(5 * 60);
 const BELIEVED: Duration = Duration::from_secs(5);
 /// Sessions that are remembered; with more all are forgotten and read again.
 const REMEMBERED: usize = 10_000;
+
+/// Whether a request is one of somebody, or of a page that was left open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Use {
+    /// It keeps the session alive.
+    ByHand,
+    /// It does not.
+    ByItself,
+}
+
+impl Use {
+    /// What the script of a page sends when it fetches the page again.
+    const LIVE: &str = "x-live";
+
+    /// What a request is. The live stream is opened again by the browser each time that it ends, without any headers of ours.
+    pub(crate) fn of(path: &str, headers: &HeaderMap) -> Self {
+        if path == "/live" || headers.contains_key(Self::LIVE) {
+            Self::ByItself
+        } else {
+            Self::ByHand
+        }
+    }
+}
 
 /// A session that has begun.
 pub(crate) struct NewSession {
@@ -136,20 +157,18 @@ pub(crate) fn no_cookie() -> String {
 pub(crate) async fn of_cookie(
     app: &App,
     headers: &HeaderMap,
+    use_of: Use,
     now: Timestamp,
 ) -> Result<Option<SignedIn>, Refusal> {
     let Some(secret) = cookie(headers, COOKIE).and_then(SessionSecret::parse) else {
         return Ok(None);
     };
     let id = secret.id();
-    let Some(known) = look(app, &id, now).await? else {
+    let Some((known, edition)) = look(app, &id, now).await? else {
         return Ok(None);
     };
-    // A page that fetches itself again is no use: a browser that was left open does not keep its session alive.
-    let by_itself = headers.contains_key(LIVE);
-    if !by_itself && passed(known.used_at, now) >= NOTED {
+    if use_of == Use::ByHand && passed(known.used_at, now) >= NOTED {
         app.store.note_session(&id, now).await?;
-        let edition = app.sessions.find(&id, now).1;
         let used = Known {
             used_at: now,
             ..known.clone()
@@ -176,7 +195,7 @@ pub(crate) async fn is_open(app: &App, signed: &SignedIn) -> bool {
 }
 
 /// A session that is not over.
-async fn look(app: &App, id: &str, now: Timestamp) -> Result<Option<Known>, Refusal> {
+async fn look(app: &App, id: &str, now: Timestamp) -> Result<Option<(Known, u64)>, Refusal> {
     let (known, edition) = app.sessions.find(id, now);
     let known = match known {
         Some(known) => known,
@@ -195,7 +214,7 @@ async fn look(app: &App, id: &str, now: Timestamp) -> Result<Option<Known>, Refu
             known
         }
     };
-    Ok(is_on(known.used_at, known.expires_at, now).then_some(known))
+    Ok(is_on(known.used_at, known.expires_at, now).then_some((known, edition)))
 }
 
 fn is_on(used_at: Timestamp, expires_at: Timestamp, now: Timestamp) -> bool {
@@ -291,6 +310,15 @@ mod tests {
             sessions.find("a", now).0.is_none(),
             "read before the change"
         );
+    }
+
+    #[test]
+    fn a_page_that_was_left_open_is_no_use_of_a_session() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(Use::of("/hosts", &headers), Use::ByHand);
+        assert_eq!(Use::of("/live", &headers), Use::ByItself);
+        headers.insert("x-live", http::HeaderValue::from_static("1"));
+        assert_eq!(Use::of("/hosts", &headers), Use::ByItself);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Silences and acknowledgements: what people say of problems.
 
+use std::collections::HashSet;
+
 use jiff::{SignedDuration, Timestamp};
 use lockstep_model::alert::{Ack, Silence, Trouble};
 use lockstep_model::api::operator::{NewAck, NewSilence};
@@ -14,6 +16,16 @@ const LONGEST_TEXT: usize = 1_000;
 /// Most patterns of one silence.
 const MOST_PATTERNS: usize = 100;
 
+/// True if a silence has more patterns than are looked through for each problem.
+pub(crate) fn is_too_wide(new: &NewSilence) -> bool {
+    new.hosts.len() + new.groups.len() + new.items.len() > MOST_PATTERNS
+}
+
+/// Why one that is too wide is not taken.
+pub(crate) fn too_wide() -> String {
+    format!("a silence has at most {MOST_PATTERNS} patterns")
+}
+
 /// Holds alerts back.
 pub(crate) async fn create(
     app: &App,
@@ -27,10 +39,8 @@ pub(crate) async fn create(
         ));
     }
     check_text("reason", &new.reason)?;
-    if new.hosts.len() + new.groups.len() + new.items.len() > MOST_PATTERNS {
-        return Err(Refusal::bad_request(format!(
-            "a silence has at most {MOST_PATTERNS} patterns"
-        )));
+    if is_too_wide(&new) {
+        return Err(Refusal::bad_request(too_wide()));
     }
     if new.lasts > Silence::LONGEST {
         return Err(Refusal::bad_request(format!(
@@ -40,6 +50,11 @@ pub(crate) async fn create(
         )));
     }
     let starts_at = new.starts_at.unwrap_or(now);
+    if after(starts_at, new.lasts) <= now {
+        return Err(Refusal::bad_request(
+            "starts_at: the silence would be over before it is made",
+        ));
+    }
     let silence = Silence {
         id: format!("{:08x}", fastrand::u32(..)),
         hosts: new.hosts,
@@ -52,10 +67,33 @@ pub(crate) async fn create(
         run: None,
     };
     app.store.create_silence(&silence).await?;
-    let what = format!("silenced until {:.0}: {}", silence.ends_at, silence.reason);
+    let what = format!(
+        "made silence {} of {} until {:.0}: {}",
+        silence.id,
+        whom(&silence),
+        silence.ends_at,
+        silence.reason
+    );
     audit::note(app, who, &what, now).await;
     app.wake.notify_one();
     Ok(silence)
+}
+
+/// What a silence is of, in words that stay in the audit trail when it is gone.
+fn whom(silence: &Silence) -> String {
+    let hosts = silence.hosts.iter().map(ToString::to_string);
+    let groups = silence.groups.iter().map(|group| format!("group {group}"));
+    let of: Vec<String> = hosts.chain(groups).collect();
+    let items: Vec<String> = silence.items.iter().map(ToString::to_string).collect();
+    let words = |some: &[String], all: &str| match some {
+        [] => all.to_owned(),
+        some => some.join(", "),
+    };
+    format!(
+        "{} on {}",
+        words(&items, "all items"),
+        words(&of, "all hosts")
+    )
 }
 
 /// Ends a silence before its time.
@@ -64,6 +102,55 @@ pub(crate) async fn end(app: &App, id: &str, who: &str, now: Timestamp) -> Resul
         return Err(Refusal::not_found(format!("no silence {id} is in force")));
     }
     audit::note(app, who, &format!("ended silence {id}"), now).await;
+    app.wake.notify_one();
+    Ok(())
+}
+
+/// Says that somebody is on each of these problems. Those that have ended meanwhile are passed over; the others are returned.
+pub(crate) async fn acknowledge_each(
+    app: &App,
+    problems: &[(HostName, ItemName)],
+    note: &str,
+    lasts: Option<Interval>,
+    who: &str,
+    now: Timestamp,
+) -> Result<Vec<Ack>, Refusal> {
+    check_text("note", note)?;
+    let wanted: HashSet<(&HostName, &ItemName)> =
+        problems.iter().map(|(host, item)| (host, item)).collect();
+    let troubles = app.store.troubles().await?;
+    let meant = troubles
+        .iter()
+        .filter(|it| wanted.contains(&(&it.host, &it.item)));
+    let acks: Vec<Ack> = meant.map(|it| ack_of(it, note, lasts, who, now)).collect();
+    put(app, &acks, who, now).await?;
+    Ok(acks)
+}
+
+fn ack_of(
+    trouble: &Trouble,
+    note: &str,
+    lasts: Option<Interval>,
+    who: &str,
+    now: Timestamp,
+) -> Ack {
+    Ack {
+        host: trouble.host.clone(),
+        item: trouble.item.clone(),
+        level: trouble.level,
+        by: who.to_owned(),
+        note: note.to_owned(),
+        at: now,
+        until: lasts.map(|lasts| after(now, lasts)),
+    }
+}
+
+async fn put(app: &App, acks: &[Ack], who: &str, now: Timestamp) -> Result<(), Refusal> {
+    for ack in acks {
+        app.store.put_ack(ack).await?;
+        let what = format!("acknowledged {} of {}", ack.item, ack.host);
+        audit::note(app, who, &what, now).await;
+    }
     app.wake.notify_one();
     Ok(())
 }
@@ -83,15 +170,7 @@ pub(crate) async fn acknowledge(
     let acks: Vec<Ack> = troubles
         .iter()
         .filter(meant)
-        .map(|trouble| Ack {
-            host: trouble.host.clone(),
-            item: trouble.item.clone(),
-            level: trouble.level,
-            by: who.to_owned(),
-            note: new.note.clone(),
-            at: now,
-            until: new.lasts.map(|lasts| after(now, lasts)),
-        })
+        .map(|trouble| ack_of(trouble, &new.note, new.lasts, who, now))
         .collect();
     if acks.is_empty() {
         let what = match &new.item {
@@ -100,12 +179,7 @@ pub(crate) async fn acknowledge(
         };
         return Err(Refusal::not_found(what));
     }
-    for ack in &acks {
-        app.store.put_ack(ack).await?;
-        let what = format!("acknowledged {} of {}", ack.item, ack.host);
-        audit::note(app, who, &what, now).await;
-    }
-    app.wake.notify_one();
+    put(app, &acks, who, now).await?;
     Ok(acks)
 }
 

@@ -1,14 +1,15 @@
 //! How the server stands.
 
 use jiff::Timestamp;
+use lockstep_model::Role;
 use lockstep_model::api::operator::ServerStatus;
 
 use super::{hosts, lock_views, rollouts, settings};
 use crate::app::App;
 use crate::web::Refusal;
 
-/// The figures of now.
-pub(crate) async fn of(app: &App, now: Timestamp) -> Result<ServerStatus, Refusal> {
+/// The figures of now, for somebody with this role.
+pub(crate) async fn of(app: &App, role: Role, now: Timestamp) -> Result<ServerStatus, Refusal> {
     let counts = hosts::count(app, now).await?;
     Ok(ServerStatus {
         version: app.version.clone(),
@@ -21,6 +22,21 @@ pub(crate) async fn of(app: &App, now: Timestamp) -> Result<ServerStatus, Refusa
         targets_version: app.store.targets_version().await?,
         stopped_runs: app.store.count_stopped_runs().await?,
         locks_held: lock_views::count_held(app).await?,
-        fleet_refused: app.fleet.refused(),
+        fleet_refused: refused(app, role),
     })
+}
+
+/// The mistakes of the newest fleet file. They repeat its lines, which operators alone may read.
+pub(crate) fn refused(app: &App, role: Role) -> Vec<String> {
+    let refused = app.fleet.refused();
+    if role >= Role::Operator || refused.is_empty() {
+        return refused;
+    }
+    let mistakes = match refused.len() {
+        1 => "a mistake".to_owned(),
+        count => format!("{count} mistakes"),
+    };
+    vec![format!(
+        "the newest fleet file has {mistakes}, which operators can read"
+    )]
 }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use lockstep_model::api::operator::{NewUser, SetPassword, UserView};
 use lockstep_model::{ProblemKind, Role, UserName};
+use lockstep_store::UserRow;
 
 use crate::app::{App, Asker, By};
 use crate::data_dir;
@@ -20,15 +21,10 @@ pub(crate) async fn list(app: &App, now: Timestamp) -> Result<Vec<UserView>, Ref
     }
     let locked: HashMap<String, Timestamp> =
         passwords::locked(app, now).await?.into_iter().collect();
-    let users = app.store.users(now).await?.into_iter().map(|row| UserView {
-        sessions: open.get(&row.name).copied().unwrap_or_default(),
-        locked_until: locked.get(row.name.as_str()).copied(),
-        role: row.role,
-        has_password: row.password.is_some(),
-        created_at: row.created_at,
-        signed_in_at: row.signed_in_at,
-        tokens: row.tokens,
-        name: row.name,
+    let users = app.store.users(now).await?.into_iter().map(|row| {
+        let sessions = open.get(&row.name).copied().unwrap_or_default();
+        let locked = locked.get(row.name.as_str()).copied();
+        view(row, sessions, locked)
     });
     Ok(users.collect())
 }
@@ -62,7 +58,7 @@ pub(crate) async fn create(
     }
     app.sessions.changed();
     note(app, asker, &format!("made user {name}, role {role}"), now).await;
-    one(app, name, now).await
+    after(app, name, now).await
 }
 
 /// Says what a user may do from now on.
@@ -85,7 +81,7 @@ pub(crate) async fn set_role(
         now,
     )
     .await;
-    one(app, name, now).await
+    after(app, name, now).await
 }
 
 /// Removes a user with all sessions and tokens.
@@ -129,6 +125,13 @@ pub(crate) async fn set_password(
     // An admin's token may do this to everybody, so it may to its own user. An open browser of somebody who has left for
     // lunch must not be enough.
     let must_tell = asker.by == By::Session || asker.role < Role::Admin;
+    if own && row.password.is_none() && asker.role < Role::Admin {
+        // Whoever has one of its tokens, a viewer's even, could sign in with all that the user may.
+        return Err(Refusal::new(
+            ProblemKind::NotAllowed,
+            format!("user {name} works by tokens alone; an admin gives the first password"),
+        ));
+    }
     if own && must_tell && row.password.is_some() {
         let Some(old) = &set.old else {
             return Err(Refusal::bad_request(
@@ -161,6 +164,35 @@ pub(crate) async fn set_password(
         }
     }
     Ok(())
+}
+
+/// A user that was changed just now; the list may be too long to show it.
+async fn after(app: &App, name: &UserName, now: Timestamp) -> Result<UserView, Refusal> {
+    let row = app.store.user(name, now).await?;
+    let row = row.ok_or_else(|| unknown(name))?;
+    let sessions = sessions::open(app, Some(name), now).await?.len();
+    let locked = passwords::locked(app, now).await?.into_iter();
+    Ok(view(
+        row,
+        sessions as u64,
+        locked
+            .collect::<HashMap<_, _>>()
+            .get(name.as_str())
+            .copied(),
+    ))
+}
+
+fn view(row: UserRow, sessions: u64, locked_until: Option<Timestamp>) -> UserView {
+    UserView {
+        sessions,
+        locked_until,
+        role: row.role,
+        has_password: row.password.is_some(),
+        created_at: row.created_at,
+        signed_in_at: row.signed_in_at,
+        tokens: row.tokens,
+        name: row.name,
+    }
 }
 
 fn unknown(name: &UserName) -> Refusal {

@@ -79,6 +79,22 @@ async fn counted(State(in_flight): State<InFlight>, request: Request, next: Next
     }
 }
 
+/// Has what changes something go on to its end when whoever asked goes away or runs out of time, so that what was done is
+/// also noted. Requests that change nothing end with their asker.
+pub(crate) async fn to_the_end(request: Request, next: Next) -> Response {
+    if matches!(*request.method(), Method::GET | Method::HEAD) {
+        return next.run(request).await;
+    }
+    let work = tokio::time::timeout(LONGEST_REQUEST * 4, next.run(request));
+    match tokio::spawn(work.in_current_span()).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(_)) => Refusal::bad_request("the request took too long")
+            .with_status(StatusCode::REQUEST_TIMEOUT)
+            .into_response(),
+        Err(error) => Refusal::internal("handling the request", &error).into_response(),
+    }
+}
+
 async fn in_time(request: Request, next: Next) -> Response {
     match tokio::time::timeout(LONGEST_REQUEST, next.run(request)).await {
         Ok(response) => response,

@@ -54,7 +54,7 @@ async fn hosts_are_found_and_seen() {
         "group=front",
         "boot-1",
         "lockstep explain web1",
-        "&quot;disk_usage:*&quot;",
+        "or you are a viewer",
     ] {
         assert!(page.contains(part), "{part}: {page}");
     }

@@ -120,7 +120,7 @@ async fn each_request_has_its_role() {
         (Role::Viewer, "GET", "hosts".into()),
         (Role::Viewer, "GET", "hosts/web1".into()),
         (Role::Viewer, "GET", "hosts/web1/explain".into()),
-        (Role::Viewer, "GET", "hosts/web1/work".into()),
+        (Role::Operator, "GET", "hosts/web1/work".into()),
         (Role::Viewer, "GET", format!("runs/{run}")),
         (Role::Viewer, "GET", "locks".into()),
         (Role::Viewer, "GET", "locks/db".into()),
@@ -653,4 +653,34 @@ async fn who_owns_the_machine_gets_back_in() {
             .any(|it| it.who == "admin" && it.what.contains("on the server's machine"))
     );
     running.stop().await;
+}
+
+#[tokio::test]
+async fn a_viewers_token_does_not_become_the_password_of_its_user() {
+    let world = World::start().await;
+    let new = json!({"name": "ci", "role": "operator"});
+    let made: UserView = world
+        .operator
+        .post_json("/api/v1/users", &new)
+        .await
+        .unwrap();
+    assert!(!made.has_password);
+    let weak = token(&world.operator, Some("ci"), Role::Viewer, None)
+        .await
+        .unwrap();
+    let set = SetPassword {
+        password: Password(PASSWORD.into()),
+        old: None,
+    };
+    let path = "/api/v1/users/ci/password";
+    let ci = client(&world, &weak);
+    let answer: Result<Value, _> = ci.put_json(path, &set).await;
+    assert_eq!(answer.unwrap_err().status(), Some(403));
+    assert_eq!(sign_in(&world, "ci", PASSWORD, "").await.status, 401);
+    world
+        .operator
+        .put_json::<_, Value>(path, &set)
+        .await
+        .unwrap();
+    cookie(&world, "ci", PASSWORD).await;
 }

@@ -120,7 +120,7 @@ pub(super) fn operation(method: &str, tag: &str, short: &Value) -> Value {
         .collect();
     refuses.extend([400, 500, 503]);
     if is_known {
-        refuses.extend([401, 403]);
+        refuses.extend([401, 403, 429]);
     }
     if method != "get" {
         refuses.push(412);

@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::super::{LARGEST, Visit, done, may};
 use crate::app::{App, SignedIn};
-use crate::services::fleet;
+use crate::services::{fleet, status};
 use crate::web::{FormBody, Refusal};
 
 /// `GET /admin/fleet`.
@@ -31,7 +31,7 @@ pub(super) async fn show(
     let hosts: Vec<(&HostName, &str)> = hosts.collect();
     let view = FleetFile {
         in_force: in_force.as_ref(),
-        refused: &app.fleet.refused(),
+        refused: &status::refused(&app, visit.signed.role),
         is_behind: app.fleet.is_behind(),
         path: &app.config.fleet_file().display().to_string(),
         hosts: &hosts,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use jiff::{SignedDuration, Timestamp};
 use lockstep_model::api::operator::{Explanation, LockView, ProblemView, RunView};
 use lockstep_model::api::{Snapshot, StoredEvent};
-use lockstep_model::{Holder, HostName, Interval, ItemName};
+use lockstep_model::{Holder, HostName, Interval, ItemName, Role};
 use lockstep_pages::host::HostSheet;
 use lockstep_pages::hosts::HostLine;
 use lockstep_pages::item::Said;
@@ -79,7 +79,9 @@ impl Facts {
         };
         let watches = visit.board.hosts.iter();
         let watches = watches.filter(|it| it.view.via.as_ref() == Some(name));
-        let work = accepted.as_ref().filter(|_| has_agent);
+        // It has options that may be secrets, as the fleet file has.
+        let may_see = visit.signed.role >= Role::Operator;
+        let work = accepted.as_ref().filter(|_| has_agent && may_see);
         let work = work.and_then(|it| serde_json::to_string_pretty(&it.work(name).work).ok());
         Ok(Self {
             kernel: machine.kernel,

@@ -6,9 +6,8 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::extract::State;
 use axum::response::Response;
-use http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
-use lockstep_model::api::operator::{NewAck, NewSilence, ProblemView};
+use lockstep_model::api::operator::{NewSilence, ProblemView};
 use lockstep_model::{Glob, HostName, ItemName, Role};
 use lockstep_pages::problems::Group;
 use serde::Deserialize;
@@ -86,26 +85,15 @@ pub(super) async fn ack(
             troubles.len()
         )));
     }
-    let mut count = 0;
-    for trouble in troubles {
-        let new = NewAck {
-            host: trouble.host.clone(),
-            item: Some(trouble.item.clone()),
-            note: chosen.note.trim().to_owned(),
-            lasts,
-        };
-        match silences::acknowledge(&app, new, signed.name.as_str(), now).await {
-            Ok(acks) => count += acks.len(),
-            // It has ended meanwhile.
-            Err(refusal) if refusal.status() == StatusCode::NOT_FOUND => {}
-            Err(refusal) => return Err(refusal),
-        }
-    }
+    let chosen_ones = troubles.iter().map(|it| (it.host.clone(), it.item.clone()));
+    let chosen_ones: Vec<_> = chosen_ones.collect();
+    let (note, who) = (chosen.note.trim(), signed.name.as_str());
+    let acks = silences::acknowledge_each(&app, &chosen_ones, note, lasts, who, now).await;
     app.boards.forget();
-    let said = match count {
+    let said = match acks?.len() {
         0 => "What was chosen is over.".into(),
         1 => "You are on it.".into(),
-        _ => format!("You are on {count} problems."),
+        count => format!("You are on {count} problems."),
     };
     Ok(done("/", &said))
 }
@@ -146,10 +134,10 @@ pub(super) async fn silence(
             lasts,
             reason: chosen.note.trim().to_owned(),
         };
-        let made = silences::create(&app, new, signed.name.as_str(), now).await?;
-        until = made.ends_at;
+        let made = silences::create(&app, new, signed.name.as_str(), now).await;
+        app.boards.forget();
+        until = made?.ends_at;
     }
-    app.boards.forget();
     let said = format!("Silenced until {until:.0}. What is still bad then is told.");
     Ok(done("/", &said))
 }
@@ -160,7 +148,11 @@ type Patterns = (Vec<Glob>, Vec<Glob>);
 /// The silences that a group needs.
 fn patterns(group: &Group<'_>) -> Result<Vec<Patterns>, Refusal> {
     let globs = |names: Vec<&str>| -> Result<Vec<Glob>, Refusal> {
-        let globs = names.into_iter().map(Glob::parse).collect::<Result<_, _>>();
+        // A name with a star must not become a pattern: hosts choose the names of their items. A mark stands for one sign.
+        let plain = names.into_iter().map(|name| name.replace('*', "?"));
+        let globs = plain
+            .map(|name| Glob::parse(&name))
+            .collect::<Result<_, _>>();
         globs.map_err(Refusal::bad_request)
     };
     let hosts = globs(group.hosts().into_iter().map(HostName::as_str).collect())?;

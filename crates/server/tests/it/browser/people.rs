@@ -182,6 +182,25 @@ async fn oneself(site: &Site) {
     let made = tokens.iter().find(|it| it.label == "my script").unwrap();
     assert_eq!((made.user.as_str(), made.role), ("vera", Role::Viewer));
 
+    page.goto("/me");
+    let id = &made.id;
+    let revoke = format!("{}:has(input[value='{id}'])", form("/me/revoke-token"));
+    let twin = format!("lockstep user token revoke {id}");
+    let _ = act(&page, &revoke, &[], &twin);
+    let tokens: Vec<ApiTokenView> = site.api("api-tokens").await;
+    assert!(tokens.iter().all(|it| it.id != *id));
+
+    // A session that was left open elsewhere is ended from here.
+    let elsewhere = site.sign_in("vera");
+    page.goto("/me");
+    // The row of this page's own session says so.
+    let other = "#sessions tbody tr:not(:has(b))";
+    let end = format!("{other} {}", form("/me/end-session"));
+    let _ = act(&page, &end, &[], "lockstep user session end ");
+    elsewhere.goto("/locks");
+    assert_eq!(elsewhere.path(), "/sign-in?to=%2Flocks");
+    let _ = elsewhere.take_complaints();
+
     // A new password ends the other sessions, and the old one is worth nothing.
     let elsewhere = site.sign_in("vera");
     page.goto("/me");

@@ -96,6 +96,43 @@ async fn problems_are_acknowledged_silenced_and_taken_back() {
     assert_eq!(unhandled().await.len(), 0);
     page.wait_gone("#bulk");
 
+    // A host as a whole, and hosts that are ticked.
+    page.goto("/hosts/web07");
+    let twin = "lockstep silence add --host web07";
+    let silence = form("/hosts/web07/silence");
+    let _ = act(
+        &page,
+        &silence,
+        &[("Why", "it is carried downstairs")],
+        twin,
+    );
+    page.goto("/hosts?q=web0");
+    page.click("tbody tr:has(a[href='/hosts/web08']) input[type='checkbox']");
+    page.click("tbody tr:has(a[href='/hosts/web06']) input[type='checkbox']");
+    page.fill("field~Note", "two at once");
+    page.follow("button:Silence");
+    assert_eq!(page.path(), "/hosts?q=web0");
+    let quiet = silences().await;
+    let hosts_of = |reason: &str| -> Vec<String> {
+        let found = quiet.iter().filter(|it| it.silence.reason == reason);
+        let mut hosts: Vec<String> = found
+            .flat_map(|it| it.silence.hosts.iter().map(ToString::to_string))
+            .collect();
+        hosts.sort();
+        hosts
+    };
+    assert_eq!(hosts_of("it is carried downstairs"), ["web07"]);
+    assert_eq!(hosts_of("two at once"), ["web06", "web08"]);
+    // Nothing can be collected from a host that holds no stream, and the page says so.
+    page.goto("/hosts/web07");
+    assert!(
+        page.text(&format!("{} >> .twin", form("/hosts/web07/report")))
+            .contains("lockstep host report web07")
+    );
+    page.follow(&format!("{} >> button", form("/hosts/web07/report")));
+    page.wait_text("main", "web07");
+    assert!(page.take_complaints().iter().all(|it| it.contains("409")));
+
     // A host that is gone for good is removed.
     page.goto("/hosts/edge08");
     let sure = [("Type edge08", "edge08")];
