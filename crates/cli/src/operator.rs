@@ -72,17 +72,9 @@ impl Operator {
         path: &str,
         most: usize,
     ) -> anyhow::Result<Vec<A>> {
-        let mut rows: Vec<A> = Vec::new();
-        let mut next = Some(format!("/api/v1/{path}"));
-        while let Some(path) = next.take() {
-            let (page, behind): (Vec<A>, _) = self.client.get_page(&path).await?;
-            rows.extend(page);
-            next = behind;
-            if rows.len() > most || (rows.len() == most && next.is_some()) {
-                rows.truncate(most);
-                out::note(format_args!("there are more; these are the first {most}"));
-                return Ok(rows);
-            }
+        let (rows, more) = self.walk(path, most).await?;
+        if more {
+            out::note(format_args!("there are more; these are the first {most}"));
         }
         Ok(rows)
     }
@@ -93,15 +85,25 @@ impl Operator {
         path: &str,
         wanted: usize,
     ) -> anyhow::Result<Vec<A>> {
+        Ok(self.walk(path, wanted).await?.0)
+    }
+
+    /// The first rows, at most `most`, and whether there are more.
+    async fn walk<A: DeserializeOwned>(
+        &self,
+        path: &str,
+        most: usize,
+    ) -> anyhow::Result<(Vec<A>, bool)> {
         let mut rows: Vec<A> = Vec::new();
         let mut next = Some(format!("/api/v1/{path}"));
-        while let Some(path) = next.take() {
+        while let Some(path) = next.take_if(|_| rows.len() < most) {
             let (page, behind): (Vec<A>, _) = self.client.get_page(&path).await?;
             rows.extend(page);
-            next = behind.filter(|_| rows.len() < wanted);
+            next = behind;
         }
-        rows.truncate(wanted);
-        Ok(rows)
+        let more = rows.len() > most || next.is_some();
+        rows.truncate(most);
+        Ok((rows, more))
     }
 
     /// `POST` below `/api/v1`.

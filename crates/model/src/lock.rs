@@ -51,6 +51,15 @@ impl Holder {
             Self::Operator(_) => None,
         }
     }
+
+    /// As commands and forms write it: a host's name, or `operator:NAME`.
+    #[must_use]
+    pub fn written(&self) -> String {
+        match self {
+            Self::Host(host) => host.to_string(),
+            Self::Operator(name) => format!("operator:{name}"),
+        }
+    }
 }
 
 impl fmt::Display for Holder {

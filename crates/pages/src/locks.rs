@@ -14,7 +14,7 @@ use crate::parts::time::{ago, lasting, moment};
 use crate::rollouts::Stand;
 use crate::{Frame, Here, Topic, frame::Sheet};
 
-use words::{counted, holder, rule};
+use words::{counted, holder};
 
 /// Places and waiters that are named; more are a number.
 const MOST: usize = 200;
@@ -69,7 +69,7 @@ fn board(frame: &Frame<'_>, lock: &LockView) -> Markup {
             (ghosts::ghosts(frame, lock))
             details .rule #{ "rule-" (segment(name)) } {
                 summary { "What the fleet file says" }
-                ul { @for line in rule(lock) { li { (line) } } }
+                ul { @for line in lock.lock.rule.words(lock.places) { li { (line) } } }
             }
             (actions(frame, lock))
         }

@@ -2,6 +2,7 @@
 
 pub mod action;
 pub mod empty;
+pub mod lasts;
 pub mod level;
 pub mod link;
 pub mod pager;

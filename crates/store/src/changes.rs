@@ -109,7 +109,9 @@ impl Store {
     /// # Errors
     /// [`Error::Database`] and [`Error::Damaged`].
     pub async fn changes(&self, host: &HostName, since: Timestamp) -> Result<Vec<Change>, Error> {
-        let found = self.changes_where(Some(host), since).await?;
+        let found = self
+            .changes_between(Some(host), since, Timestamp::MAX)
+            .await?;
         Ok(found.into_iter().map(|(_, change)| change).collect())
     }
 
@@ -118,22 +120,28 @@ impl Store {
     /// # Errors
     /// [`Error::Database`] and [`Error::Damaged`].
     pub async fn changes_of_all(&self, since: Timestamp) -> Result<Vec<(HostName, Change)>, Error> {
-        self.changes_where(None, since).await
+        self.changes_between(None, since, Timestamp::MAX).await
     }
 
-    async fn changes_where(
+    /// The changes of one host or of all that happened at `since` or later and before `until`, newest first, at most 1000.
+    ///
+    /// # Errors
+    /// [`Error::Database`] and [`Error::Damaged`].
+    pub async fn changes_between(
         &self,
         host: Option<&HostName>,
         since: Timestamp,
+        until: Timestamp,
     ) -> Result<Vec<(HostName, Change)>, Error> {
         let host = host.map(HostName::as_str);
         let found: Vec<Record> = on!(self.db(), "list the changes", pool => {
             let found = query(
                 "SELECT host, document FROM changes WHERE ($1 IS NULL OR host = $1) AND happened_at >= $2 \
-                 ORDER BY happened_at DESC, host, what LIMIT $3",
+                 AND happened_at < $3 ORDER BY happened_at DESC, host, what LIMIT $4",
             )
             .bind(host)
             .bind(milliseconds(since))
+            .bind(milliseconds(until))
             .bind(limit(MAX_LIST, MAX_LIST))
             .fetch_all(pool)
             .await?;

@@ -6,6 +6,7 @@ use lockstep_model::{HostName, Level, Outcome, RunId};
 use sqlx::{FromRow, query};
 
 use crate::records::{Place, limit, milliseconds, rows};
+use crate::runs::Record;
 use crate::{Error, Store};
 
 /// Slots of one answer, at most.
@@ -41,13 +42,6 @@ struct Slot {
     slot: String,
     worst: i64,
     count: i64,
-}
-
-#[derive(FromRow)]
-struct Run {
-    id: String,
-    host: String,
-    record: String,
 }
 
 /// The outcome stands in the text where an index is for it.
@@ -117,7 +111,7 @@ impl Store {
             RunEnd::Ended(Outcome::Stopped) => (STOPPED, "stopped"),
             RunEnd::Ended(outcome) => (OTHERS, outcome.as_str()),
         };
-        let found: Vec<Run> = on!(self.db(), "list the runs that stand so", pool => {
+        let found: Vec<Record> = on!(self.db(), "list the runs that stand so", pool => {
             let found = query(text)
                 .bind(host)
                 .bind(before.as_deref())
@@ -127,16 +121,6 @@ impl Store {
                 .await?;
             Ok(rows("runs", &found)?)
         })?;
-        let read = |run: Run| {
-            let place = Place {
-                table: "runs",
-                key: &run.id,
-            };
-            Ok(RunView {
-                host: place.parse("host", &run.host)?,
-                record: place.json("record", &run.record)?,
-            })
-        };
-        found.into_iter().map(read).collect()
+        found.into_iter().map(Record::read).collect()
     }
 }

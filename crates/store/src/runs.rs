@@ -42,15 +42,16 @@ impl RunEntry {
 /// Runs in one list, at most.
 const MAX_LIST: u32 = 1000;
 
+/// A run as it is stored.
 #[derive(FromRow)]
-struct Record {
+pub(crate) struct Record {
     id: String,
     host: String,
     record: String,
 }
 
 impl Record {
-    fn read(self) -> Result<RunView, Error> {
+    pub(crate) fn read(self) -> Result<RunView, Error> {
         let place = Place {
             table: "runs",
             key: &self.id,

@@ -25,6 +25,45 @@ pub struct LockRule {
     pub disabled: Option<String>,
 }
 
+impl LockRule {
+    /// What it says, for people, one line for each thing; `places` is what a share comes to now.
+    #[must_use]
+    pub fn words(&self, places: usize) -> Vec<String> {
+        let whom = match &self.group {
+            Some(group) => format!("the hosts of group {group}"),
+            None => "all hosts".to_owned(),
+        };
+        let mut lines = vec![match self.capacity {
+            Capacity::Number(1) => format!("one place, for {whom}"),
+            Capacity::Number(number) => format!("{number} places, for {whom}"),
+            Capacity::Percent(_) => format!("{} of {whom}, now {places}", self.capacity),
+        }];
+        let mut also = Vec::new();
+        if self.counts.silent {
+            also.push("silent".to_owned());
+        }
+        if self.counts.running {
+            also.push("in a run".to_owned());
+        }
+        if let Some(level) = self.counts.level {
+            also.push(format!("{level} or worse"));
+        }
+        if !also.is_empty() {
+            let also = also.join(", or ");
+            lines.push(format!("a host that is {also} takes a place as well"));
+        }
+        let needs = self.needs.iter();
+        lines.extend(needs.map(|need| format!("without the host that asks there must be {need}")));
+        lines.push(match self.lease {
+            Some(lease) => {
+                format!("a grant is over when its holder has not renewed it for {lease}")
+            }
+            None => "a grant holds until it is given back".into(),
+        });
+        lines
+    }
+}
+
 /// How many places a lock has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -289,5 +328,21 @@ mod tests {
         assert_eq!(Share::OutOf(2, 3).of(4), 3);
         assert_eq!(Share::Percent(60).of(4), 3);
         assert_eq!(Share::Number(2).of(0), 2);
+    }
+
+    #[test]
+    fn shares_and_leases_are_told_with_their_figures() {
+        let rule = LockRule {
+            capacity: Capacity::Percent(10),
+            lease: Some("10m".parse().unwrap()),
+            ..LockRule::default()
+        };
+        assert_eq!(
+            rule.words(5),
+            [
+                "10% of all hosts, now 5",
+                "a grant is over when its holder has not renewed it for 10m",
+            ]
+        );
     }
 }

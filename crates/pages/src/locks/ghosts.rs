@@ -8,7 +8,7 @@ use crate::Frame;
 use crate::parts::action::{Action, text, twin, word};
 use crate::parts::link::{host, segment};
 
-use super::words::{holder, written};
+use super::words::holder;
 
 /// The ghosts of a lock.
 pub(super) fn ghosts(frame: &Frame<'_>, lock: &LockView) -> Markup {
@@ -56,7 +56,7 @@ fn safe(frame: &Frame<'_>, lock: &LockView, ghost: &GhostView) -> Markup {
 
 /// The form that takes the place away.
 fn free(frame: &Frame<'_>, lock: &LockView, ghost: &GhostView, warning: &str) -> Markup {
-    let (name, whose) = (lock.lock.name.as_str(), written(&ghost.holder));
+    let (name, whose) = (lock.lock.name.as_str(), ghost.holder.written());
     Action {
         label: "Free the place",
         to: format!("/locks/{}/free", segment(name)),

@@ -10,7 +10,8 @@ use crate::Frame;
 use crate::chart::number::count;
 use crate::parts::action::word;
 use crate::parts::level::badge;
-use crate::parts::link;
+use crate::parts::time::second;
+use crate::parts::{self, link};
 use crate::problems::silence_lasts;
 
 /// Most patterns that are read from one field; the service refuses fewer.
@@ -91,7 +92,8 @@ impl Draft {
         })
     }
 
-    fn twin(&self) -> String {
+    /// The command, with moment and length as it takes them: the presets of the form are no words of its own.
+    fn twin(&self, zone: &str, now: Timestamp) -> String {
         let mut command = "lockstep silence add".to_owned();
         let mut add = |option: &str, value: &str| {
             if !value.trim().is_empty() {
@@ -107,17 +109,19 @@ impl Draft {
         for item in self.items.split(['\n', '\r']) {
             add("--item", item);
         }
-        add("--from", &self.from);
+        let from = moment(self.from.trim()).map_or_else(|_| self.from.clone(), second);
+        add("--from", &from);
         if self.all && self.hosts.trim().is_empty() && self.groups.trim().is_empty() {
             command += " --all";
         }
-        let lasts = Interval::parse(&self.lasts).map_or("4h", |_| self.lasts.as_str());
+        let lasts = parts::lasts::lasts(&self.lasts, zone, now).ok().flatten();
+        let lasts = lasts.map_or_else(|| "4h".into(), |lasts| lasts.to_string());
         let why = if self.reason.trim().is_empty() {
             "WHY"
         } else {
             self.reason.trim()
         };
-        format!("{command} --for {} --why {}", word(lasts), word(why))
+        format!("{command} --for {} --why {}", word(&lasts), word(why))
     }
 }
 
@@ -160,7 +164,7 @@ pub(super) fn draw(page: &Silences<'_>, frame: &Frame<'_>) -> Markup {
                     button .plain formmethod="get" formaction="/silences" name="preview" value="1" { "Preview" }
                     // The button carries what proves that the form is ours, so that no address of a preview has it.
                     button name="csrf" value=(frame.viewer.csrf) { "Silence" }
-                    code .twin title="The same on the command line" { (draft.twin()) }
+                    code .twin title="The same on the command line" { (draft.twin(page.zone, frame.now)) }
                 }
             }
         }

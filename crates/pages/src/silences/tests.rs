@@ -121,3 +121,19 @@ fn a_draft_becomes_a_silence_or_says_what_is_wrong() {
     assert!(nobody.contains("whole fleet"));
     wrong(|it| it.lasts = "never".into());
 }
+
+#[test]
+fn the_command_takes_what_the_page_says() {
+    let draft = Draft {
+        hosts: "db*".into(),
+        from: "2026-12-01T02:00".into(),
+        lasts: "tomorrow".into(),
+        reason: "racks".into(),
+        ..Draft::default()
+    };
+    // It is noon in UTC, and twenty hours until nine in Zurich.
+    let page = page(Role::Operator, &[], &draft, None);
+    let twin =
+        "lockstep silence add --host 'db*' --from 2026-12-01T02:00:00Z --for 20h --why racks";
+    assert!(page.contains(twin), "{page}");
+}

@@ -1,7 +1,6 @@
 //! The problems, and what is done about them.
 
 mod deeds;
-pub(super) mod lasts;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

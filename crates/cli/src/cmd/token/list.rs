@@ -3,7 +3,7 @@
 use lockstep_model::api::operator::TokenView;
 
 use crate::exit::Exit;
-use crate::operator::{Operator, OperatorArgs};
+use crate::operator::{MOST, Operator, OperatorArgs};
 use crate::out;
 
 /// Options.
@@ -19,7 +19,7 @@ pub(crate) struct Args {
 
 /// Shows enrolment tokens.
 pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
-    let tokens: Vec<TokenView> = Operator::open(&args.operator)?.get("tokens").await?;
+    let tokens: Vec<TokenView> = Operator::open(&args.operator)?.list("tokens", MOST).await?;
     if args.json {
         out::json(&tokens)?;
         return Ok(Exit::Done);

@@ -3,7 +3,7 @@
 use lockstep_model::api::operator::UserView;
 
 use crate::exit::Exit;
-use crate::operator::{Operator, OperatorArgs};
+use crate::operator::{MOST, Operator, OperatorArgs};
 use crate::out;
 
 /// Options.
@@ -19,7 +19,7 @@ pub(crate) struct Args {
 
 /// Shows the users.
 pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
-    let users: Vec<UserView> = Operator::open(&args.operator)?.get("users").await?;
+    let users: Vec<UserView> = Operator::open(&args.operator)?.list("users", MOST).await?;
     if args.json {
         out::json(&users)?;
         return Ok(Exit::Done);

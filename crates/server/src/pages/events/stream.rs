@@ -43,15 +43,8 @@ pub(super) async fn page(
     let mut entries: Vec<Entry> = found.events.into_iter().map(Entry::Item).collect();
     if !alone {
         let of_host = filter.host.as_ref();
-        let changes = match of_host {
-            Some(host) => {
-                let changes = app.store.changes(host, from).await?.into_iter();
-                changes.map(|change| (host.clone(), change)).collect()
-            }
-            None => app.store.changes_of_all(from).await?,
-        };
-        let changes = changes.into_iter().filter(|(_, it)| it.at < to);
-        let changes = changes.take(MOST_OTHERS as usize);
+        let changes = app.store.changes_between(of_host, from, to).await?;
+        let changes = changes.into_iter().take(MOST_OTHERS as usize);
         entries.extend(changes.map(|(host, change)| Entry::Change(host, change)));
         if of_host.is_none() {
             entries.extend(messages(app, from, to).await?);

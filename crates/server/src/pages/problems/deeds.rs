@@ -9,10 +9,10 @@ use axum::response::Response;
 use jiff::{SignedDuration, Timestamp};
 use lockstep_model::api::operator::{NewSilence, ProblemView};
 use lockstep_model::{Glob, HostName, ItemName, Role};
+use lockstep_pages::parts::lasts::lasts;
 use lockstep_pages::problems::Group;
 use serde::Deserialize;
 
-use super::lasts::lasts;
 use super::{grouped, zone};
 use crate::app::{App, SignedIn};
 use crate::pages::{LARGEST, done, may, visit};

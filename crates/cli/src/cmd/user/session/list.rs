@@ -3,7 +3,7 @@
 use lockstep_model::api::operator::SessionView;
 
 use crate::exit::Exit;
-use crate::operator::{Operator, OperatorArgs};
+use crate::operator::{MOST, Operator, OperatorArgs};
 use crate::out;
 
 /// Options.
@@ -19,7 +19,9 @@ pub(crate) struct Args {
 
 /// Shows the open sessions.
 pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
-    let sessions: Vec<SessionView> = Operator::open(&args.operator)?.get("sessions").await?;
+    let sessions: Vec<SessionView> = Operator::open(&args.operator)?
+        .list("sessions", MOST)
+        .await?;
     if args.json {
         out::json(&sessions)?;
         return Ok(Exit::Done);

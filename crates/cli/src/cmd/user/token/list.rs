@@ -3,7 +3,7 @@
 use lockstep_model::api::operator::ApiTokenView;
 
 use crate::exit::Exit;
-use crate::operator::{Operator, OperatorArgs};
+use crate::operator::{MOST, Operator, OperatorArgs};
 use crate::out;
 
 /// Options.
@@ -19,7 +19,9 @@ pub(crate) struct Args {
 
 /// Shows API tokens.
 pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
-    let tokens: Vec<ApiTokenView> = Operator::open(&args.operator)?.get("api-tokens").await?;
+    let tokens: Vec<ApiTokenView> = Operator::open(&args.operator)?
+        .list("api-tokens", MOST)
+        .await?;
     if args.json {
         out::json(&tokens)?;
         return Ok(Exit::Done);

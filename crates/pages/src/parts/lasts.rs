@@ -9,11 +9,10 @@ use lockstep_model::Interval;
 const MORNING: Time = Time::constant(9, 0, 0, 0);
 
 /// The time that a preset means; none for `end`: until the problem ends. Everything else is an interval.
-pub(in crate::pages) fn lasts(
-    text: &str,
-    zone: &str,
-    now: Timestamp,
-) -> Result<Option<Interval>, String> {
+///
+/// # Errors
+/// What is neither a preset nor an interval, in words for whoever typed it.
+pub fn lasts(text: &str, zone: &str, now: Timestamp) -> Result<Option<Interval>, String> {
     match text.trim() {
         "end" | "" => Ok(None),
         "tomorrow" => tomorrow(zone, now).map(Some),
