@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use lockstep_store::{DatabaseUrl, Limits, Store};
 use lockstep_testkit::Postgres;
@@ -53,8 +54,14 @@ impl Engine {
 }
 
 impl Place {
+    /// A store that waits for its turn as long as a busy machine takes; what an operator's store does when it has
+    /// waited too long is a case of its own.
     pub(crate) async fn open(&self) -> Store {
-        Store::open(&self.url).await.unwrap()
+        let limits = Limits {
+            wait: Duration::from_secs(120),
+            ..Limits::default()
+        };
+        self.open_with(limits).await
     }
 
     pub(crate) async fn open_with(&self, limits: Limits) -> Store {
