@@ -6,8 +6,10 @@
 //! page shows.
 //!
 //! * [`alert`]: who is told of what, and when;
+//! * [`behind`]: which hosts do not run what their channel says;
 //! * [`fitness`]: from an item's values to its level, and to the events that tell of it;
 //! * [`lock`]: who gets a place of a lock, who waits, and who has died with one;
+//! * [`past`]: how the fleet stood at a moment that is over, from what is kept of it;
 //! * [`policy`]: which agents a server talks to;
 //! * [`probation`]: has a new version of the agent proven itself on its host?
 //! * [`rollout`]: who is let go, when a rollout holds, halts or is done, and what each host should run;
@@ -20,8 +22,10 @@
 //! * [`update`]: the agent's own update as a journaled run.
 
 pub mod alert;
+pub mod behind;
 pub mod fitness;
 pub mod lock;
+pub mod past;
 pub mod policy;
 pub mod probation;
 pub mod rollout;

@@ -1,7 +1,10 @@
 //! The operator API, `/api/v1`: JSON over TLS with a bearer token.
 
+mod behind;
+mod moment;
 mod rollouts;
 mod users;
+mod views;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -13,6 +16,10 @@ use crate::{
     Holder, HostName, Interval, ItemName, ItemState, Level, Lock, LockHolder, LockRefusal, Release,
     RunRecord, Series, Suspect, Taken, Version,
 };
+
+pub use behind::{ChannelBehind, HostBehind, WhyBehind};
+pub use moment::{BoardThen, ItemThen, Proof, ToldBy};
+pub use views::{NewView, SavedView, ViewAddress, ViewPage};
 
 pub use users::{
     ApiTokenView, CreatedApiToken, Me, NewApiToken, NewUser, Password, SessionView, SetPassword,
