@@ -76,7 +76,9 @@ pub use problem::{Problem, ProblemKind};
 pub use quantity::Quantity;
 pub use release::{Content, Release, ReleaseDetails, target_path};
 pub use role::Role;
-pub use rollout::{Baseline, Health, Rollout, RolloutId, RolloutState, Suspect, Wave, WaveState};
+pub use rollout::{
+    Baseline, Health, Rollout, RolloutId, RolloutState, SkippedHost, Suspect, Wave, WaveState,
+};
 pub use run::{Outcome, Phase, RunCommand, RunId, RunKind, RunLock, RunReason, RunRecord, RunVerb};
 pub use spread::Spread;
 pub use strategy::{Compare, Gate, Late, Strategy, Then};

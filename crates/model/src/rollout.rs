@@ -1,5 +1,6 @@
 //! Rollouts: the controlled move of hosts to what a channel says.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::Timestamp;
@@ -34,10 +35,35 @@ pub struct Rollout {
     /// gate agrees.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paused_by: Option<String>,
+    /// Hosts that people have left out of it. What one of them has begun it finishes all the same. At most
+    /// [`Rollout::MOST_SKIPPED`].
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub skipped: BTreeMap<HostName, SkippedHost>,
     /// The waves, in their order.
     pub waves: Vec<Wave>,
     /// When it was ordered.
     pub created_at: Timestamp,
+}
+
+impl Rollout {
+    /// Most hosts that can be left out of one rollout.
+    pub const MOST_SKIPPED: usize = 500;
+}
+
+/// That a person has left a host out of a rollout.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SkippedHost {
+    /// Who.
+    pub by: String,
+    /// Why, in that person's words; at most [`SkippedHost::LONGEST_WHY`] bytes.
+    pub why: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+impl SkippedHost {
+    /// Longest reason, in bytes.
+    pub const LONGEST_WHY: usize = 500;
 }
 
 /// Hosts that are let go together, or one after the other as the strategy allows.

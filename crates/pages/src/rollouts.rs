@@ -40,19 +40,20 @@ const fn stand(sign: &'static str, word: &'static str, class: &'static str) -> S
 type Count = fn(&WaveFigures) -> usize;
 
 /// How hosts of a wave stand, the worst first, with how many of them there are.
-pub(crate) const HOSTS: [(Stand, Count); 8] = [
+pub(crate) const HOSTS: [(Stand, Count); 9] = [
     (stand("✖", "failed", "is-bad"), |it| it.failed),
     (stand("?", "silent", "is-unsure"), |it| it.silent),
     (stand("◐", "running", "is-moving"), |it| it.running),
     (stand("◔", "ordered", "is-moving"), |it| it.ordered),
     (stand("=", "kept", "is-unsure"), |it| it.kept),
+    (stand("⤼", "skipped", "is-unsure"), |it| it.skipped),
     (stand("–", "gone", "is-still"), |it| it.gone),
     (stand("○", "waiting", "is-still"), |it| it.waiting),
     (stand("●", "proven", "is-proven"), |it| it.proven),
 ];
 
 /// Where waiting hosts stand in [`HOSTS`].
-const WAITING: usize = 6;
+const WAITING: usize = 7;
 
 impl Stand {
     /// Sign and word.
@@ -285,6 +286,7 @@ pub(crate) mod tests {
                 failed: count("failed"),
                 silent: count("silent"),
                 kept: count("kept"),
+                skipped: count("skipped"),
                 gone: count("gone"),
                 worse: 0,
             },
@@ -298,6 +300,9 @@ pub(crate) mod tests {
                 .map(|(place, state)| WaveHost {
                     name: HostName::parse(&format!("w{number}-{place}")).unwrap(),
                     state: (*state).into(),
+                    worse: false,
+                    kept: None,
+                    skipped: None,
                 })
                 .collect(),
         }

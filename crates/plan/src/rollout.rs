@@ -2,7 +2,7 @@
 //!
 //! [`start`] draws the waves. [`tick()`] looks at a rollout and at what is known of its hosts, and says how it goes on
 //! and why; the caller stores the answer. [`desired_version`] says what one host should run. [`pause`], [`resume`],
-//! [`skip_wave`], [`halt`] and [`rollback`] are what a person may say.
+//! [`skip_wave`], [`skip_host`], [`take_back`], [`halt`] and [`rollback`] are what a person may say.
 //!
 //! Whatever hosts do, whoever crashes between two ticks, and however often a tick is repeated:
 //!
@@ -11,6 +11,7 @@
 //! * no more hosts are in flight, and no fewer fit and at rest, than the strategy says;
 //! * after a halt nobody else is let go, by no command either;
 //! * a host that failed the release is not ordered to run it;
+//! * a host that a person left out of it does not begin, and a failure counts whoever was left out;
 //! * a rollout that is not over says what it waits for;
 //! * the same facts at the same time change nothing a second time.
 //!
@@ -32,6 +33,7 @@ mod hops;
 mod look;
 mod newcomers;
 mod outlook;
+mod skip;
 mod tick;
 mod why;
 
@@ -45,10 +47,11 @@ pub use desired::{Asker, Ordered, Seat, Target, desired_version};
 pub use domains::interleave;
 pub use draw::{lot, start, turn};
 pub use explain::{After, Asked, Explanation, Gate, Listed, Underway, explain, wanted};
-pub use facts::{HostFacts, Labels, SILENT_AFTER_REPORTS, host_state, is_silent};
+pub use facts::{HostFacts, Labels, SILENT_AFTER_REPORTS, host_state, is_silent, is_worse};
 pub use hops::{NoWay, Offer, next_hop};
 pub use look::{Look, Sample, Tally};
 pub use outlook::{GateFigures, expected_end, gates};
+pub use skip::{skip_host, take_back};
 pub use tick::{Step, tick};
 pub use why::{Decision, Names, Place, Short, Verdict, Why};
 

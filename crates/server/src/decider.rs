@@ -249,8 +249,8 @@ async fn step(
     Ok(())
 }
 
-/// The hosts whose orders may have changed between two states of a rollout: those that were let go, and all that were
-/// let go before if the rollout has turned.
+/// The hosts whose orders may have changed between two states of a rollout: those that were let go, those that were left
+/// out or taken in again, and all that were let go before if the rollout has turned.
 pub(crate) fn concerned(before: &Rollout, after: &Rollout) -> HashSet<HostName> {
     let turned_back = |state| matches!(state, RolloutState::Halted | RolloutState::RollingBack);
     let all = before.state != after.state && (turned_back(after.state) || after.state.is_over());
@@ -265,3 +265,10 @@ pub(crate) fn concerned(before: &Rollout, after: &Rollout) -> HashSet<HostName> 
     }
     concerned
 }
+    let skipped = |rollout: &Rollout, other: &Rollout| -> Vec<HostName> {
+        let hosts = rollout.skipped.keys();
+        let changed = hosts.filter(|host| !other.skipped.contains_key(*host));
+        changed.cloned().collect()
+    };
+    concerned.extend(skipped(before, after));
+    concerned.extend(skipped(after, before));

@@ -169,4 +169,8 @@ fn for_admins() -> Router<Arc<App>> {
         )
         .route("/api/v1/users/{name}/role", put(users::set_role))
         .route("/api/v1/settings/updates", put(settings::set_updates))
+        .route(
+            "/api/v1/rollouts/{id}/skipped/{name}",
+            put(rollouts::skip_host).delete(rollouts::unskip_host),
+        )
 }

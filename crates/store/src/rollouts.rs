@@ -170,6 +170,7 @@ impl Store {
                 state: order.state,
                 why: order.why.clone(),
                 paused_by: None,
+                skipped: std::collections::BTreeMap::new(),
                 waves: waves(id),
                 created_at: order.at,
             };

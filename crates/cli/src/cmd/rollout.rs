@@ -6,6 +6,7 @@ mod list;
 mod picture;
 mod show;
 mod simulate;
+mod skip_host;
 mod watch;
 
 use clap::Subcommand;
@@ -29,6 +30,10 @@ pub(crate) enum Command {
     Resume(command::Args),
     /// Let the next wave go without waiting for the gate of the newest one
     SkipWave(command::Args),
+    /// Leave one host out of it: it is not ordered to begin, and not waited for
+    SkipHost(skip_host::SkipArgs),
+    /// Take a host in again that was left out
+    UnskipHost(skip_host::UnskipArgs),
     /// Stop it for good
     Halt(command::Args),
     /// Take its hosts back to the version before
@@ -45,6 +50,8 @@ impl Command {
             Self::Pause(args) => command::run(args, "pause").await,
             Self::Resume(args) => command::run(args, "resume").await,
             Self::SkipWave(args) => command::run(args, "skip-wave").await,
+            Self::SkipHost(args) => skip_host::skip(args).await,
+            Self::UnskipHost(args) => skip_host::unskip(args).await,
             Self::Halt(args) => command::run(args, "halt").await,
             Self::Rollback(args) => command::run(args, "rollback").await,
         }

@@ -28,7 +28,7 @@ pub use users::{
 
 pub use rollouts::{
     ClearSuspect, CurveWave, DecisionView, Explained, Explanation, Promote, RolloutCurve,
-    RolloutView, SimulatedCurve, WaveFigures, WaveHost, WaveView,
+    RolloutView, SimulatedCurve, SkipHost, WaveFigures, WaveHost, WaveView,
 };
 
 /// `GET /api/v1/status`.

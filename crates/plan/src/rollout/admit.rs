@@ -124,15 +124,17 @@ pub(super) fn admit(
     now: Timestamp,
 ) -> Admitted {
     let mut admitted = Admitted::default();
-    let strategy = rollout.strategy.clone();
-    if !strategy.windows.is_open(now) {
+    let windows = &rollout.strategy.windows;
+    if !windows.is_open(now) {
         admitted.short = Some(Short::Shut {
-            opens: strategy.windows.opens(now),
+            opens: windows.opens(now),
         });
         return admitted;
     }
     let mut budget = budget(rollout, facts);
-    for wave in &mut rollout.waves {
+    // The waves change while the rest of the rollout is looked at.
+    let mut waves = std::mem::take(&mut rollout.waves);
+    for wave in &mut waves {
         if !matches!(wave.state, WaveState::Open | WaveState::Proven) {
             continue;
         }
@@ -143,15 +145,7 @@ pub(super) fn admit(
         for name in waiting {
             let host = facts.get(name);
             let verdict = host.map_or(Ok(false), |host| {
-                may_go(
-                    host,
-                    rollout.id,
-                    &rollout.version,
-                    &strategy,
-                    opened_at,
-                    now,
-                    &mut budget,
-                )
+                may_go(host, rollout, opened_at, now, &mut budget)
             });
             match verdict {
                 Ok(true) => {
@@ -175,6 +169,7 @@ pub(super) fn admit(
         order.append(&mut left);
         wave.hosts = order;
     }
+    rollout.waves = waves;
     admitted
 }
 
@@ -193,27 +188,27 @@ pub(super) fn short_of(
     }
     let opened_at = rollout.waves.get(wave)?.opened_at.unwrap_or(now);
     let mut budget = budget(rollout, facts);
-    let (id, version) = (rollout.id, &rollout.version);
-    may_go(host, id, version, strategy, opened_at, now, &mut budget).err()
+    may_go(host, rollout, opened_at, now, &mut budget).err()
 }
 
 /// Whether a host goes now; no if it could show nothing.
 fn may_go<'a>(
     host: &'a HostFacts,
-    id: lockstep_model::RolloutId,
-    version: &lockstep_model::Version,
-    strategy: &Strategy,
+    rollout: &Rollout,
     opened_at: Timestamp,
     now: Timestamp,
     budget: &mut Budget<&'a str>,
 ) -> Result<bool, Short> {
-    match host.standing(version) {
+    match host.standing(rollout) {
         // It has the version already: it costs nothing.
         Standing::Proven => return Ok(true),
-        Standing::Silent | Standing::Kept | Standing::Failed => return Ok(false),
+        Standing::Silent | Standing::Kept | Standing::Skipped | Standing::Failed => {
+            return Ok(false);
+        }
         Standing::Ordered | Standing::Running => {}
     }
-    let at = moment(strategy, opened_at, turn(id, &host.name));
+    let strategy = &rollout.strategy;
+    let at = moment(strategy, opened_at, turn(rollout.id, &host.name));
     if now < at {
         return Err(Short::Moment { at });
     }
@@ -240,7 +235,7 @@ fn budget<'a>(rollout: &Rollout, facts: &HashMap<&HostName, &'a HostFacts>) -> B
                 continue;
             };
             strength.hosts += 1;
-            if place < let_go.len() && host.is_in_flight(&rollout.version) {
+            if place < let_go.len() && host.is_in_flight(rollout) {
                 strength.in_flight += 1;
                 if let Some(site) = site_of(&rollout.strategy, host) {
                     *under_way.entry(site).or_default() += host.bytes;

@@ -50,6 +50,7 @@ fn planned(
         state: RolloutState::Planned,
         why: "planned".into(),
         paused_by: None,
+        skipped: std::collections::BTreeMap::new(),
         waves: Vec::new(),
         created_at: at(0),
     }
@@ -184,17 +185,29 @@ impl World {
             return;
         }
         let rollout = self.store.rollout.clone();
-        let said = match self.dice.below(8) {
+        let said = match self.dice.below(11) {
             0 => halt(&rollout, "ann"),
             1 => rollback(&rollout, "ann"),
             2 | 3 => skip_wave(&rollout, "ann"),
             4 | 5 => pause(&rollout, "ann"),
+            6..9 => self.skip_or_take_back(&rollout),
             _ => resume(&rollout, "ann"),
         };
         if let Ok(step) = said {
             self.promises.command(&rollout, &step);
             self.store.put(step.rollout, step.baselines);
         }
+    }
+
+    /// Leaves some host out, or takes it in again if it is left out.
+    fn skip_or_take_back(&mut self, rollout: &Rollout) -> Result<Step, Refused> {
+        let host = self.dice.pick(&self.agents).name.clone();
+        if rollout.skipped.contains_key(&host) {
+            return take_back(rollout, &host, "ann");
+        }
+        let facts = self.facts();
+        let known = facts.iter().find(|it| it.name == host);
+        skip_host(rollout, &host, known, "ann", "its disk", self.now)
     }
 
     fn decide(&mut self) {

@@ -114,6 +114,7 @@ fn planned(seed: u64, waves: &[WaveSize]) -> Rollout {
         state: RolloutState::Planned,
         why: "planned".into(),
         paused_by: None,
+        skipped: std::collections::BTreeMap::new(),
         waves: Vec::new(),
         created_at: Timestamp::UNIX_EPOCH,
     }

@@ -1,6 +1,6 @@
 //! What a person may say to a rollout.
 
-use lockstep_model::{Rollout, RolloutId, RolloutState, WaveState};
+use lockstep_model::{HostName, Rollout, RolloutId, RolloutState, Version, WaveState};
 
 use super::tick::Step;
 use super::why::{Decision, Place, Why};
@@ -52,6 +52,67 @@ pub enum Refused {
         id: RolloutId,
         /// What the gate says.
         why: String,
+    },
+    /// A person left this host out of it already.
+    #[error("{host} is left out of rollout {id} already, by {by}")]
+    HostSkippedAlready {
+        /// Which rollout.
+        id: RolloutId,
+        /// Which host.
+        host: HostName,
+        /// Who did it.
+        by: String,
+    },
+    /// Nobody left this host out of it.
+    #[error("{host} is not left out of rollout {id}; \"rollout show {id} --hosts\" says who is")]
+    HostNotSkipped {
+        /// Which rollout.
+        id: RolloutId,
+        /// Which host.
+        host: HostName,
+    },
+    /// It is none of the rollout's hosts.
+    #[error(
+        "{host} is none of the hosts of rollout {id}; \"rollout show {id} --hosts\" lists them"
+    )]
+    NotItsHost {
+        /// Which rollout.
+        id: RolloutId,
+        /// Which host.
+        host: HostName,
+    },
+    /// The host has begun, or has the version already.
+    #[error(
+        "{host} has begun with {version}, and what has begun is finished: it cannot be left out of rollout {id} any more"
+    )]
+    HostHasBegun {
+        /// Which rollout.
+        id: RolloutId,
+        /// Which host.
+        host: HostName,
+        /// Its version.
+        version: Version,
+    },
+    /// The host has failed.
+    #[error(
+        "{host} failed {version} by rollout {id}: it is not ordered to run it again, and its failure counts whoever is left out"
+    )]
+    HostFailed {
+        /// Which rollout.
+        id: RolloutId,
+        /// Which host.
+        host: HostName,
+        /// Its version.
+        version: Version,
+    },
+    /// As many hosts as possible are left out of it.
+    #[error(
+        "{most} hosts are left out of rollout {id}, and more cannot be: the fleet file says which hosts follow a channel",
+        most = Rollout::MOST_SKIPPED
+    )]
+    TooManySkipped {
+        /// Which.
+        id: RolloutId,
     },
     /// There is no version to go back to.
     #[error(
@@ -218,7 +279,7 @@ pub(super) fn stop_open_waves(rollout: &mut Rollout) {
     }
 }
 
-fn wrong_state(command: &'static str, rollout: &Rollout) -> Refused {
+pub(super) fn wrong_state(command: &'static str, rollout: &Rollout) -> Refused {
     Refused::WrongState {
         command,
         id: rollout.id,

@@ -42,7 +42,7 @@ pub struct Lane {
 pub enum Turn {
     /// Waves are to be drawn.
     Draw,
-    /// Nobody is left of this wave, or whoever is keeps itself out of it: others take the place of its hosts, and it
+    /// Nobody is left of this wave, or whoever is keeps itself out of it or was left out of it: others take the place of its hosts, and it
     /// begins anew. Where nobody is left to stand in, it is proven.
     Replace(usize),
     /// This wave is to be opened.
@@ -97,9 +97,9 @@ pub fn next(course: &Course<'_>, look: &Look, now: Timestamp) -> Turn {
             None => open(course, 0, now),
         };
     };
-    // With nobody but hosts that keep themselves out of it, the wave would pass without any evidence.
+    // With nobody but hosts that are kept or left out of it, the wave would pass without any evidence.
     let tally = &look.waves[current];
-    if tally.hosts == tally.kept && course.waves[current].state == WaveState::Open {
+    if tally.hosts == tally.kept + tally.skipped && course.waves[current].state == WaveState::Open {
         return Turn::Replace(current);
     }
     let wave = place(course, current);
@@ -296,6 +296,7 @@ fn done(course: &Course<'_>, look: &Look) -> Why {
         failed: tally.failed.count,
         silent: tally.silent.count,
         kept: tally.kept,
+        skipped: tally.skipped,
     }
 }
 

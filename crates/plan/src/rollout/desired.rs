@@ -98,7 +98,8 @@ impl Asker<'_> {
 /// host had proven it, or the strategy's hours are over and it has not begun. When the rollout is done every host
 /// should, within those hours, those that joined meanwhile as well, if the version was not found wanting since. Everybody else should run
 /// what came before: the version of the last rollout that was done, or that of a rollout cut short by this one, where
-/// it has proven itself on this very host. To take such a host back first, only to let it go again later, would be two
+/// it has proven itself on this very host. A host that a person left out of the newest rollout counts as one whose turn has
+/// not come, unless it has begun. To take such a host back first, only to let it go again later, would be two
 /// changes instead of one, and the first of them behind no gate.
 #[must_use]
 pub fn desired_version(host: &Asker<'_>, rollouts: &[Ordered], now: Timestamp) -> Option<Target> {
@@ -111,6 +112,9 @@ pub fn desired_version(host: &Asker<'_>, rollouts: &[Ordered], now: Timestamp) -
             not_before,
         })
     };
+    if rollout.skipped.contains_key(host.name) && !has_begun(rollout, host) {
+        return order(before(newest, older, host)?, rollout.created_at);
+    }
     let has_proven = host.has_proven(&rollout.version);
     if rollout.state == RolloutState::Done && !host.failed && (has_proven || !newest.suspect) {
         // Who comes late is not disturbed outside of the hours either.
@@ -145,8 +149,12 @@ fn may_run(newest: &Ordered, host: &Asker<'_>, now: Timestamp) -> bool {
 
 /// Whether a host may begin with the version now; who has begun goes on when the hours are over.
 fn may_begin(rollout: &Rollout, host: &Asker<'_>, now: Timestamp) -> bool {
-    let has_begun = host.running || host.version == Some(&rollout.version);
-    has_begun || rollout.strategy.windows.is_open(now)
+    has_begun(rollout, host) || rollout.strategy.windows.is_open(now)
+}
+
+/// Whether a host has begun with the version, or has it.
+fn has_begun(rollout: &Rollout, host: &Asker<'_>) -> bool {
+    host.running || host.version == Some(&rollout.version)
 }
 
 /// What the host should run while the newest rollout does not concern it.

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use lockstep_model::{HostName, RolloutId, Strategy, Wave};
+use lockstep_model::{HostName, Rollout, RolloutId, Strategy, Wave};
 
 use super::domains::interleave;
 use super::facts::HostFacts;
@@ -53,39 +53,46 @@ pub fn turn(id: RolloutId, host: &HostName) -> u64 {
 /// When a host of a wave is replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Replace {
-    /// The wave is about to be opened: who is silent, keeps itself out of it or has left the fleet would only block it.
+    /// The wave is about to be opened: who is silent, keeps itself out of it, was left out of it or has left the fleet would
+    /// only block it.
     Unable,
-    /// The wave is open, and everybody of it has left or keeps itself out of it, so it would pass without any evidence.
+    /// The wave is open, and everybody of it has left, keeps itself out of it or was left out of it, so it would pass
+    /// without any evidence.
     Gone,
 }
 
 /// Lets hosts of later waves, which have not been opened, stand in for hosts of wave `index` that cannot show
 /// anything; those wait there instead. The next ones in the draw come first. Returns who left the wave and who came.
 ///
-/// Nobody stands in who is silent, kept or failed, or, for a host that is gone, nobody but hosts of the fleet. All
-/// waves keep their sizes.
+/// Nobody stands in who is silent, kept, left out or failed, or, for a host that is gone, nobody but hosts of the fleet. All
+/// waves keep their sizes. `rollout` need not have its waves: those are looked at where they are changed.
 pub(super) fn replace(
     waves: &mut [Wave],
     index: usize,
-    id: RolloutId,
+    rollout: &Rollout,
     facts: &HashMap<&HostName, &HostFacts>,
     which: Replace,
 ) -> (Vec<HostName>, Vec<HostName>) {
     let (mut left, mut came) = (Vec::new(), Vec::new());
+    let id = rollout.id;
     let Some((wave, later)) = waves.get_mut(index..).and_then(<[Wave]>::split_first_mut) else {
         return (left, came);
     };
     let wanted: Vec<usize> = (0..wave.hosts.len())
         .filter(|&place| match facts.get(&wave.hosts[place]) {
             None => true,
-            Some(host) => host.kept || (which == Replace::Unable && host.health.silent),
+            Some(host) => {
+                host.kept
+                    || host.is_left_out(rollout)
+                    || (which == Replace::Unable && host.health.silent)
+            }
         })
         .collect();
     if wanted.is_empty() {
         return (left, came);
     }
     // The best ones come last, so that each is taken off the end.
-    let mut stand_ins = stand_ins(later, id, facts);
+    let mut stand_ins = stand_ins(later, rollout, facts);
     let unable = stand_ins.partition_point(|it| !it.responds);
     let mut able = stand_ins.split_off(unable);
     for place in wanted {
@@ -122,7 +129,7 @@ struct StandIn {
 /// Hosts of the fleet: those that respond last, and of them the next in the draw at the very end.
 fn stand_ins(
     later: &[Wave],
-    id: RolloutId,
+    rollout: &Rollout,
     facts: &HashMap<&HostName, &HostFacts>,
 ) -> Vec<StandIn> {
     let mut found = Vec::new();
@@ -134,8 +141,11 @@ fn stand_ins(
             found.push(StandIn {
                 wave,
                 place,
-                responds: !known.health.silent && !known.failed && !known.kept,
-                lot: lot(id, host),
+                responds: !known.health.silent
+                    && !known.failed
+                    && !known.kept
+                    && !known.is_left_out(rollout),
+                lot: lot(rollout.id, host),
             });
         }
     }

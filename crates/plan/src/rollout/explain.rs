@@ -238,6 +238,16 @@ impl Asked<'_> {
                 reason: self.failure.unwrap_or("its run says no reason").into(),
             });
         }
+        if rollout.state != RolloutState::Halted
+            && let Some(skipped) = rollout.skipped.get(&self.host.name)
+            && self.host.is_left_out(rollout)
+        {
+            return Some(Gate::Skipped {
+                rollout: id,
+                by: skipped.by.clone(),
+                why: skipped.why.clone(),
+            });
+        }
         let seat = newest.seat(&self.host.name);
         match rollout.state {
             RolloutState::Done if newest.suspect => return Some(self.suspect()),

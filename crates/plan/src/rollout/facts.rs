@@ -60,11 +60,28 @@ impl HostFacts {
         self.proven && self.version.as_ref() == Some(version)
     }
 
+    /// True if it has begun with the version, or has it already, as far as its last report says.
+    pub(super) fn has_begun(&self, version: &Version) -> bool {
+        self.running || self.version.as_ref() == Some(version)
+    }
+
+    /// True if a person left it out of the rollout and it has not begun. What a host has begun it finishes, and a failure
+    /// speaks against the release whoever was left out since: nobody talks a failure away.
+    pub(super) fn is_left_out(&self, rollout: &Rollout) -> bool {
+        rollout.skipped.contains_key(&self.name)
+            && !self.failed
+            && !self.has_begun(&rollout.version)
+    }
+
     /// Where a host stands. What speaks against the release goes first: a host that failed and then fell silent has
     /// failed, and one that proved the release before it fell silent is silent.
-    pub(super) fn standing(&self, version: &Version) -> Standing {
+    pub(super) fn standing(&self, rollout: &Rollout) -> Standing {
+        let version = &rollout.version;
         if self.failed {
             return Standing::Failed;
+        }
+        if self.is_left_out(rollout) {
+            return Standing::Skipped;
         }
         if self.health.silent {
             return Standing::Silent;
@@ -83,12 +100,13 @@ impl HostFacts {
     }
 
     /// True if a host that was let go may still be on its way, there or back.
-    pub(super) fn is_in_flight(&self, version: &Version) -> bool {
-        match self.standing(version) {
+    pub(super) fn is_in_flight(&self, rollout: &Rollout) -> bool {
+        let version = &rollout.version;
+        match self.standing(rollout) {
             Standing::Ordered | Standing::Running => true,
             Standing::Silent => !self.has_proven(version),
             Standing::Failed => self.running || self.version.as_ref() == Some(version),
-            Standing::Proven | Standing::Kept => false,
+            Standing::Proven | Standing::Kept | Standing::Skipped => false,
         }
     }
 
@@ -112,17 +130,20 @@ pub(super) enum Standing {
     Silent,
     /// It keeps itself out of it.
     Kept,
+    /// A person left it out of it, and it has not begun.
+    Skipped,
 }
 
 /// The state of a host of a wave, in the words of the operator API: `waiting`, `ordered`, `running`, `proven`,
-/// `failed`, `silent` or `kept`.
+/// `failed`, `silent`, `kept` or `skipped`.
 #[must_use]
 pub fn host_state(rollout: &Rollout, wave: &Wave, let_go: bool, host: &HostFacts) -> &'static str {
-    let standing = host.standing(&rollout.version);
+    let standing = host.standing(rollout);
     let waits = wave.state == WaveState::Waiting || !let_go;
     match standing {
         Standing::Proven => "proven",
         Standing::Kept => "kept",
+        Standing::Skipped => "skipped",
         Standing::Silent if !waits => "silent",
         _ if waits => "waiting",
         Standing::Ordered => "ordered",
@@ -130,4 +151,12 @@ pub fn host_state(rollout: &Rollout, wave: &Wave, let_go: bool, host: &HostFacts
         Standing::Failed => "failed",
         Standing::Silent => "silent",
     }
+}
+
+/// True if a host that was let go counts as worse than before: it is neither failed nor silent, which say more, and it was
+/// not left out.
+#[must_use]
+pub fn is_worse(rollout: &Rollout, host: &HostFacts) -> bool {
+    let says_more = host.failed || host.health.silent || host.is_left_out(rollout);
+    !says_more && host.is_worse()
 }

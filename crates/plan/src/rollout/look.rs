@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use lockstep_model::{HostName, Rollout, RolloutState, WaveState};
 
-use super::facts::{HostFacts, Standing};
+use super::facts::{HostFacts, Standing, is_worse};
 use super::why::Names;
 
 /// The hosts of one wave, by how they stand.
@@ -30,6 +30,8 @@ pub struct Tally {
     pub pending: Names,
     /// Hosts that keep themselves out of it.
     pub kept: usize,
+    /// Hosts that people have left out of it. They are neither silent nor worse for the gates.
+    pub skipped: usize,
 }
 
 /// How many hosts are worse off than they were.
@@ -60,7 +62,7 @@ impl Tally {
     /// Hosts that have come to an end, whichever.
     #[must_use]
     pub fn settled(&self) -> usize {
-        self.proven + self.failed.count + self.kept
+        self.proven + self.failed.count + self.kept + self.skipped
     }
 
     fn add(&mut self, other: &Self) {
@@ -68,6 +70,7 @@ impl Tally {
         self.let_go += other.let_go;
         self.proven += other.proven;
         self.kept += other.kept;
+        self.skipped += other.skipped;
         self.failed.add(&other.failed);
         self.silent.add(&other.silent);
         self.worse.add(&other.worse);
@@ -96,15 +99,16 @@ impl Tally {
             let let_go = place < let_go;
             tally.hosts += 1;
             tally.let_go += usize::from(let_go);
-            match host.standing(&rollout.version) {
+            match host.standing(rollout) {
                 Standing::Proven => tally.proven += 1,
                 Standing::Failed => failed.push(name),
                 Standing::Silent => silent.push(name),
                 Standing::Kept => tally.kept += 1,
+                Standing::Skipped => tally.skipped += 1,
                 Standing::Ordered | Standing::Running if let_go => unsettled.push(name),
                 Standing::Ordered | Standing::Running => pending.push(name),
             }
-            if let_go && !host.failed && !host.health.silent && host.is_worse() {
+            if let_go && is_worse(rollout, host) {
                 worse.push(name);
             }
         }
@@ -165,7 +169,8 @@ fn samples(rollout: &Rollout, facts: &HashMap<&HostName, &HostFacts>) -> (Sample
         let (let_go, waiting) = wave.split();
         if Some(index) == newest {
             // All of them, those too that have not begun: to count the quick ones and everybody who fell silent would
-            // make the silent ones look like more than they are.
+            // make the silent ones look like more than they are. Those too that people have left out: who is compared was
+            // drawn by lot, and nobody picks.
             for host in known(let_go, facts) {
                 if !host.failed && !host.kept {
                     treated.count(host);

@@ -168,6 +168,7 @@ mod tests {
             state: RolloutState::Running,
             why: String::new(),
             paused_by: None,
+            skipped: std::collections::BTreeMap::new(),
             waves: vec![
                 wave("a", WaveState::Proven, Some(0), Some(10)),
                 wave("b", WaveState::Proven, Some(70), Some(90)),

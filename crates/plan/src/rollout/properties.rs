@@ -15,6 +15,7 @@ use proptest::prelude::*;
 use self::gate::check_gates;
 
 mod gate;
+mod skipped;
 
 /// What a host does with the new version.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -127,6 +128,7 @@ fn planned(plan: &Plan) -> Rollout {
         state: RolloutState::Planned,
         why: "planned".into(),
         paused_by: None,
+        skipped: std::collections::BTreeMap::new(),
         waves: Vec::new(),
         created_at: at(0),
     }

@@ -17,6 +17,7 @@ mod gates;
 mod late;
 mod limits;
 mod orders;
+mod skips;
 mod suspicion;
 mod under_way;
 mod windows;
@@ -72,6 +73,7 @@ fn rollout(waves: &[&[&str]]) -> Rollout {
         state: RolloutState::Planned,
         why: "planned".into(),
         paused_by: None,
+        skipped: std::collections::BTreeMap::new(),
         waves: waves.iter().map(|names| wave(names)).collect(),
         created_at: at(0),
     }

@@ -44,7 +44,7 @@ impl Step {
         Self::of(rollout, vec![decision])
     }
 
-    fn of(rollout: Rollout, reasons: Vec<Decision>) -> Self {
+    pub(super) fn of(rollout: Rollout, reasons: Vec<Decision>) -> Self {
         Self {
             rollout,
             decisions: reasons.iter().map(ToString::to_string).collect(),
@@ -260,6 +260,7 @@ impl Tick<'_> {
             failed: 0,
             silent: 0,
             kept: 0,
+            skipped: 0,
         };
         self.course.rollout.state = RolloutState::Done;
         self.course.reasons.push(Decision::Ended(why.clone()));
@@ -412,13 +413,10 @@ impl Tick<'_> {
 
     /// Puts other hosts in the place of those in wave `index` that can show nothing. True if there were any.
     fn replace(&mut self, index: usize, which: Replace) -> bool {
-        let (left, came) = replace(
-            &mut self.course.rollout.waves,
-            index,
-            self.course.rollout.id,
-            &self.facts,
-            which,
-        );
+        let rollout = &mut self.course.rollout;
+        let mut waves = std::mem::take(&mut rollout.waves);
+        let (left, came) = replace(&mut waves, index, rollout, &self.facts, which);
+        rollout.waves = waves;
         if left.is_empty() {
             return false;
         }

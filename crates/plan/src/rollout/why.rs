@@ -112,6 +112,22 @@ pub enum Why {
         /// Who.
         by: String,
     },
+    /// A person left a host out of it.
+    LeftOut {
+        /// Which host.
+        host: HostName,
+        /// Who.
+        by: String,
+        /// Why, in that person's words.
+        why: String,
+    },
+    /// A person took a host in again that had been left out of it.
+    TakenIn {
+        /// Which host.
+        host: HostName,
+        /// Who.
+        by: String,
+    },
     /// A person stopped it.
     HaltedBy {
         /// Who.
@@ -159,6 +175,8 @@ pub enum Why {
         silent: usize,
         /// Hosts that keep themselves out of it.
         kept: usize,
+        /// Hosts that people have left out of it.
+        skipped: usize,
     },
 }
 

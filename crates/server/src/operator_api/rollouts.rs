@@ -6,8 +6,8 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::{Extension, Json};
 use http::StatusCode;
-use lockstep_model::RolloutId;
-use lockstep_model::api::operator::{Promote, RolloutCurve, RolloutView};
+use lockstep_model::api::operator::{Promote, RolloutCurve, RolloutView, SkipHost};
+use lockstep_model::{HostName, RolloutId};
 use serde::Deserialize;
 
 use super::paging::{List, Page, Paging};
@@ -99,6 +99,30 @@ pub(crate) async fn command(
         )
     })?;
     let view = rollouts::command(&app, id, command, &who, app.now()).await?;
+    Ok(Json(view))
+}
+
+/// Largest word on a host that is left out, in bytes.
+const LARGEST_SKIP: usize = 4 * 1024;
+
+/// `PUT /api/v1/rollouts/ID/skipped/HOST`: leaves the host out of it.
+pub(crate) async fn skip_host(
+    State(app): State<Arc<App>>,
+    Extension(Operator(who)): Extension<Operator>,
+    Pair(Number(id), host): Pair<Number, HostName>,
+    JsonBody(order): JsonBody<SkipHost, LARGEST_SKIP>,
+) -> Result<Json<RolloutView>, Refusal> {
+    let view = rollouts::skip_host(&app, id, &host, &order.why, &who, app.now()).await?;
+    Ok(Json(view))
+}
+
+/// `DELETE /api/v1/rollouts/ID/skipped/HOST`: takes it in again.
+pub(crate) async fn unskip_host(
+    State(app): State<Arc<App>>,
+    Extension(Operator(who)): Extension<Operator>,
+    Pair(Number(id), host): Pair<Number, HostName>,
+) -> Result<Json<RolloutView>, Refusal> {
+    let view = rollouts::unskip_host(&app, id, &host, &who, app.now()).await?;
     Ok(Json(view))
 }
 

@@ -3,9 +3,12 @@
 use std::collections::HashMap;
 
 use jiff::Timestamp;
+use lockstep_model::api::Report;
 use lockstep_model::api::operator::{DecisionView, RolloutView, WaveFigures, WaveHost, WaveView};
-use lockstep_model::{HostName, Rollout, Suspect, Wave, WaveState};
+use lockstep_model::{HostName, PackageName, Rollout, Suspect, Wave, WaveState};
 use lockstep_plan::rollout::{self, HostFacts, Look};
+
+use crate::app::App;
 
 /// Whether the names of hosts are told: of ten thousand they are a megabyte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,6 +78,37 @@ pub(crate) fn view(
     }
 }
 
+/// Hosts that keep themselves out of a rollout of which it is told why.
+const MOST_WHY_KEPT: usize = 50;
+
+/// Adds why hosts keep themselves out of it, by their last reports. Of many, the first ones.
+pub(crate) async fn say_why_kept(
+    app: &App,
+    view: &mut RolloutView,
+) -> Result<(), lockstep_store::Error> {
+    let package = view.package.clone();
+    let hosts = view.waves.iter_mut().flat_map(|wave| &mut wave.hosts);
+    let kept = hosts.filter(|host| host.state == "kept");
+    for host in kept.take(MOST_WHY_KEPT) {
+        let row = app.store.host(&host.name).await?;
+        if let Some(report) = row.and_then(|row| row.report) {
+            host.kept = why_kept(&report, &package);
+        }
+    }
+    Ok(())
+}
+
+/// Why a host keeps a package as it is, in its own words.
+fn why_kept(report: &Report, package: &PackageName) -> Option<String> {
+    let mut by_hand = report.kept.iter().filter(|it| it.is_by_hand());
+    match by_hand.find(|it| it.package == *package) {
+        Some(kept) if kept.words.trim().is_empty() => Some(kept.code.clone()),
+        Some(kept) => Some(kept.words.clone()),
+        None if !report.updates_enabled => Some("updates are switched off there".into()),
+        None => None,
+    }
+}
+
 fn wave_view(
     rollout: &Rollout,
     wave: &Wave,
@@ -89,15 +123,20 @@ fn wave_view(
     };
     let mut hosts = Vec::new();
     for (place, name) in wave.hosts.iter().enumerate() {
-        let state = match facts.get(name) {
+        let known = facts.get(name).copied();
+        let state = match known {
             Some(facts) => rollout::host_state(rollout, wave, place < let_go, facts),
             None => "gone",
         };
         count(&mut figures, state);
         if names == Names::Told {
+            let is_worse = place < let_go && known.is_some_and(|it| rollout::is_worse(rollout, it));
             hosts.push(WaveHost {
                 name: name.clone(),
                 state: state.into(),
+                worse: is_worse,
+                kept: None,
+                skipped: rollout.skipped.get(name).cloned(),
             });
         }
     }
@@ -127,6 +166,7 @@ fn count(figures: &mut WaveFigures, state: &str) {
         "failed" => &mut figures.failed,
         "silent" => &mut figures.silent,
         "kept" => &mut figures.kept,
+        "skipped" => &mut figures.skipped,
         "gone" => &mut figures.gone,
         _ => &mut figures.waiting,
     };

@@ -6,13 +6,15 @@ use std::collections::hash_map::Entry;
 
 use jiff::Timestamp;
 use lockstep_model::api::operator::{Promote, RolloutView};
-use lockstep_model::{PackageName, Release, Rollout, RolloutId, RolloutState, Strategy};
+use lockstep_model::{
+    HostName, PackageName, Release, Rollout, RolloutId, RolloutState, SkippedHost, Strategy,
+};
 use lockstep_plan::rollout::{self, Refused, Step};
 use lockstep_store::{Decided, NewRollout, Standing};
 
 use super::rollout_facts::{facts, facts_of};
 use super::rollout_views::{Detail, Names, view};
-use super::{audit, promoted, releases};
+use super::{audit, promoted, releases, rollout_views};
 use crate::app::App;
 use crate::decider::concerned;
 use crate::web::Refusal;
@@ -197,11 +199,90 @@ pub(crate) async fn command(
     who: &str,
     now: Timestamp,
 ) -> Result<RolloutView, Refusal> {
+    say(app, id, &Word::Command(command), who, now).await
+}
+
+/// Leaves a host out of a rollout, for this reason.
+pub(crate) async fn skip_host(
+    app: &App,
+    id: RolloutId,
+    host: &HostName,
+    why: &str,
+    who: &str,
+    now: Timestamp,
+) -> Result<RolloutView, Refusal> {
+    let why = why.trim();
+    if why.is_empty() || why.len() > SkippedHost::LONGEST_WHY {
+        return Err(Refusal::bad_request(format!(
+            "say why {host} is left out of rollout {id}, in 1 to {} bytes",
+            SkippedHost::LONGEST_WHY
+        )));
+    }
+    say(app, id, &Word::SkipHost { host, why }, who, now).await
+}
+
+/// Takes a host into a rollout again that was left out of it.
+pub(crate) async fn unskip_host(
+    app: &App,
+    id: RolloutId,
+    host: &HostName,
+    who: &str,
+    now: Timestamp,
+) -> Result<RolloutView, Refusal> {
+    say(app, id, &Word::UnskipHost { host }, who, now).await
+}
+
+/// What a person says to a rollout.
+enum Word<'a> {
+    Command(Command),
+    SkipHost { host: &'a HostName, why: &'a str },
+    UnskipHost { host: &'a HostName },
+}
+
+impl Word<'_> {
+    async fn apply(
+        &self,
+        app: &App,
+        rollout: &Rollout,
+        by: &str,
+        now: Timestamp,
+    ) -> Result<Step, Refusal> {
+        let step = match self {
+            Self::Command(command) => command.apply(rollout, by),
+            Self::SkipHost { host, why } => {
+                let facts = facts(app, rollout, now).await?;
+                let known = facts.iter().find(|it| it.name == **host);
+                rollout::skip_host(rollout, host, known, by, why, now)
+            }
+            Self::UnskipHost { host } => rollout::take_back(rollout, host, by),
+        };
+        step.map_err(|refused| Refusal::conflict(refused.to_string()))
+    }
+
+    /// What was done, for the audit trail: `left web3 out of rollout 7 of lockstep 1.4.2: its disk`.
+    fn done(&self, rollout: &Rollout) -> String {
+        let what = format!(
+            "rollout {} of {} {}",
+            rollout.id, rollout.package, rollout.version
+        );
+        match self {
+            Self::Command(command) => format!("{} {what}", command.done()),
+            Self::SkipHost { host, why } => format!("left {host} out of {what}: {why}"),
+            Self::UnskipHost { host } => format!("took {host} into {what} again"),
+        }
+    }
+}
+
+async fn say(
+    app: &App,
+    id: RolloutId,
+    word: &Word<'_>,
+    who: &str,
+    now: Timestamp,
+) -> Result<RolloutView, Refusal> {
     for _ in 0..ATTEMPTS {
         let rollout = read(app, id).await?;
-        let step = command
-            .apply(&rollout, who)
-            .map_err(|refused| Refusal::conflict(refused.to_string()))?;
+        let step = word.apply(app, &rollout, who, now).await?;
         let saved = app
             .store
             .save_rollout(&rollout, decided(&step), None, now)
@@ -211,13 +292,7 @@ pub(crate) async fn command(
             Err(lockstep_store::Error::RolloutChanged { .. }) => continue,
             Err(error) => return Err(error.into()),
         }
-        let what = format!(
-            "{} rollout {id} of {} {}",
-            command.done(),
-            rollout.package,
-            rollout.version
-        );
-        audit::note(app, who, &what, now).await;
+        audit::note(app, who, &word.done(&rollout), now).await;
         app.standing.forget();
         app.hints.report(concerned(&rollout, &step.rollout));
         app.wake.notify_one();
@@ -264,7 +339,9 @@ pub(crate) async fn one(
     let detail = Detail {
         decisions: app.store.decisions(id).await?,
     };
-    Ok(view(&rollout, &facts, suspect, names, Some(detail), now))
+    let mut view = view(&rollout, &facts, suspect, names, Some(detail), now);
+    rollout_views::say_why_kept(app, &mut view).await?;
+    Ok(view)
 }
 
 async fn read(app: &App, id: RolloutId) -> Result<Rollout, Refusal> {

@@ -363,6 +363,7 @@ fn run_both(
             state: RolloutState::Planned,
             why: String::new(),
             paused_by: None,
+            skipped: std::collections::BTreeMap::new(),
             waves: Vec::new(),
             created_at: settings.start,
         },

@@ -277,6 +277,7 @@ impl<'a> Conductor<'a> {
             failed: 0,
             silent: 0,
             kept: 0,
+            skipped: 0,
         }
     }
 

@@ -13,13 +13,14 @@ pub(super) enum Paint {
 }
 
 /// How hosts stand, in the order in which they stand in a bar, with sign and colour.
-const STATES: [State; 8] = [
+const STATES: [State; 9] = [
     State::new("proven", '█', Color::Green, |it| it.proven),
     State::new("running", '▓', Color::Cyan, |it| it.running),
     State::new("told", '░', Color::Blue, |it| it.ordered),
     State::new("failed", 'x', Color::Red, |it| it.failed),
     State::new("silent", '?', Color::Yellow, |it| it.silent),
     State::new("kept", '=', Color::Magenta, |it| it.kept),
+    State::new("skipped", '/', Color::Magenta, |it| it.skipped),
     State::new("waits", '·', Color::White, |it| it.waiting),
     State::new("gone", '-', Color::White, |it| it.gone),
 ];
@@ -132,6 +133,7 @@ pub(super) fn sum<'a>(waves: impl Iterator<Item = &'a WaveFigures>) -> WaveFigur
         failed: sum.failed + it.failed,
         silent: sum.silent + it.silent,
         kept: sum.kept + it.kept,
+        skipped: sum.skipped + it.skipped,
         gone: sum.gone + it.gone,
         worse: sum.worse + it.worse,
     })

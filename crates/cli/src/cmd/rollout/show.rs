@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use lockstep_model::RolloutId;
-use lockstep_model::api::operator::{RolloutView, WaveFigures, WaveView};
+use lockstep_model::api::operator::{RolloutView, WaveFigures, WaveHost, WaveView};
 
 use super::bars::{self, Paint};
 use super::command::parse_id;
@@ -68,7 +68,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
             out::line(format_args!("wave {} · {}", number + 1, wave_word(wave)));
             for host in &wave.hosts {
                 let state = out::printable(&host.state);
-                out::line(format_args!("  {state:<8}  {}", host.name));
+                let more = more(host);
+                out::line(format_args!("  {state:<8}  {}{more}", host.name));
             }
         }
     }
@@ -89,6 +90,22 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
+/// What is to be said of a host beside its state.
+fn more(host: &WaveHost) -> String {
+    let mut more = String::new();
+    if host.worse {
+        more.push_str("  worse than before");
+    }
+    if let Some(kept) = &host.kept {
+        more.push_str(&format!("  {}", out::printable(kept)));
+    }
+    if let Some(skipped) = &host.skipped {
+        let (by, why) = (out::printable(&skipped.by), out::printable(&skipped.why));
+        more.push_str(&format!("  left out by {by}: {why}"));
+    }
+    more
+}
+
 /// How a wave's hosts stand, for a column each.
 type Column = (&'static str, fn(&WaveFigures) -> usize);
 
@@ -98,13 +115,14 @@ const ALWAYS: [Column; 3] = [
     ("let go", |it| it.let_go),
     ("proven", |it| it.proven),
 ];
-const IF_ANY: [Column; 7] = [
+const IF_ANY: [Column; 8] = [
     ("told", |it| it.ordered),
     ("running", |it| it.running),
     ("failed", |it| it.failed),
     ("silent", |it| it.silent),
     ("worse", |it| it.worse),
     ("kept", |it| it.kept),
+    ("skipped", |it| it.skipped),
     ("gone", |it| it.gone),
 ];
 

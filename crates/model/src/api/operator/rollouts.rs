@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ChannelName, HostName, PackageName, RolloutId, RolloutState, Strategy, Suspect, Version,
-    WaveState,
+    ChannelName, HostName, PackageName, RolloutId, RolloutState, SkippedHost, Strategy, Suspect,
+    Version, WaveState,
 };
 
 /// `POST /api/v1/promote`.
@@ -125,6 +125,8 @@ pub struct WaveFigures {
     pub silent: usize,
     /// They keep themselves out of it.
     pub kept: usize,
+    /// People have left them out of it.
+    pub skipped: usize,
     /// They have left the fleet.
     pub gone: usize,
     /// Let go, neither failed nor silent, and worse than before. They count above as well.
@@ -136,8 +138,25 @@ pub struct WaveFigures {
 pub struct WaveHost {
     /// The host.
     pub name: HostName,
-    /// `waiting`, `ordered`, `running`, `proven`, `failed`, `silent`, `kept`, or `gone` when it left the fleet.
+    /// `waiting`, `ordered`, `running`, `proven`, `failed`, `silent`, `kept`, `skipped`, or `gone` when it left the fleet.
     pub state: String,
+    /// True if it was let go, is neither failed nor silent, and is worse than before.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub worse: bool,
+    /// Why it keeps itself out of it, in its own words, where it says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<String>,
+    /// Who left it out of the rollout, and why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skipped: Option<SkippedHost>,
+}
+
+/// `PUT /api/v1/rollouts/ID/skipped/HOST`: leaves a host out of a rollout.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SkipHost {
+    /// Why, for everybody who looks at the rollout and for the audit trail; at most [`SkippedHost::LONGEST_WHY`] bytes,
+    /// and not empty.
+    pub why: String,
 }
 
 /// A decision that was taken, with its figures in words.

@@ -10,6 +10,9 @@ use lockstep_model::{HostName, Late, WaveState};
 pub(super) struct Promises {
     /// Hosts of each wave as it was drawn, and those who joined it later.
     sizes: Vec<usize>,
+    /// Hosts that were left out at some time: what one does it may have been ordered before, by a place that it has lost
+    /// since.
+    left_out: BTreeSet<HostName>,
     /// Who had been let go when it stopped.
     at_stop: Option<BTreeSet<HostName>>,
 }
@@ -21,13 +24,17 @@ enum End {
     Silent,
     Proven,
     Kept,
+    Skipped,
     None,
 }
 
-fn end(host: &HostFacts, new: &Version) -> End {
+fn end(host: &HostFacts, rollout: &Rollout) -> End {
+    let new = &rollout.version;
+    let is_skipped = rollout.skipped.contains_key(&host.name);
     let runs_it = host.version.as_ref() == Some(new);
     match host {
         it if it.failed => End::Failed,
+        it if is_skipped && !it.running && !runs_it => End::Skipped,
         it if it.health.silent => End::Silent,
         it if it.running => End::None,
         it if runs_it && it.proven => End::Proven,
@@ -37,13 +44,14 @@ fn end(host: &HostFacts, new: &Version) -> End {
     }
 }
 
-fn is_in_flight(host: &HostFacts, new: &Version) -> bool {
+fn is_in_flight(host: &HostFacts, rollout: &Rollout) -> bool {
+    let new = &rollout.version;
     let runs_it = host.version.as_ref() == Some(new);
-    match end(host, new) {
+    match end(host, rollout) {
         End::None => true,
         End::Silent => !(runs_it && host.proven),
         End::Failed => host.running || runs_it,
-        End::Proven | End::Kept => false,
+        End::Proven | End::Kept | End::Skipped => false,
     }
 }
 
@@ -85,7 +93,14 @@ impl Promises {
             return;
         }
         assert!(!host.failed, "{} is ordered what it failed", agent.name);
-        let has_proven = end(&host, &rollout.version) == End::Proven;
+        let how = end(&host, rollout);
+        assert_ne!(
+            how,
+            End::Skipped,
+            "{} begins although it is left out",
+            agent.name
+        );
+        let has_proven = how == End::Proven;
         let gone = let_go(rollout).contains(&agent.name);
         match rollout.state {
             RolloutState::Done => {
@@ -111,6 +126,7 @@ impl Promises {
     /// What a person said lets nobody go by itself.
     pub(super) fn command(&mut self, before: &Rollout, step: &Step) {
         assert_eq!(let_go(before), let_go(&step.rollout));
+        self.left_out.extend(step.rollout.skipped.keys().cloned());
         assert!(!step.rollout.why.is_empty());
         self.stopped(&step.rollout);
     }
@@ -206,6 +222,7 @@ impl Promises {
         let exposed = agents
             .iter()
             .filter(|it| it.is_member(round) && !it.was_away(round))
+            .filter(|it| !self.left_out.contains(&it.name))
             .filter(|it| {
                 let facts = it.facts(round, rollout, None);
                 let order = desired_version(&asker(&facts), &rollouts, now);
@@ -261,11 +278,12 @@ fn gates(
                 let Some(host) = known.get(name) else {
                     continue;
                 };
-                let how = end(host, &after.version);
+                let how = end(host, after);
                 ends.push(how);
                 let was_let_go = first.contains(name);
                 gone += usize::from(was_let_go);
-                let counts = was_let_go && !matches!(how, End::Failed | End::Silent);
+                let counts = !matches!(how, End::Failed | End::Silent | End::Skipped);
+                let counts = was_let_go && counts;
                 let before = host.before.as_ref();
                 worse +=
                     usize::from(counts && before.is_some_and(|it| host.health.is_worse_than(it)));
@@ -326,14 +344,18 @@ fn letting_go(
         strategy.windows.is_open(now),
         "somebody is let go outside of the hours"
     );
-    let new = &after.version;
     let costs: Vec<&HostFacts> = newly
         .iter()
         .copied()
-        .filter(|host| end(host, new) != End::Proven)
+        .filter(|host| end(host, after) != End::Proven)
         .collect();
     for host in &costs {
-        assert_eq!(end(host, new), End::None, "{} can show nothing", host.name);
+        assert_eq!(
+            end(host, after),
+            End::None,
+            "{} can show nothing",
+            host.name
+        );
         let wave = after
             .waves
             .iter()
@@ -354,7 +376,7 @@ fn letting_go(
         .collect();
     let (flying, resting): (Vec<&HostFacts>, Vec<&HostFacts>) = hosts
         .iter()
-        .partition(|host| gone.contains(&host.name) && is_in_flight(host, new));
+        .partition(|host| gone.contains(&host.name) && is_in_flight(host, after));
     if let Some(limit) = strategy.in_flight
         && !costs.is_empty()
     {

@@ -61,6 +61,15 @@ pub enum Gate {
         /// What the run says.
         reason: String,
     },
+    /// A person left the host out of the rollout.
+    Skipped {
+        /// Which rollout.
+        rollout: RolloutId,
+        /// Who.
+        by: String,
+        /// Why, in that person's words.
+        why: String,
+    },
     /// The version was found wanting, and nobody has said that it is to be rolled out all the same.
     Suspect {
         /// What was found.
@@ -207,6 +216,7 @@ impl Gate {
             Self::UpdatesOff => "updates-off",
             Self::Kept { .. } => "kept",
             Self::Failed { .. } => "failed",
+            Self::Skipped { .. } => "skipped",
             Self::Suspect { .. } => "suspect",
             Self::Planned { .. } => "planned",
             Self::Paused { .. } => "paused",
@@ -295,6 +305,9 @@ impl fmt::Display for Gate {
                 f,
                 "it failed here by rollout {rollout}: {reason}; it is tried again by a new order"
             ),
+            Self::Skipped { rollout, by, why } => {
+                write!(f, "{by} left it out of rollout {rollout}: {why}")
+            }
             Self::Suspect { why } => write!(f, "the version is suspect: {why}"),
             Self::Planned { rollout, opens } => {
                 write!(f, "rollout {rollout} has not begun")?;

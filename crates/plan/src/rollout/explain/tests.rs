@@ -12,7 +12,9 @@ use lockstep_model::{
 use proptest::prelude::*;
 
 use super::*;
-use crate::rollout::{halt, next_hop, pause, resume, rollback, skip_wave, tick};
+use crate::rollout::{
+    halt, next_hop, pause, resume, rollback, skip_host, skip_wave, take_back, tick,
+};
 
 fn version(text: &str) -> Version {
     Version::parse(text).unwrap()
@@ -60,6 +62,7 @@ fn planned(strategy: Plan) -> Rollout {
         state: RolloutState::Planned,
         why: "planned".into(),
         paused_by: None,
+        skipped: std::collections::BTreeMap::new(),
         waves: Vec::new(),
         created_at: at(0),
     }
@@ -394,6 +397,27 @@ fn those_who_came_later_are_told_the_rule() {
     world.says("e", "suspect", words);
 }
 
+#[test]
+fn a_host_that_is_left_out_says_by_whom_and_why() {
+    let (rollout, fleet, hosts) = begun(plan());
+    let first = hosts[0].as_str();
+    let known = fleet.iter().find(|it| it.name == name(first));
+    let step = skip_host(&rollout, &name(first), known, "ann", "its disk", at(9)).unwrap();
+    let mut world = World::new(step.rollout.clone(), fleet.clone(), 10);
+    world.says(first, "skipped", "ann left it out of rollout 7: its disk");
+    // Once it is done as well.
+    let done = Rollout {
+        state: RolloutState::Done,
+        ..step.rollout
+    };
+    world.rollouts = vec![Ordered::new(done, false)];
+    world.says(first, "skipped", "ann left it out of rollout 7: its disk");
+    // What it has begun it finishes.
+    let place = fleet.iter().position(|it| it.name == name(first)).unwrap();
+    world.fleet[place].running = true;
+    assert_eq!(world.ask(&name(first)).gate.code(), "on-its-way");
+}
+
 /// What a host does, anew in each round.
 fn facts(index: usize) -> impl Strategy<Value = HostFacts> {
     let state = 0u8..10;
@@ -470,13 +494,20 @@ fn strategies() -> impl Strategy<Value = Plan> {
 }
 
 /// Commands of people, mostly none.
-fn command(rollout: &Rollout, which: u8) -> Option<Rollout> {
+fn command(rollout: &Rollout, which: u8, fleet: &[HostFacts]) -> Option<Rollout> {
     let step = match which {
         0 => pause(rollout, "ann"),
         1 => resume(rollout, "ann"),
         2 => skip_wave(rollout, "ann"),
         3 => halt(rollout, "ann"),
         4 => rollback(rollout, "ann"),
+        5..13 => {
+            let known = fleet.get(usize::from(which) - 5)?;
+            match rollout.skipped.contains_key(&known.name) {
+                true => take_back(rollout, &known.name, "ann"),
+                false => skip_host(rollout, &known.name, Some(known), "ann", "its disk", at(0)),
+            }
+        }
         _ => return None,
     };
     step.ok().map(|step| step.rollout)
@@ -505,7 +536,7 @@ proptest! {
             if round == 0 {
                 fleet.truncate(joined);
             }
-            if let Some(next) = command(&rollout, said) {
+            if let Some(next) = command(&rollout, said, &fleet) {
                 rollout = next;
             }
             let wrong = suspect.then_some("it was found wanting");
@@ -567,7 +598,7 @@ fn check(world: &World, host: &HostFacts) -> Result<(), TestCaseError> {
             prop_assert_eq!(ordered, said.wanted, "{}", context);
         }
         "wave" | "moment" | "window" | "in-flight" | "fit" | "site" | "planned" | "paused"
-        | "holding" | "halted" | "late-joiner" | "failed" | "suspect" => {
+        | "holding" | "halted" | "late-joiner" | "failed" | "suspect" | "skipped" => {
             prop_assert_ne!(ordered, said.wanted, "{}", context);
         }
         _ => {}

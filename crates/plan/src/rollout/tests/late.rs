@@ -143,7 +143,7 @@ fn who_keeps_itself_out_is_no_canary() {
     assert_eq!(let_go(&begun), ["b"]);
     assert_eq!(
         decisions[1],
-        "wave 1 of 2: b in place of a, silent, kept or gone from the fleet"
+        "wave 1 of 2: b in place of a, silent, kept, skipped or gone from the fleet"
     );
 }
 

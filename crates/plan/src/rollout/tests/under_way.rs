@@ -81,7 +81,9 @@ fn a_canary_that_left_the_fleet_is_replaced() {
     assert_ne!(canary, host("a"));
     assert_eq!(
         decisions[2],
-        format!("wave 1 of 2: {canary} in place of a, silent, kept or gone from the fleet")
+        format!(
+            "wave 1 of 2: {canary} in place of a, silent, kept, skipped or gone from the fleet"
+        )
     );
     assert_eq!(rollout.waves[0].hosts.len(), 1);
     assert!(rollout.waves[1].hosts.contains(&host("a")));

@@ -124,6 +124,8 @@ impl fmt::Display for Why {
                     "{wave}: {by} lets the next one go without waiting for it"
                 )
             }
+            Self::LeftOut { host, by, why } => write!(f, "{by} left {host} out of it: {why}"),
+            Self::TakenIn { host, by } => write!(f, "{by} took {host} in again"),
             Self::HaltedBy { by } => write!(f, "halted by {by}"),
             Self::OrderedBack { by, to } => write!(f, "{by} ordered all hosts back to {to}"),
             Self::GateOrderedBack { why, to } => write!(f, "{why}; all hosts go back to {to}"),
@@ -150,6 +152,7 @@ impl fmt::Display for Why {
                 failed,
                 silent,
                 kept,
+                skipped,
             } => {
                 write!(f, "done: {proven} of {hosts} hosts have proven {version}")?;
                 if *failed > 0 {
@@ -160,6 +163,9 @@ impl fmt::Display for Why {
                 }
                 if *kept > 0 {
                     write!(f, ", {kept} kept as they are on the host")?;
+                }
+                if *skipped > 0 {
+                    write!(f, ", {skipped} skipped")?;
                 }
                 Ok(())
             }
@@ -262,7 +268,7 @@ impl fmt::Display for Decision {
             Self::Replaced { wave, left, came } => {
                 write!(
                     f,
-                    "{wave}: {came} in place of {left}, silent, kept or gone from the fleet"
+                    "{wave}: {came} in place of {left}, silent, kept, skipped or gone from the fleet"
                 )
             }
             Self::Opened { wave, hosts } => write!(f, "{wave} opened: {hosts}"),

@@ -108,6 +108,9 @@ mod tests {
                 .map(|(host, state)| WaveHost {
                     name: name(host),
                     state: (*state).into(),
+                    worse: false,
+                    kept: None,
+                    skipped: None,
                 })
                 .collect(),
         }

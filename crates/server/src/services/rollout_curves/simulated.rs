@@ -178,6 +178,7 @@ mod tests {
             state: RolloutState::Running,
             why: String::new(),
             paused_by: None,
+            skipped: std::collections::BTreeMap::new(),
             waves: Vec::new(),
             created_at: "2026-11-21T09:00:00Z".parse().unwrap(),
         }
