@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use lockstep_model::{
-    ChannelName, HostName, LockName, LockRule, PackageName, PackageRule, Strategy,
+    ChannelName, HostName, Hours, LockName, LockRule, PackageName, PackageRule, Strategy,
 };
 
 use crate::declared::Package;
@@ -59,6 +59,12 @@ impl Fleet {
     pub fn strategies(&self) -> impl Iterator<Item = (&str, &Strategy)> {
         let named = self.declared.strategies.iter();
         named.map(|(name, it)| (name.as_str(), &it.strategy))
+    }
+
+    /// The packages that hosts keep current in certain hours alone, with these.
+    pub fn update_hours(&self) -> impl Iterator<Item = (&PackageName, &Hours)> {
+        let rules = self.declared.packages.values().map(|package| &package.rule);
+        rules.filter_map(|rule| Some((&rule.name, rule.hours.as_ref()?)))
     }
 
     /// What is kept current on a host, by name.

@@ -2,6 +2,9 @@
 
 mod csv;
 mod form;
+mod key;
+mod kind;
+mod other;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -24,6 +27,9 @@ use crate::{Frame, Here, Topic};
 
 pub use csv::csv;
 pub use form::Filter;
+pub use key::Key;
+pub use kind::Kind;
+pub use other::other;
 
 /// Changes that are told with an event.
 const MOST_CHANGES: usize = 3;
@@ -35,10 +41,28 @@ pub enum Entry {
     Item(StoredEvent),
     /// Something was changed on a host.
     Change(HostName, Change),
-    /// A message was decided. With it, how it went: `waiting`, `delivered`, `failed`.
-    Message(Box<Notice>, &'static str),
+    /// A message was decided.
+    Message(Box<Message>),
     /// Somebody did something.
-    Deed(AuditView),
+    Deed {
+        /// The identity in the audit trail.
+        id: String,
+        /// What it was.
+        deed: AuditView,
+    },
+}
+
+/// A message to a receiver, by one way.
+#[derive(Debug, Clone)]
+pub struct Message {
+    /// The identity of the delivery.
+    pub id: String,
+    /// When it was decided.
+    pub at: Timestamp,
+    /// What it says.
+    pub notice: Notice,
+    /// How it went: `waiting`, `delivered`, `failed`.
+    pub state: &'static str,
 }
 
 impl Entry {
@@ -48,9 +72,26 @@ impl Entry {
         match self {
             Self::Item(event) => event.received_at,
             Self::Change(_, change) => change.at,
-            Self::Message(notice, _) => notice.at,
-            Self::Deed(deed) => deed.at,
+            Self::Message(message) => message.at,
+            Self::Deed { deed, .. } => deed.at,
         }
+    }
+
+    /// By which it is found again.
+    #[must_use]
+    pub fn key(&self) -> Key {
+        match self {
+            Self::Item(event) => Key::Item(event.id.clone()),
+            Self::Change(host, change) => Key::Change(change.at, host.clone()),
+            Self::Message(message) => Key::Message(message.at, message.id.clone()),
+            Self::Deed { id, deed } => Key::Deed(deed.at, id.clone()),
+        }
+    }
+
+    /// Its permanent address.
+    #[must_use]
+    pub fn address(&self) -> String {
+        link::ask("/events", &[("id", Some(&self.key().to_string()))])
     }
 }
 
@@ -61,7 +102,9 @@ pub struct Events<'a> {
     pub entries: &'a [Entry],
     /// What was asked for.
     pub filter: &'a Filter,
-    /// How many events came when, in the last day.
+    /// Names of groups of hosts that may be asked for.
+    pub host_groups: &'a [String],
+    /// How many events that the filter lets through came when, in the last day.
     pub density: &'a [Cell],
     /// Where the older ones are.
     pub older: Option<String>,
@@ -73,9 +116,9 @@ impl Events<'_> {
     pub fn draw(&self, frame: &Frame<'_>) -> String {
         let body = html! {
             section #density data-live {
-                (strip(&Strip { id: "day", title: "Events of the last 24 hours", cells: self.density }))
+                (strip(&Strip { id: "day", title: self.filter.kind().counted(), cells: self.density }))
             }
-            (self.filter.draw(frame))
+            (self.filter.draw(self.host_groups, frame))
             section #stream data-live {
                 @if self.entries.is_empty() { (self.nothing()) }
                 @else {
@@ -128,17 +171,16 @@ pub fn one(event: &StoredEvent, frame: &Frame<'_>) -> String {
         let by = jiff::SignedDuration::from_mins(minutes);
         it.at.checked_add(by).map(second).ok()
     };
-    let around = link::ask(
-        "/events",
-        &[
-            ("since", about(-10).as_deref()),
-            ("until", about(10).as_deref()),
-        ],
-    );
+    let about = |minutes: i64| {
+        let (since, until) = (about(-minutes), about(minutes));
+        let times = [("since", since.as_deref()), ("until", until.as_deref())];
+        link::ask("/events", &times)
+    };
+    let around = about(10);
     let body = html! {
         dl .facts {
             dt { "Host" } dd { (link::host(&it.host)) }
-            dt { "Item" } dd { (link::item(&it.host, &it.item)) }
+            dt { "Item" } dd { (link::item_during(&about(60), &it.host, &it.item)) ", an hour before and after" }
             dt { "What" } dd { (levels(event, frame)) }
             dt { "Value" } dd { (value(&it.value)) @if let lockstep_model::Value::None(why) = &it.value { ": " (why) } }
             @if !it.why.is_empty() { dt { "Why" } dd { (it.why) } }
@@ -156,7 +198,7 @@ pub fn one(event: &StoredEvent, frame: &Frame<'_>) -> String {
         h2 { "Changed on the host before" }
         @if event.changes.is_empty() { p { "Nothing in the four hours before." } }
         @else { ul { @for change in &event.changes { li { (what(change)) ", " (apart(event, change)) } } } }
-        p { a href=(around) { "Everything of the ten minutes before and after" } }
+        p { a href=(around) { "Everything of the ten minutes before and after" } " · " (crate::board_at::board_link(it.at)) }
     };
     frame.draw(Sheet {
         title: &format!("{} of {}", it.item, it.host),
@@ -181,10 +223,11 @@ pub(crate) fn row(event: &StoredEvent, frame: &Frame<'_>) -> Markup {
     let it = &event.event;
     html! {
         tr id={ "e-" (event.id) } {
-            td { a href=(link::ask("/events", &[("id", Some(event.id.as_str()))])) { (ago(it.at, frame.now)) } }
+            td { a href=(link::ask("/events", &[("id", Some(event.id.as_str()))])) { (ago(it.at, frame.now)) }
+                br; small { (crate::board_at::board_link(it.at)) } }
             td { (levels(event, frame)) }
             td .wide { (link::host(&it.host)) }
-            td .wide { (link::item(&it.host, &it.item)) }
+            td .wide { (link::item_during(frame.address, &it.host, &it.item)) }
             td .wide { (shortened(&value(&it.value), 100)) @if !it.why.is_empty() { br; small { (shortened(&it.why, 200)) } } }
             td .wide {
                 @for change in event.changes.iter().take(MOST_CHANGES) { p { (what(change)) ", " (apart(event, change)) } }
@@ -192,6 +235,19 @@ pub(crate) fn row(event: &StoredEvent, frame: &Frame<'_>) -> Markup {
             }
         }
     }
+}
+
+/// The address of what happened ten minutes before and after.
+fn around(at: Timestamp) -> String {
+    let about = |minutes: i64| {
+        let by = jiff::SignedDuration::from_mins(minutes);
+        at.checked_add(by).map(second).ok()
+    };
+    let (since, until) = (about(-10), about(10));
+    link::ask(
+        "/events",
+        &[("since", since.as_deref()), ("until", until.as_deref())],
+    )
 }
 
 /// From which level to which, or what else happened to the item.

@@ -1,6 +1,7 @@
 //! `/`: what is not well, whether anybody is on it, and what is being changed right now. `/kiosk` is the same for a wall.
 
 mod actions;
+mod ask;
 mod calm;
 mod group;
 mod kiosk;
@@ -26,9 +27,10 @@ use crate::silences::Quiet;
 use crate::{Frame, Here, Topic};
 
 pub use actions::LASTS;
-pub(crate) use actions::{silences as silence_lasts, take_back};
+pub(crate) use actions::{acks as ack_lasts, silences as silence_lasts, take_back};
+pub use ask::{Ask, Planned};
 pub use group::{Cause, Group, blamed, release, unhandled};
-pub use kiosk::kiosk;
+pub use kiosk::{WALL_TOPICS, kiosk};
 pub(crate) use row::what;
 
 /// Rows of groups that one page shows.
@@ -41,13 +43,22 @@ const MOST_REST: usize = 100;
 /// What was measured in the last hours, by host and item: a number for each stretch of time, oldest first.
 pub type Sparks = BTreeMap<(HostName, ItemName), Vec<Option<f64>>>;
 
+/// Conditions of levels, in words, by host and item.
+pub type Limits = BTreeMap<(HostName, ItemName), String>;
+
 /// What the page shows.
 #[derive(Debug)]
 pub struct Now<'a> {
-    /// Everything that is not well.
-    pub problems: &'a [ProblemView],
-    /// What nobody is on and nothing explains, by its cause; see [`unhandled`].
+    /// Which problems are asked for.
+    pub ask: &'a Ask,
+    /// Names of groups of hosts that may be asked for.
+    pub host_groups: &'a [String],
+    /// Everything that is not well, of what is asked for; see [`Ask::of`].
+    pub problems: &'a [&'a ProblemView],
+    /// What nobody is on and nothing explains, by its cause, of what is asked for; see [`unhandled`] and [`Ask::narrow`].
     pub groups: &'a [Group<'a>],
+    /// Of the first problem of each group that is shown, the condition of its level, as `> 90 %`.
+    pub limits: &'a Limits,
     /// Of the first [`MOST_SPARKS`] groups, the first problem each.
     pub sparks: &'a Sparks,
     /// Silent hosts, and when they were heard of last.
@@ -58,6 +69,10 @@ pub struct Now<'a> {
     pub in_run: &'a [(HostName, Phase)],
     /// What holds alerts back.
     pub quiet: &'a [Quiet],
+    /// The host whose last report is the oldest, of those that are not silent.
+    pub oldest: Option<(&'a HostName, Timestamp)>,
+    /// What is to come, besides the ends of bakes; the next first.
+    pub planned: &'a [Planned],
     /// The newest events, newest first.
     pub events: &'a [StoredEvent],
     /// When these problems were read.
@@ -71,6 +86,7 @@ impl Now<'_> {
     #[must_use]
     pub fn draw(&self, frame: &Frame<'_>) -> String {
         let body = html! {
+            (self.ask.draw(self.host_groups, frame))
             (self.unhandled(frame))
             (moving::draw(self, frame))
             (rest::handled(self, frame))
@@ -100,7 +116,10 @@ impl Now<'_> {
                 @if self.groups.is_empty() {
                     (calm::draw(self, frame))
                 } @else {
-                    h2 #unhandled-title { "Unhandled " span .muted { (frame.strip.unhandled) } }
+                    @let asked: usize = self.groups.iter().map(|it| it.problems.len()).sum();
+                    h2 #unhandled-title { "Unhandled " span .muted {
+                        @if self.ask.is_empty() { (frame.strip.unhandled) } @else { (asked) " of " (frame.strip.unhandled) }
+                    } }
                     div .scroll {
                         table .problems {
                             caption .unseen { "Problems that nobody is on and nothing explains, worst first" }
@@ -110,6 +129,7 @@ impl Now<'_> {
                                 th scope="col" { "Host" }
                                 th scope="col" { "Item" }
                                 th scope="col" { "Value" }
+                                th scope="col" { "Limit" }
                                 th scope="col" { "For" }
                                 th scope="col" { "Last hours" }
                                 th scope="col" { "Changed before" }

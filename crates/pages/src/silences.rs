@@ -6,7 +6,7 @@ mod tests;
 
 use jiff::{SignedDuration, Timestamp};
 use lockstep_model::alert::{Ack, Silence};
-use lockstep_model::{Glob, Hours};
+use lockstep_model::{Glob, HostName, Hours, ItemName, Level};
 use maud::{Markup, html};
 
 use crate::chart::number::count;
@@ -19,7 +19,7 @@ use crate::parts::time::{ago, moment};
 use crate::problems::{shortened, take_back};
 use crate::{Frame, Here, Topic};
 
-pub use form::{Draft, Preview};
+pub use form::{Draft, Preview, typed};
 
 /// Rows of each list.
 const MOST: usize = 200;
@@ -41,6 +41,31 @@ pub struct Quiet {
     pub hosts: u64,
     /// Since when the oldest of them is there.
     pub oldest: Option<Timestamp>,
+    /// The worst of them, at most twenty.
+    pub worst: Vec<Held>,
+}
+
+/// A problem that a silence holds back, or would.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// Its level.
+    pub level: Level,
+    /// Its host.
+    pub host: HostName,
+    /// Its item.
+    pub item: ItemName,
+}
+
+/// What is held back, one by one: `all` is how many there are, `held` the worst of them.
+pub(crate) fn held(held: &[Held], all: u64, frame: &Frame<'_>) -> Markup {
+    html! {
+        ul .members {
+            @for it in held {
+                li { (badge(it.level, frame.levels)) " " (link::host(&it.host)) " " (link::item(&it.host, &it.item)) }
+            }
+            @if all > held.len() as u64 { li { "and " (all - held.len() as u64) " more; these are the worst" } }
+        }
+    }
 }
 
 /// Maintenance that the fleet file has.
@@ -204,6 +229,7 @@ fn row(quiet: &Quiet, frame: &Frame<'_>) -> Markup {
         holds_back,
         hosts,
         oldest,
+        worst,
     } = quiet;
     let in_force = silence.is_in_force(frame.now);
     let ends_today = in_force && silence.ends_at.duration_since(frame.now) <= TODAY;
@@ -232,7 +258,12 @@ fn row(quiet: &Quiet, frame: &Frame<'_>) -> Markup {
                 @if ends_today && silence.run.is_none() { " " span .chip { "ends today" } }
             }
             td {
-                @if *holds_back > 0 { (count(*holds_back, "problem")) " on " (count(*hosts, "host")) } @else { "nothing" }
+                @if *holds_back > 0 {
+                    details id={ "held-" (link::segment(&silence.id)) } {
+                        summary { (count(*holds_back, "problem")) " on " (count(*hosts, "host")) }
+                        (held(worst, *holds_back, frame))
+                    }
+                } @else { "nothing" }
                 @if hidden.is_some_and(|it| it > LONG) { br; span .chip .long { "hides something for more than 7 days" } }
             }
             td { (end.draw(frame)) }

@@ -1,9 +1,12 @@
 //! Acknowledgements: who is on which problem.
 
+use jiff::Timestamp;
 use lockstep_model::alert::Ack;
 use lockstep_model::{HostName, ItemName};
-use sqlx::{FromRow, query};
+use sqlx::{FromRow, query, query_as};
 
+use crate::audit::Deeds;
+use crate::chain;
 use crate::db::Kind;
 use crate::records::{Place, limit, milliseconds, rows, to_json};
 use crate::{Error, Store};
@@ -12,6 +15,10 @@ use crate::{Error, Store};
 const MAX_ACK: usize = 16 * 1024;
 /// Acknowledgements in one list, at most.
 const MAX_LIST: u32 = 10_000;
+
+const PUT: &str = "INSERT INTO acks (host, item, given_at, until_at, document) VALUES ($1, $2, $3, $4, $5) \
+    ON CONFLICT (host, item) DO UPDATE SET given_at = excluded.given_at, \
+    until_at = excluded.until_at, document = excluded.document";
 
 #[derive(FromRow)]
 struct Record {
@@ -27,11 +34,7 @@ impl Store {
     pub async fn put_ack(&self, ack: &Ack) -> Result<(), Error> {
         let document = to_json("an acknowledgement", ack, MAX_ACK)?;
         write_tx!(self.db(), Kind::Statements, "store an acknowledgement", tx => {
-            query(
-                "INSERT INTO acks (host, item, given_at, until_at, document) VALUES ($1, $2, $3, $4, $5) \
-                 ON CONFLICT (host, item) DO UPDATE SET given_at = excluded.given_at, \
-                 until_at = excluded.until_at, document = excluded.document",
-            )
+            query(PUT)
             .bind(ack.host.as_str())
             .bind(ack.item.as_str())
             .bind(milliseconds(ack.at))
@@ -39,6 +42,51 @@ impl Store {
             .bind(&document)
             .execute(&mut *tx)
             .await?;
+            Ok(())
+        })
+    }
+
+    /// Stores somebody's word on several problems, each in place of the one that was given before, and beside each the
+    /// sentence that goes into the audit trail: all of it or nothing. Of two words on one problem the later one counts.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] above 16 KiB for one; [`Error::NotStorable`] for more than 10,000.
+    pub async fn put_acks(
+        &self,
+        who: &str,
+        acks: &[(Ack, String)],
+        at: Timestamp,
+    ) -> Result<(), Error> {
+        if acks.len() > MAX_LIST as usize {
+            return Err(Error::NotStorable {
+                what: "acknowledgements",
+                why: format!("{} are more than {MAX_LIST}", acks.len()),
+            });
+        }
+        let documents: Result<Vec<String>, Error> = acks
+            .iter()
+            .map(|(ack, _)| to_json("an acknowledgement", ack, MAX_ACK))
+            .collect();
+        let documents = documents?;
+        let deeds = Deeds::new(who, acks.iter().map(|(_, what)| what.as_str()), at);
+        write_tx!(self.db(), Kind::Statements, "store acknowledgements", tx => {
+            for ((ack, _), document) in acks.iter().zip(&documents) {
+                query(PUT)
+                    .bind(ack.host.as_str())
+                    .bind(ack.item.as_str())
+                    .bind(milliseconds(ack.at))
+                    .bind(ack.until.map(milliseconds))
+                    .bind(document)
+                    .execute(&mut *tx)
+                    .await?;
+            }
+            for statement in deeds.trail() {
+                statement.query().execute(&mut *tx).await?;
+            }
+            let head: chain::Head = query_as(chain::LOCK).fetch_one(&mut *tx).await?;
+            for statement in chain::append(&head, deeds.said())? {
+                statement.query().execute(&mut *tx).await?;
+            }
             Ok(())
         })
     }

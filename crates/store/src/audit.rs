@@ -7,6 +7,7 @@ use sqlx::{FromRow, query, query_as};
 use crate::chain::{self, Said};
 use crate::db::Kind;
 use crate::records::{Place, limit, milliseconds, rows, sentence};
+use crate::statements::{Bind, Statement};
 use crate::{Error, Store};
 
 /// Something that was done.
@@ -37,27 +38,67 @@ struct Record {
     what: String,
 }
 
+/// What one person did at one moment, on its way into the trail and the chain.
+pub(crate) struct Deeds {
+    at: i64,
+    who: String,
+    /// With the identities of their entries.
+    what: Vec<(String, String)>,
+}
+
+impl Deeds {
+    pub(crate) fn new<'a>(
+        who: &str,
+        what: impl IntoIterator<Item = &'a str>,
+        at: Timestamp,
+    ) -> Self {
+        // Unique without asking the database; entries of one millisecond have no order among each other.
+        let id = || format!("{:016x}", fastrand::u64(..));
+        let what = what.into_iter();
+        Self {
+            at: milliseconds(at),
+            who: sentence(who, MAX_WHO),
+            what: what.map(|it| (id(), sentence(it, MAX_WHAT))).collect(),
+        }
+    }
+
+    /// How they come into the trail.
+    pub(crate) fn trail(&self) -> Vec<Statement> {
+        let rows = self.what.iter().map(|(id, what)| {
+            [
+                Bind::from(id.as_str()),
+                Bind::from(self.at),
+                Bind::from(self.who.as_str()),
+                Bind::from(what.as_str()),
+            ]
+        });
+        Statement::for_rows("INSERT INTO audit (id, done_at, who, what)", "", rows)
+    }
+
+    /// What of them is appended to the chain, under its lock.
+    pub(crate) fn said(&self) -> Vec<Said> {
+        let said = self.what.iter().map(|(_, what)| Said {
+            at: self.at,
+            subject: ChainSubject::Deed(self.who.clone()),
+            body: what.clone(),
+        });
+        said.collect()
+    }
+}
+
 impl Store {
     /// Adds to the trail and to the chain. What is too long is cut rather than refused.
     ///
     /// # Errors
     /// [`Error::Database`] and [`Error::Busy`].
     pub async fn record_audit(&self, who: &str, what: &str, at: Timestamp) -> Result<(), Error> {
-        let at = milliseconds(at);
-        // Unique without asking the database; entries of one millisecond have no order among each other.
-        let id = format!("{:016x}", fastrand::u64(..));
-        let (who, what) = (sentence(who, MAX_WHO), sentence(what, MAX_WHAT));
+        let deeds = Deeds::new(who, [what], at);
         write_tx!(self.db(), Kind::Statements, "add to the audit trail", tx => {
-            query("INSERT INTO audit (id, done_at, who, what) VALUES ($1, $2, $3, $4)")
-                .bind(&id)
-                .bind(at)
-                .bind(&who)
-                .bind(&what)
-                .execute(&mut *tx)
-                .await?;
-            let said = Said { at, subject: ChainSubject::Deed(who.clone()), body: what.clone() };
+            for statement in deeds.trail() {
+                statement.query().execute(&mut *tx).await?;
+            }
             let head: chain::Head = query_as(chain::LOCK).fetch_one(&mut *tx).await?;
-            for statement in chain::append(&head, vec![said])? {
+            for statement in chain::append(&head, deeds.said())? {
                 statement.query().execute(&mut *tx).await?;
             }
             Ok(())

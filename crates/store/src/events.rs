@@ -23,6 +23,8 @@ use crate::{Error, Store};
 pub struct EventFilter {
     /// Of this host.
     pub host: Option<HostName>,
+    /// Of these hosts: those of a group.
+    pub hosts: Option<BTreeSet<String>>,
     /// Of these items.
     pub item: Option<Glob>,
     /// That led to this level or a worse one.
@@ -33,6 +35,20 @@ pub struct EventFilter {
     pub until: Option<Timestamp>,
     /// That were stored before the one with this identity.
     pub before_id: Option<String>,
+}
+
+impl EventFilter {
+    /// True if the database answers it alone.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.hosts.is_none() && self.item.as_ref().is_none_or(Glob::is_plain)
+    }
+
+    /// What the database does not answer.
+    pub(crate) fn lets(&self, host: &str, item: &str) -> bool {
+        let pattern = self.item.as_ref().filter(|item| !item.is_plain());
+        pattern.is_none_or(|pattern| pattern.matches(item))
+            && self.hosts.as_ref().is_none_or(|hosts| hosts.contains(host))
+    }
 }
 
 /// A part of the list of events.
@@ -54,7 +70,7 @@ const CLOCKS_DIFFER: i64 = 60_000;
 const MAX_SERIES: usize = 64;
 /// Events in one list, at most.
 const MAX_LIST: u32 = 1000;
-/// Events in one page of a search by pattern.
+/// Events in one page of a search by pattern, or by many hosts.
 const PAGE: u32 = 1000;
 /// Pages that one search by pattern looks through, at most.
 const MOST_PAGES: usize = 20;
@@ -314,6 +330,7 @@ fn new_id(now: Timestamp) -> String {
 #[derive(FromRow)]
 struct Record {
     id: String,
+    host: String,
     item: String,
     document: String,
 }
@@ -328,7 +345,7 @@ impl Record {
     }
 }
 
-const SELECT: &str = "SELECT id, item, document FROM events WHERE ($1 IS NULL OR host = $1) \
+const SELECT: &str = "SELECT id, host, item, document FROM events WHERE ($1 IS NULL OR host = $1) \
     AND ($2 IS NULL OR item = $2) AND level >= $3 AND happened_at >= $4 AND happened_at < $5 \
     AND ($6 IS NULL OR id < $6) ORDER BY id DESC LIMIT $7";
 
@@ -354,8 +371,8 @@ impl Store {
         self.groups().write(Entry::Events(entry)).await
     }
 
-    /// The newest events first, at most `wanted` and never more than 1000. For a pattern of items at most the newest
-    /// 20,000 events that the rest of the filter lets through are looked at.
+    /// The newest events first, at most `wanted` and never more than 1000. For a pattern of items, and for several hosts, at
+    /// most the newest 20,000 events that the rest of the filter lets through are looked at.
     ///
     /// # Errors
     /// [`Error::Database`] and [`Error::Damaged`].
@@ -373,16 +390,18 @@ impl Store {
     /// [`Error::Database`] and [`Error::Damaged`].
     pub async fn events_page(&self, filter: &EventFilter, wanted: u32) -> Result<EventPage, Error> {
         let wanted = wanted.min(MAX_LIST);
-        let pattern = filter.item.as_ref().filter(|item| !item.is_plain());
         // One more than is wanted tells whether there are more.
-        let size = pattern.map_or(wanted + 1, |_| PAGE);
+        let size = match filter.is_plain() {
+            true => wanted + 1,
+            false => PAGE,
+        };
         let mut page = EventPage::default();
         let mut before = filter.before_id.clone();
         for _ in 0..MOST_PAGES {
             let found = self.page(filter, before.as_deref(), size).await?;
             let is_last = found.len() < size as usize;
             for record in found {
-                if pattern.is_some_and(|pattern| !pattern.matches(&record.item)) {
+                if !filter.lets(&record.host, &record.item) {
                     before = Some(record.id);
                     continue;
                 }

@@ -87,10 +87,12 @@ async function renew() {
       const open = $$("details[open][id]", part).map((it) => it.id);
       const focus = part.contains(document.activeElement) ? document.activeElement : null;
       const focused = focus && (focus.id ? `#${CSS.escape(focus.id)}` : focus.getAttribute("href") && `a[href="${CSS.escape(focus.getAttribute("href"))}"]`);
+      const picked = focus && focus.closest("tr.picked");
       part.replaceWith(next);
       gists.set(next, now);
       for (const id of open) { const it = document.getElementById(id); if (it) it.open = true; }
       if (focused) $(focused, next)?.focus({ preventScroll: true });
+      if (picked && next.contains(document.activeElement)) document.activeElement.closest("tr")?.classList.add("picked");
       graphs(next);
     }
     if (!held && told) shown = told;
@@ -136,7 +138,20 @@ function pick(step) {
   all[at]?.classList.remove("picked");
   const next = all[Math.min(Math.max(at + step, 0), all.length - 1)];
   next.classList.add("picked");
-  $("a[href]", next).focus();
+  const links = $$("a[href]", next);
+  (links.find((it) => !it.checkVisibility || it.checkVisibility()) || links[0]).focus();
+}
+// Opens a form of the row that is picked, or of the rows that are ticked, or the first one of the page.
+function act(to) {
+  const ticked = $("#bulk") && $('input[form="bulk"]:checked');
+  if (ticked) { $("#bulk input[name=note]").focus(); return; }
+  const row = $("main tr.picked") || document.activeElement.closest?.("main tr");
+  const form = row && $(`form[action="${to}"]`, row) || $(`main form[action="${to}"]`);
+  const fold = form?.closest("details.action");
+  if (!fold) return;
+  for (const other of $$("details.action[open]")) if (other !== fold) other.open = false;
+  fold.open = true;
+  $("input:not([type=hidden]), select", form)?.focus();
 }
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
@@ -159,6 +174,8 @@ document.addEventListener("keydown", (event) => {
     g: () => { going = true; setTimeout(() => { going = false; }, 1500); },
     j: () => pick(1),
     k: () => pick(-1),
+    a: () => act("/problems/ack"),
+    s: () => act("/problems/silence"),
   }[event.key];
   if (does && !$("dialog[open]")) { event.preventDefault(); does(); }
 });
@@ -180,6 +197,35 @@ document.addEventListener("change", (event) => {
     for (const box of $$(`input[name="${CSS.escape(event.target.dataset.all)}"]`)) box.checked = event.target.checked;
   }
 });
+
+// A silence is looked at while it is typed: a moment after the last key, one question at a time. Without an answer the page is
+// as it was, and the button asks the same.
+function looking() {
+  const form = $("#new-silence");
+  if (!form) return;
+  let waits = 0, asking = null;
+  form.addEventListener("input", () => {
+    clearTimeout(waits);
+    asking?.abort();
+    waits = setTimeout(async () => {
+      // What proves that the form is ours is on a button, and not among these.
+      const typed = String(new URLSearchParams(new FormData(form)));
+      const seen = $("#silence-preview");
+      if (typed.length > 8000) { seen.textContent = "This is much: press Preview to see what it would hold back."; return; }
+      const mine = asking = new AbortController();
+      const end = setTimeout(() => mine.abort(), 5000);
+      try {
+        const answer = await fetch(`/silences/preview?${typed}`, { signal: mine.signal });
+        if (!answer.ok || answer.redirected) return;
+        const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+        for (const id of ["silence-preview", "silence-twin"]) {
+          const [old, next] = [document.getElementById(id), fresh.getElementById(id)];
+          if (old && next && old.innerHTML !== next.innerHTML) old.replaceChildren(...next.childNodes);
+        }
+      } catch { /* Something newer was typed, or the server does not answer. */ } finally { clearTimeout(end); }
+    }, 400);
+  });
+}
 
 // Graphs: the value under the pointer, in all graphs of the page at once; a drag zooms by asking for that time.
 function graphs(from = document) {
@@ -260,6 +306,7 @@ function reach() {
 addEventListener("resize", reach);
 
 live();
+looking();
 tell();
 setInterval(tell, 1000);
 graphs();

@@ -3,6 +3,7 @@
 use lockstep_model::{Level, LevelNames};
 use maud::{Markup, html};
 
+use super::Kind;
 use crate::Frame;
 use crate::parts::action::word;
 use crate::parts::link;
@@ -20,7 +21,9 @@ pub struct Filter {
     pub since: String,
     /// Before when: a moment, or how long ago.
     pub until: String,
-    /// `items` for events of items alone.
+    /// A group of hosts.
+    pub group: String,
+    /// One of [`Kind`].
     pub kind: String,
 }
 
@@ -49,8 +52,9 @@ impl Filter {
         link::ask(path, &parts)
     }
 
-    fn parts(&self) -> [(&'static str, &str); 6] {
+    fn parts(&self) -> [(&'static str, &str); 7] {
         [
+            ("group", &self.group),
             ("host", &self.host),
             ("item", &self.item),
             ("level", &self.level),
@@ -60,9 +64,35 @@ impl Filter {
         ]
     }
 
+    /// The same in another time: what a cell of the last day leads to.
+    #[must_use]
+    pub fn within(&self, since: String, until: String) -> Self {
+        Self {
+            since,
+            until,
+            ..self.clone()
+        }
+    }
+
+    /// Which part of the stream is wanted; what is not known is everything.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        Kind::parse(&self.kind).unwrap_or_default()
+    }
+
     /// The command that lists the same, as far as it can.
     pub(super) fn twin(&self) -> String {
-        let mut command = "lockstep event list".to_owned();
+        let mut command = self.kind().command().to_owned();
+        match self.kind() {
+            Kind::All | Kind::Items => {}
+            Kind::Changes if !self.host.is_empty() => {
+                return format!("{command} --host {}", word(&self.host));
+            }
+            Kind::Changes | Kind::Messages | Kind::Deeds => return command,
+        }
+        if !self.group.is_empty() {
+            command += &format!(" --group {}", word(&self.group));
+        }
         if !self.host.is_empty() {
             command += &format!(" --host {}", word(&self.host));
         }
@@ -84,17 +114,24 @@ impl Filter {
         Level::ALL.get(usize::from(rank)).copied()
     }
 
-    pub(super) fn draw(&self, frame: &Frame<'_>) -> Markup {
+    pub(super) fn draw(&self, groups: &[String], frame: &Frame<'_>) -> Markup {
         html! {
             form .fields .filter method="get" action="/events" {
                 label { span { "Host" } input name="host" value=(self.host) maxlength="253" autocomplete="off"; }
+                @if !groups.is_empty() {
+                    label { span { "Group" } select name="group" {
+                        option value="" { "all" }
+                        @for group in groups { option value=(group) selected[*group == self.group] { (group) } }
+                    } }
+                }
                 label { span { "Item, or a pattern" } input name="item" value=(self.item) maxlength="256" placeholder="disk_usage:*" autocomplete="off"; }
                 label { span { "Level, and worse" } (levels(&self.level, frame.levels)) }
                 label { span { "Since" } input name="since" value=(self.since) maxlength="40" placeholder="6h, or 2026-11-22T12:00:00Z" autocomplete="off"; }
                 label { span { "Until" } input name="until" value=(self.until) maxlength="40" autocomplete="off"; }
                 label { span { "What" } select name="kind" {
-                    option value="" { "everything" }
-                    option value="items" selected[self.kind == "items"] { "items alone" }
+                    @for kind in Kind::ALL {
+                        option value=(kind.as_str()) selected[kind == self.kind()] { (kind.words()) }
+                    }
                 } }
                 button { "Filter" }
                 @if !self.is_empty() { a href="/events" { "All" } }

@@ -15,15 +15,16 @@ pub(super) fn entry(entry: &Entry, frame: &Frame<'_>) -> Markup {
         Entry::Item(event) => row(event, frame),
         Entry::Change(host, change) => html! {
             tr .other {
-                td { (ago(at, frame.now)) }
+                td { a href=(entry.address()) { (ago(at, frame.now)) } }
                 td { "changed" }
                 td .wide { (link::host(host)) }
                 td .wide colspan="3" { (what(change)) }
             }
         },
-        Entry::Message(notice, state) => html! {
+        Entry::Message(message) => html! {
+            @let notice = &message.notice;
             tr .other {
-                td { (ago(at, frame.now)) }
+                td { a href=(entry.address()) { (ago(at, frame.now)) } }
                 td { "message" }
                 td .wide {
                     @if let Some(first) = notice.entries.first() { (link::host(&first.host)) }
@@ -32,16 +33,16 @@ pub(super) fn entry(entry: &Entry, frame: &Frame<'_>) -> Markup {
                 }
                 td .wide { @if let Some(first) = notice.entries.first() { (link::item(&first.host, &first.item)) } }
                 td .wide colspan="2" {
-                    b { (state) } " to " (notice.receiver)
+                    b { (message.state) } " to " (notice.receiver)
                     @if let Some(first) = notice.entries.first() { ": " (first.kind.as_str()) }
                     @if let Some(cause) = &notice.cause { ", " (shortened(cause, 200)) }
-                    @if *state == "failed" { " " a href="/admin/alerts" { "why" } }
+                    @if message.state == "failed" { " " a href="/admin/alerts" { "why" } }
                 }
             }
         },
-        Entry::Deed(deed) => html! {
+        Entry::Deed { deed, .. } => html! {
             tr .other {
-                td { (ago(at, frame.now)) }
+                td { a href=(entry.address()) { (ago(at, frame.now)) } }
                 td { "done by" }
                 td .wide { b { (deed.who) } }
                 td .wide colspan="3" { (shortened(&deed.what, 500)) }

@@ -24,10 +24,68 @@ fn event(item: &str, why: &str) -> StoredEvent {
     }
 }
 
+fn deed() -> Entry {
+    Entry::Deed {
+        id: "0af1".into(),
+        deed: AuditView {
+            at: minutes(10),
+            who: "ann".into(),
+            what: "promoted lockstep".into(),
+        },
+    }
+}
+
+#[test]
+fn what_is_no_event_of_an_item_has_a_page_too() {
+    let notice: Notice = serde_json::from_value(serde_json::json!({
+        "id": "1", "receiver": "oncall", "route": "all", "thread": "t", "at": minutes(4), "more": 2,
+        "entries": [{"kind": "problem", "host": "web1", "item": "unit:<b>", "level": 3, "told": 0,
+            "value": {"text": "down"}, "since": minutes(5)}],
+    }))
+    .unwrap();
+    let message = Entry::Message(Box::new(Message {
+        id: "ab12".into(),
+        at: minutes(4),
+        notice,
+        state: "failed",
+    }));
+    let shown = |entry: Entry| with_frame(Role::Viewer, |frame| other(&[entry], frame));
+    let page = shown(message);
+    for part in [
+        "oncall",
+        "failed",
+        "unit:&lt;b&gt;",
+        "and 2 more",
+        "/admin/alerts",
+        "/events?since=",
+    ] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    assert!(shown(deed()).contains("/admin/audit?who=ann"));
+    let change = Entry::Change(HostName::parse("db1").unwrap(), change("restarted", 9));
+    assert!(shown(change).contains("restarted"));
+}
+
+#[test]
+fn a_filter_knows_the_kind_and_the_group() {
+    let filter = |kind: &str| Filter {
+        kind: kind.into(),
+        group: "web".into(),
+        ..Filter::default()
+    };
+    assert_eq!(filter("items").twin(), "lockstep event list --group web");
+    assert_eq!(filter("deeds").twin(), "lockstep audit list");
+    let changes = filter("changes");
+    assert_eq!(changes.address("/events"), "/events?group=web&kind=changes");
+    assert!(page(&[], &changes).contains("Changes of hosts in the last 24 hours"));
+    assert!(Kind::parse("strange").is_none());
+}
+
 fn page(entries: &[Entry], filter: &Filter) -> String {
     let events = Events {
         entries,
         filter,
+        host_groups: &[],
         density: &[],
         older: Some("/events?before=1".into()),
     };
@@ -39,11 +97,7 @@ fn the_stream_has_everything_that_happened() {
     let entries = [
         Entry::Item(event("unit:nginx", "it is failed")),
         Entry::Change(HostName::parse("db1").unwrap(), change("restarted", 9)),
-        Entry::Deed(AuditView {
-            at: minutes(10),
-            who: "ann".into(),
-            what: "promoted lockstep".into(),
-        }),
+        deed(),
     ];
     let page = page(&entries, &Filter::default());
     for part in [
@@ -54,6 +108,8 @@ fn the_stream_has_everything_that_happened() {
         ">2 min before<",
         "restarted",
         "promoted lockstep",
+        "/events?id=change-1795348260000-db1",
+        "/events?id=deed-1795348200000-0af1",
         "/events?before=1",
         "/events.csv",
     ] {

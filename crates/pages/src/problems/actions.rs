@@ -26,7 +26,13 @@ const MOST_NAMED: usize = 30;
 
 /// The actions of one row.
 pub(super) fn of(now: &Now<'_>, group: &Group<'_>, frame: &Frame<'_>) -> Markup {
-    let hidden = || vec![("p", group.cause.to_string()), ("at", now.at.to_string())];
+    let hidden = || {
+        vec![
+            ("p", group.cause.to_string()),
+            ("at", now.at.to_string()),
+            ("only", now.ask.question()),
+        ]
+    };
     let ack = Action {
         label: "Ack",
         to: "/problems/ack".into(),
@@ -66,6 +72,7 @@ pub(super) fn bulk(now: &Now<'_>, frame: &Frame<'_>) -> Markup {
         form #bulk .fields .chosen method="post" action="/problems/ack" {
             input type="hidden" name="csrf" value=(frame.viewer.csrf);
             input type="hidden" name="at" value=(now.at);
+            input type="hidden" name="only" value=(now.ask.question());
             span { "The chosen rows:" }
             (text("note", "Note, or why it shall be quiet", "", false))
             (choice("for", "For", &both(now.zone)))
@@ -95,6 +102,7 @@ pub(crate) fn take_back<'a>(host: &str, item: &str, back: &str) -> Action<'a> {
 fn to_pause<'a>(now: &Now<'a>, group: &Group<'_>) -> Option<&'a RolloutView> {
     let came = match &group.cause {
         Cause::Release(release) => release.clone(),
+        Cause::Told(_) => return None,
         _ => release(&blamed(group.problems.first()?)?.what),
     };
     now.rollouts.iter().find(|it| {
@@ -164,7 +172,8 @@ fn silence_twin(group: &Group<'_>) -> String {
     command
 }
 
-fn acks(zone: &str) -> Vec<(&'static str, &'static str)> {
+/// For how long somebody may be on it.
+pub(crate) fn acks(zone: &str) -> Vec<(&'static str, &'static str)> {
     named(&LASTS[..4], zone)
 }
 

@@ -1,7 +1,8 @@
 //! Problems with one cause stand together: forty hosts that are sick since one release are one thing to look at.
 //!
 //! The causes are the ones by which messages are gathered (`plan::alert`), and in the same order: what the hosts got just
-//! before, what stands between them and us, the item, the host.
+//! before, what stands between them and us, the item, the host. Beside them a page knows of another: what the hosts were
+//! told to watch just before.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -16,6 +17,10 @@ const ALIKE: usize = 3;
 const BLAMED_AFTER: SignedDuration = SignedDuration::from_hours(2);
 /// and of what began this long before it: while it was at work.
 const BLAMED_BEFORE: SignedDuration = SignedDuration::from_hours(1);
+/// What hosts are told to watch counts from the next look at the item on; what begins later has another cause.
+const TOLD_AFTER: SignedDuration = SignedDuration::from_mins(30);
+/// The events of a new document come before the report that tells of it.
+const TOLD_BEFORE: SignedDuration = SignedDuration::from_mins(15);
 
 /// What the problems of a group have in common.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,6 +29,8 @@ pub enum Cause {
     Release(String),
     /// Their hosts are behind this one.
     Parent(HostName),
+    /// Their hosts were told to watch something else just before, or to judge it otherwise: `watches by fleet file 12`.
+    Told(String),
     /// The same item.
     Item(ItemName),
     /// The same host.
@@ -38,6 +45,7 @@ impl fmt::Display for Cause {
         match self {
             Self::Release(release) => write!(f, "release {release}"),
             Self::Parent(host) => write!(f, "parent {host}"),
+            Self::Told(what) => write!(f, "told {what}"),
             Self::Item(item) => write!(f, "item {item}"),
             Self::Host(host) => write!(f, "host {host}"),
             Self::Alone(host, item) => write!(f, "problem {host} {item}"),
@@ -111,7 +119,7 @@ pub fn unhandled<'a>(
         let known = alike.get(cause);
         let many = match cause {
             Cause::Release(_) | Cause::Alone(..) => return true,
-            Cause::Host(_) => known.map_or(0, BTreeSet::len),
+            Cause::Host(_) | Cause::Told(_) => known.map_or(0, BTreeSet::len),
             Cause::Parent(_) | Cause::Item(_) => {
                 let hosts = known.into_iter().flatten().map(|(host, _)| host);
                 hosts.collect::<BTreeSet<_>>().len()
@@ -148,12 +156,15 @@ fn order(a: &ProblemView, b: &ProblemView) -> std::cmp::Ordering {
 fn causes(problem: &ProblemView, parents: &impl Fn(&HostName) -> Vec<HostName>) -> Vec<Cause> {
     let trouble = &problem.trouble;
     let mut causes = Vec::new();
-    if let Some(change) = blamed(problem) {
+    if let Some(change) = newest(problem, is_blamed_run) {
         causes.push(Cause::Release(release(&change.what)));
     }
     // What stands between a host and us explains why it cannot be reached, and nothing else.
     if trouble.no_data || tells_reach(&trouble.host, &trouble.item) {
         causes.extend(parents(&trouble.host).into_iter().map(Cause::Parent));
+    }
+    if let Some(change) = newest(problem, is_blamed_work) {
+        causes.push(Cause::Told(change.what.clone()));
     }
     causes.push(Cause::Item(trouble.item.clone()));
     causes.push(Cause::Host(trouble.host.clone()));
@@ -161,20 +172,41 @@ fn causes(problem: &ProblemView, parents: &impl Fn(&HostName) -> Vec<HostName>) 
     causes
 }
 
-/// The run that is thought to be the cause of a problem.
+/// True if a problem may have this cause, as [`Cause`] is written.
+pub(super) fn may_have(
+    problem: &ProblemView,
+    cause: &str,
+    parents: &impl Fn(&HostName) -> Vec<HostName>,
+) -> bool {
+    let mut causes = causes(problem, parents).into_iter();
+    causes.any(|it| it.to_string() == cause)
+}
+
+/// The change that is thought to be the cause of a problem: a run, or else what the host was told to watch.
 #[must_use]
 pub fn blamed(problem: &ProblemView) -> Option<&Change> {
+    newest(problem, is_blamed_run).or_else(|| newest(problem, is_blamed_work))
+}
+
+fn newest(
+    problem: &ProblemView,
+    is_blamed: fn(&Change, SignedDuration) -> bool,
+) -> Option<&Change> {
     let since = problem.trouble.since;
-    let is_blamed = |change: &&Change| {
-        let after = since.duration_since(change.at);
-        change.kind == ChangeKind::Run
-            // The host runs what it ran before, and nothing was touched.
-            && !change.what.ends_with(", postponed")
-            && -BLAMED_BEFORE <= after
-            && after <= BLAMED_AFTER
-    };
-    let runs = problem.changes.iter().filter(is_blamed);
-    runs.max_by_key(|change| change.at)
+    let changes = problem.changes.iter();
+    let blamed = changes.filter(|it| is_blamed(it, since.duration_since(it.at)));
+    blamed.max_by_key(|it| it.at)
+}
+
+fn is_blamed_run(change: &Change, after: SignedDuration) -> bool {
+    change.kind == ChangeKind::Run
+        // The host runs what it ran before, and nothing was touched.
+        && !change.what.ends_with(", postponed")
+        && (-BLAMED_BEFORE..=BLAMED_AFTER).contains(&after)
+}
+
+fn is_blamed_work(change: &Change, after: SignedDuration) -> bool {
+    change.kind == ChangeKind::Work && (-TOLD_BEFORE..=TOLD_AFTER).contains(&after)
 }
 
 /// What a change brought, in words that are the same for all hosts that got the same: of `lockstep 1.4.1 → 1.4.2, failed`
@@ -265,6 +297,38 @@ mod tests {
     }
 
     #[test]
+    fn a_configuration_is_a_cause_of_many_and_a_release_a_better_one() {
+        let told = |at: i64| Change {
+            kind: ChangeKind::Work,
+            ..change("watches by fleet file 12", at)
+        };
+        let mut problems: Vec<ProblemView> = (0..3)
+            .map(|n| problem(&format!("web{n}"), &format!("unit:{n}"), 2, 5))
+            .collect();
+        for problem in &mut problems {
+            // The report that tells of the document comes after the events that it made.
+            problem.changes = vec![told(4)];
+        }
+        problems.push(problem("db1", "swap", 2, 5));
+        problems[3].changes = vec![told(40)];
+        assert_eq!(
+            keys(&unhandled(&problems, nobody)),
+            [
+                ("told watches by fleet file 12".to_owned(), 3),
+                ("problem db1 swap".to_owned(), 1)
+            ]
+        );
+        problems[0]
+            .changes
+            .push(change("lockstep 1.4.1 → 1.4.2", 8));
+        assert_eq!(blamed(&problems[0]).unwrap().kind, ChangeKind::Run);
+        assert_eq!(blamed(&problems[1]).unwrap().kind, ChangeKind::Work);
+        let keys = keys(&unhandled(&problems, nobody));
+        assert_eq!(keys[0], ("release lockstep 1.4.2".to_owned(), 1));
+        assert_eq!(keys[1].1, 2);
+    }
+
+    #[test]
     fn a_release_is_named_by_what_came() {
         assert_eq!(
             release("lockstep 1.4.1 → 1.4.2, rolled back"),
@@ -277,7 +341,8 @@ mod tests {
     prop_compose! {
         fn any_problem()(
             host in 0..5_u8, item in 0..4_u8, level in 0..5_u8, since in 0..300_i64,
-            changed in proptest::option::of((0..3_u8, 0..300_i64)), no_data: bool, silenced: bool,
+            changed in proptest::option::of((0..3_u8, 0..300_i64)), told in proptest::option::of(0..60_i64),
+            no_data: bool, silenced: bool,
         ) -> ProblemView {
             let item = ["ping", "cpu_load", "disk_usage:/", "unit:x"][usize::from(item)];
             let mut problem = problem(&format!("h{host}"), item, level, since);
@@ -286,6 +351,7 @@ mod tests {
             problem.changes = changed
                 .map(|(to, at)| change(&format!("lockstep 1.0.0 → 1.0.{to}"), at))
                 .into_iter()
+                .chain(told.map(|at| Change { kind: ChangeKind::Work, ..change("watches by fleet file 2", at) }))
                 .collect();
             problem
         }
@@ -311,6 +377,7 @@ mod tests {
                     Cause::Host(host) => group.problems.iter().all(|it| it.trouble.host == *host),
                     Cause::Parent(parent) => group.problems.iter().all(|it| parents(&it.trouble.host).contains(parent)),
                     Cause::Release(name) => group.problems.iter().all(|it| blamed(it).is_some_and(|it| release(&it.what) == *name)),
+                    Cause::Told(what) => group.problems.iter().all(|it| newest(it, is_blamed_work).is_some_and(|it| it.what == *what)),
                     Cause::Alone(host, item) => group.problems.iter().all(|it| (&it.trouble.host, &it.trouble.item) == (host, item)),
                 };
                 prop_assert!(together, "{:?}", group.cause);

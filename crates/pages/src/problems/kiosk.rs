@@ -9,6 +9,9 @@ use crate::{Frame, Here, Topic};
 /// Rows that a wall has room for.
 const MOST: usize = 25;
 
+/// What the wall shows, and what screens on walls may hear of.
+pub const WALL_TOPICS: [Topic; 4] = [Topic::Problems, Topic::Hosts, Topic::Rollouts, Topic::Runs];
+
 /// Draws the page.
 #[must_use]
 pub fn kiosk(now: &Now<'_>, frame: &Frame<'_>) -> String {
@@ -22,7 +25,7 @@ pub fn kiosk(now: &Now<'_>, frame: &Frame<'_>) -> String {
                         caption .unseen { "Problems that nobody is on and nothing explains, worst first" }
                         thead { tr {
                             th scope="col" { "Level" } th scope="col" { "Host" } th scope="col" { "Item" }
-                            th scope="col" { "Value" } th scope="col" { "For" } th scope="col" { "Last hours" }
+                            th scope="col" { "Value" } th scope="col" { "Limit" } th scope="col" { "For" } th scope="col" { "Last hours" }
                             th scope="col" { "Changed before" }
                         } }
                         tbody {
@@ -40,7 +43,7 @@ pub fn kiosk(now: &Now<'_>, frame: &Frame<'_>) -> String {
     frame.draw(Sheet {
         title: "Problems now",
         here: Here::Wall,
-        topics: &[Topic::Problems, Topic::Hosts, Topic::Rollouts, Topic::Runs],
+        topics: &WALL_TOPICS,
         body,
     })
 }

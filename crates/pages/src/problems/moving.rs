@@ -9,9 +9,12 @@ use crate::Frame;
 use crate::chart::number::count;
 use crate::parts::link;
 use crate::parts::time::ago;
+use crate::silences::{Held, Quiet};
 
 /// Rollouts and hosts that are named.
 const MOST: usize = 20;
+/// Problems that are held back, and named.
+const MOST_HELD: usize = 40;
 
 /// Nothing if nothing moves.
 pub(super) fn draw(now: &Now<'_>, frame: &Frame<'_>) -> Markup {
@@ -43,10 +46,32 @@ pub(super) fn draw(now: &Now<'_>, frame: &Frame<'_>) -> Markup {
                 @if held > 0 {
                     p { "Their leases hold back " b { (count(held, "problem")) } ", which is told if it is still so at the end: "
                         a href="/silences#leases" { "leases" } "." }
+                    details #held-list {
+                        summary { "What is held back" }
+                        (crate::silences::held(&worst(leases()), held, frame))
+                    }
                 }
             }
         }
     }
+}
+
+/// The worst of what the leases hold back; what two of them hold back stands once.
+fn worst<'a>(leases: impl Iterator<Item = &'a Quiet>) -> Vec<Held> {
+    let mut held: Vec<Held> = leases.flat_map(|it| it.worst.iter().cloned()).collect();
+    held.sort_by(|a, b| {
+        let place = |it: &Held| {
+            (
+                std::cmp::Reverse(it.level),
+                it.host.clone(),
+                it.item.clone(),
+            )
+        };
+        place(a).cmp(&place(b))
+    });
+    held.dedup();
+    held.truncate(MOST_HELD);
+    held
 }
 
 fn one(rollout: &RolloutView, frame: &Frame<'_>) -> Markup {

@@ -14,12 +14,12 @@ use crate::{Frame, events};
 
 /// Somebody is on it, or it is explained.
 pub(super) fn handled(now: &Now<'_>, frame: &Frame<'_>) -> Markup {
-    let is_handled = |it: &&ProblemView| !it.is_unhandled() && is_held(it);
-    let handled: Vec<&ProblemView> = now.problems.iter().filter(is_handled).collect();
+    let is_handled = |it: &&&ProblemView| !it.is_unhandled() && is_held(it);
+    let handled: Vec<&ProblemView> = now.problems.iter().filter(is_handled).copied().collect();
     html! {
         section #handled data-live {
             @if !handled.is_empty() {
-                details #handled-list {
+                details #handled-list open[now.ask.cause.is_some()] {
                     summary { h2 { "Handled " span .muted { (handled.len()) } } }
                     div .scroll { table {
                         caption .unseen { "Problems that somebody is on, or that are silenced or explained" }
@@ -124,6 +124,10 @@ pub(super) fn quiet(now: &Now<'_>, frame: &Frame<'_>) -> Markup {
                             li {
                                 (count(quiet.holds_back, "problem")) " by " (quiet.silence.owner) ": "
                                 (shortened(&quiet.silence.reason, 300)) ", until " (ago(quiet.silence.ends_at, frame.now))
+                                details id={ "quiet-" (link::segment(&quiet.silence.id)) } {
+                                    summary { "Which" }
+                                    (crate::silences::held(&quiet.worst, quiet.holds_back, frame))
+                                }
                             }
                         }
                         @if behind > 0 { li { (count(behind as u64, "problem")) " of hosts that are down, or behind one that is" } }
@@ -137,8 +141,8 @@ pub(super) fn quiet(now: &Now<'_>, frame: &Frame<'_>) -> Markup {
 
 /// What is worth a look and wakes nobody.
 pub(super) fn soso(now: &Now<'_>, frame: &Frame<'_>) -> Markup {
-    let small = |it: &&ProblemView| it.trouble.level < Level::SICK && !is_held(it);
-    let small: Vec<&ProblemView> = now.problems.iter().filter(small).collect();
+    let small = |it: &&&ProblemView| it.trouble.level < Level::SICK && !is_held(it);
+    let small: Vec<&ProblemView> = now.problems.iter().filter(small).copied().collect();
     html! {
         section #soso data-live {
             @if !small.is_empty() {

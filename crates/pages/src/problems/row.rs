@@ -5,7 +5,7 @@ use lockstep_model::{Change, Role};
 use maud::{Markup, html};
 
 use super::group::{Cause, Group, blamed};
-use super::{Now, actions, shortened, value};
+use super::{Ask, Now, actions, shortened, value};
 use crate::Frame;
 use crate::chart::spark;
 use crate::parts::level::badge;
@@ -48,6 +48,7 @@ pub(super) fn cells(
             @if hosts.len() == 1 {
                 (link::host(&trouble.host))
                 (heard(now, first, frame))
+                @if let Some(owner) = &first.owner { br; small { "of " (owner) } }
             } @else {
                 b { (hosts.len()) " hosts" }
             }
@@ -67,7 +68,9 @@ pub(super) fn cells(
             b { (value(&trouble.value)) }
             @if !trouble.why.is_empty() { br; small { (shortened(&trouble.why, 300)) } }
         }
-        td { (lasting(trouble.since, frame.now))
+        td { @if let Some(limit) = now.limits.get(&(trouble.host.clone(), trouble.item.clone())) { (limit) } @else { small { "–" } } }
+        td {
+            a href=(Ask::of_group(group).address("/")) title="The address of this row by itself" { (lasting(trouble.since, frame.now)) }
             @if let Some(oldest) = group.oldest().filter(|oldest| *oldest < trouble.since) {
                 br; small { "the first " (words(oldest, frame.now)) }
             }
@@ -82,6 +85,7 @@ pub(super) fn title(group: &Group<'_>) -> String {
     match &group.cause {
         Cause::Release(release) => format!("what is bad since {release}"),
         Cause::Parent(parent) => format!("the hosts behind {parent}"),
+        Cause::Told(what) => format!("what is bad since the hosts are told otherwise ({what})"),
         Cause::Item(item) => format!("{item} of {} hosts", group.hosts().len()),
         Cause::Host(host) => format!("{} problems of {host}", group.problems.len()),
         Cause::Alone(host, item) => format!("{item} of {host}"),
@@ -93,6 +97,7 @@ fn cause(group: &Group<'_>) -> Markup {
         @match &group.cause {
             Cause::Release(release) => { br; small { "bad since " b { (release) } } },
             Cause::Parent(parent) => { br; small { "behind " (link::host(parent)) } },
+            Cause::Told(what) => { br; small { "bad since they are told otherwise: " b { (what) } } },
             _ => {},
         }
     }

@@ -32,6 +32,7 @@ pub(crate) fn problem(host: &str, item: &str, level: u8, since: i64) -> ProblemV
         ack: None,
         silence: None,
         depends_on: None,
+        owner: None,
         changes: Vec::new(),
     }
 }

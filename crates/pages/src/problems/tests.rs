@@ -8,8 +8,13 @@ use super::*;
 use crate::frame::tests::with_frame;
 use crate::silences::Quiet;
 
-fn now<'a>(problems: &'a [ProblemView], groups: &'a [Group<'a>], parts: &'a Parts) -> Now<'a> {
+fn now<'a>(problems: &'a [&'a ProblemView], groups: &'a [Group<'a>], parts: &'a Parts) -> Now<'a> {
     Now {
+        ask: &parts.ask,
+        host_groups: &parts.host_groups,
+        limits: &parts.limits,
+        oldest: parts.oldest.as_ref().map(|(host, at)| (host, *at)),
+        planned: &parts.planned,
         problems,
         groups,
         sparks: &parts.sparks,
@@ -30,12 +35,22 @@ struct Parts {
     rollouts: Vec<RolloutView>,
     in_run: Vec<(HostName, Phase)>,
     quiet: Vec<Quiet>,
+    ask: Ask,
+    host_groups: Vec<String>,
+    limits: Limits,
+    oldest: Option<(HostName, jiff::Timestamp)>,
+    planned: Vec<Planned>,
 }
 
 /// The page, of a fleet with two hosts.
 fn page(role: Role, problems: &[ProblemView], parts: &Parts) -> String {
-    let groups = unhandled(problems, |_| Vec::new());
-    let now = now(problems, &groups, parts);
+    let groups = parts
+        .ask
+        .narrow(unhandled(problems, |_| Vec::new()), |_| Vec::new());
+    let asked = parts
+        .ask
+        .of(problems, &groups, |_| Vec::new(), |_| Vec::new());
+    let now = now(&asked, &groups, parts);
     with_frame(role, |frame| {
         let mut strip = frame.strip.clone();
         strip.levels[0] = 2;
@@ -68,7 +83,8 @@ fn a_problem_says_what_where_since_when_and_what_was_changed() {
     let key = (bad.trouble.host.clone(), bad.trouble.item.clone());
     parts
         .sparks
-        .insert(key, vec![Some(80.0), None, Some(97.0), Some(97.2)]);
+        .insert(key.clone(), vec![Some(80.0), None, Some(97.0), Some(97.2)]);
+    parts.limits.insert(key, "> 90 %".into());
     let shown = page(Role::Operator, &[bad], &parts);
     for part in [
         "97.2 %",
@@ -84,6 +100,8 @@ fn a_problem_says_what_where_since_when_and_what_was_changed() {
         "action=\"/rollouts/3/pause\"",
         "lockstep rollout pause 3",
         "name=\"p\" value=\"release lockstep 1.4.2\"",
+        "href=\"/?cause=release+lockstep+1.4.2\"",
+        "<td>&gt; 90 %</td>",
         "wave 1 of 2, 1 of 10 hosts proven",
     ] {
         assert!(shown.contains(part), "{part}");
@@ -100,12 +118,16 @@ fn a_viewer_and_a_wall_are_offered_nothing() {
     let problems = [problem("web1", "cpu_load", 2, 5)];
     let viewed = page(Role::Viewer, &problems, &Parts::default());
     assert!(
-        viewed.contains("web1") && !viewed.contains("/problems/") && !viewed.contains("checkbox")
+        viewed.contains("web1")
+            && !viewed.contains("/problems/")
+            && !viewed.contains(r#"form="bulk""#),
+        "{viewed}"
     );
     let groups = unhandled(&problems, |_| Vec::new());
     let parts = Parts::default();
+    let all: Vec<&ProblemView> = problems.iter().collect();
     let wall = with_frame(Role::Admin, |frame| {
-        kiosk(&now(&problems, &groups, &parts), frame)
+        kiosk(&now(&all, &groups, &parts), frame)
     });
     assert!(
         wall.contains("class=\"kiosk\"") && wall.contains("web1") && !wall.contains("/problems/")
@@ -157,6 +179,7 @@ fn what_is_handled_says_by_whom_and_can_be_taken_back() {
             holds_back: 1,
             hosts: 1,
             oldest: None,
+            worst: Vec::new(),
         }],
         ..Parts::default()
     };
@@ -210,6 +233,62 @@ fn the_next_change_is_the_end_of_a_bake() {
     let next = calm::next_change(&rollouts, minutes(0)).unwrap();
     assert_eq!(next.1, minutes(-20));
     assert!(calm::next_change(&rollouts, minutes(-30)).is_none());
+}
+
+#[test]
+fn calm_says_what_comes_next_and_whose_report_is_the_oldest() {
+    let mut moving = rollout("running");
+    moving.waves[0].bakes_until = Some(minutes(-20));
+    let window = |at: i64, what: &str| Planned {
+        at: minutes(at),
+        what: what.into(),
+        href: "/silences#maintenance".into(),
+    };
+    let parts = Parts {
+        rollouts: vec![moving],
+        oldest: Some((HostName::parse("web2").unwrap(), minutes(4))),
+        planned: vec![
+            window(1, "what was before"),
+            window(-10, "maintenance backup"),
+        ],
+        ..Parts::default()
+    };
+    let calm = page(Role::Viewer, &[], &parts);
+    assert!(calm.contains("the oldest is from ") && calm.contains("4 min ago"));
+    let place = |words: &str| {
+        calm.find(words)
+            .unwrap_or_else(|| panic!("{words}: {calm}"))
+    };
+    assert!(place("maintenance backup") < place("lockstep 1.4.2, the next wave"));
+    assert!(!calm.contains("what was before"));
+}
+
+#[test]
+fn a_filter_is_carried_by_what_is_done_and_an_old_address_says_that_it_is_over() {
+    let problems = [
+        problem("web1", "cpu_load", 2, 5),
+        problem("db1", "swap", 3, 5),
+    ];
+    let asked = |question: &str| Parts {
+        ask: Ask::parse(question).unwrap(),
+        host_groups: vec!["web".into(), "db".into()],
+        ..Parts::default()
+    };
+    let page_of = |question: &str| page(Role::Operator, &problems, &asked(question));
+    let one = page_of("host=web*");
+    assert!(one.contains("cpu_load") && !one.contains("problem db1 swap"));
+    assert!(one.contains(r#"name="only" value="host=web*""#) && one.contains("1 of "));
+    assert!(
+        one.contains("lockstep problems --host 'web*'") || one.contains("--host &#39;web*&#39;")
+    );
+    assert!(
+        one.contains(r#"<details class="filter" id="filter" open>"#),
+        "{one}"
+    );
+    let over = page_of("cause=problem+web9+x");
+    assert!(over.contains("What this address was for is over.") && over.contains("All problems"));
+    let hostile = page_of("cause=%22%3E%3Cscript%3Ealert&host=%22%3E%3Cb+id=x%3E");
+    assert!(!hostile.contains("<script>alert") && !hostile.contains("<b id=x"));
 }
 
 #[test]

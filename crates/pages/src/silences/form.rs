@@ -2,16 +2,15 @@
 
 use jiff::Timestamp;
 use lockstep_model::api::operator::NewSilence;
-use lockstep_model::{Glob, HostName, Interval, ItemName, Level};
+use lockstep_model::{Glob, Interval};
 use maud::{Markup, html};
 
-use super::Silences;
+use super::{Held, Silences, held};
 use crate::Frame;
 use crate::chart::number::count;
+use crate::parts;
 use crate::parts::action::word;
-use crate::parts::level::badge;
 use crate::parts::time::second;
-use crate::parts::{self, link};
 use crate::problems::silence_lasts;
 
 /// Most patterns that are read from one field; the service refuses fewer.
@@ -44,7 +43,7 @@ pub struct Preview {
     /// Hosts that it is about.
     pub hosts: u64,
     /// The worst of the problems, at most twenty.
-    pub worst: Vec<(Level, HostName, ItemName)>,
+    pub worst: Vec<Held>,
 }
 
 impl Draft {
@@ -160,11 +159,11 @@ pub(super) fn draw(page: &Silences<'_>, frame: &Frame<'_>) -> Markup {
                     label { span { "From, in UTC; now if empty" } input name="from" value=(draft.from) maxlength="40" placeholder="2026-12-01T02:00" autocomplete="off"; }
                     (lasts(draft, page.zone))
                     label { span { "Why" } input name="reason" value=(draft.reason) maxlength="500" autocomplete="off"; }
-                    div #silence-preview aria-live="polite" { (preview(page, frame)) }
+                    div #silence-preview aria-live="polite" { (preview(page.preview.as_ref(), frame)) }
                     button .plain formmethod="get" formaction="/silences" name="preview" value="1" { "Preview" }
                     // The button carries what proves that the form is ours, so that no address of a preview has it.
                     button name="csrf" value=(frame.viewer.csrf) { "Silence" }
-                    code .twin title="The same on the command line" { (draft.twin(page.zone, frame.now)) }
+                    (twin(draft, page.zone, frame))
                 }
             }
         }
@@ -182,9 +181,30 @@ fn lasts(draft: &Draft, zone: &str) -> Markup {
     }
 }
 
-fn preview(page: &Silences<'_>, frame: &Frame<'_>) -> Markup {
+/// The parts of the form that change while somebody types, by themselves.
+#[must_use]
+pub fn typed(
+    draft: &Draft,
+    seen: Option<&Result<Preview, String>>,
+    zone: &str,
+    frame: &Frame<'_>,
+) -> String {
     html! {
-        @match &page.preview {
+        div #silence-preview { (preview(seen, frame)) }
+        (twin(draft, zone, frame))
+    }
+    .into_string()
+}
+
+fn twin(draft: &Draft, zone: &str, frame: &Frame<'_>) -> Markup {
+    html! {
+        code #silence-twin .twin title="The same on the command line" { (draft.twin(zone, frame.now)) }
+    }
+}
+
+fn preview(seen: Option<&Result<Preview, String>>, frame: &Frame<'_>) -> Markup {
+    html! {
+        @match seen {
             None => {},
             Some(Err(wrong)) => p .warning { (wrong) },
             Some(Ok(preview)) => {
@@ -192,12 +212,7 @@ fn preview(page: &Silences<'_>, frame: &Frame<'_>) -> Markup {
                     "It would hold back " b { (count(preview.problems, "problem")) " on " (count(preview.hosts, "host")) } " now."
                     @if preview.hosts == 0 { " No host has such a name or is in such a group." }
                 }
-                @if !preview.worst.is_empty() {
-                    ul { @for (level, host, item) in &preview.worst {
-                        li { (badge(*level, frame.levels)) " " (link::host(host)) " " (link::item(host, item)) }
-                    } }
-                    @if preview.problems > preview.worst.len() as u64 { p { "These are the worst." } }
-                }
+                @if !preview.worst.is_empty() { (held(&preview.worst, preview.problems, frame)) }
             },
         }
     }

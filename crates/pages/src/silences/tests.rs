@@ -20,6 +20,7 @@ fn silence(id: &str, reason: &str) -> Quiet {
         holds_back: 7,
         hosts: 3,
         oldest: Some(minutes(9 * 24 * 60)),
+        worst: Vec::new(),
     }
 }
 
@@ -136,4 +137,40 @@ fn the_command_takes_what_the_page_says() {
     let twin =
         "lockstep silence add --host 'db*' --from 2026-12-01T02:00:00Z --for 20h --why racks";
     assert!(page.contains(twin), "{page}");
+}
+
+#[test]
+fn what_changes_while_somebody_types_comes_alone() {
+    let draft = Draft {
+        hosts: "db1 \"><script>".into(),
+        ..Draft::default()
+    };
+    let held = Held {
+        level: lockstep_model::Level::SICK,
+        host: lockstep_model::HostName::parse("db1").unwrap(),
+        item: lockstep_model::ItemName::parse("unit:<b>").unwrap(),
+    };
+    let seen = Ok(Preview {
+        problems: 3,
+        hosts: 1,
+        worst: vec![held],
+    });
+    let part = with_frame(Role::Operator, |frame| {
+        typed(&draft, Some(&seen), "UTC", frame)
+    });
+    for words in [
+        "id=\"silence-preview\"",
+        "3 problems on one host",
+        "unit:&lt;b&gt;",
+        "and 2 more",
+        "id=\"silence-twin\"",
+    ] {
+        assert!(part.contains(words), "{words}: {part}");
+    }
+    assert!(!part.contains("<html") && !part.contains("<script") && !part.contains("c5rf"));
+    let wrong = Err("hosts: <b>".to_owned());
+    let part = with_frame(Role::Operator, |frame| {
+        typed(&draft, Some(&wrong), "UTC", frame)
+    });
+    assert!(part.contains("hosts: &lt;b&gt;"));
 }

@@ -14,12 +14,13 @@ use lockstep_model::api::operator::{
 };
 use lockstep_model::api::{StoredEvent, WorkAnswer};
 use lockstep_model::{Glob, HistoryQuery, HostName, ItemName, Level, View};
+use lockstep_pages::problems::Ask;
 use lockstep_store::EventFilter;
 use serde::Deserialize;
 
 use super::paging::{List, Page, Paging};
 use crate::app::{App, Operator};
-use crate::services::{deliveries, fleet, history, problems, silences};
+use crate::services::{deliveries, events as events_of, fleet, history, problems, silences};
 use crate::web::{Id, JsonBody, Named, Question, Refusal};
 
 /// Largest request, in bytes.
@@ -41,29 +42,58 @@ const DELIVERIES: List = List {
 /// Which problems are wanted.
 #[derive(Debug, Deserialize)]
 pub(crate) struct WhichProblems {
-    host: Option<HostName>,
+    host: Option<Glob>,
+    group: Option<String>,
+    item: Option<Glob>,
+    level: Option<u8>,
+    cause: Option<String>,
     #[serde(default)]
     unhandled: bool,
+}
+
+impl WhichProblems {
+    fn ask(self) -> Result<Ask, Refusal> {
+        Ok(Ask {
+            group: self.group,
+            host: self.host,
+            item: self.item,
+            level: self.level.map(level).transpose()?,
+            cause: self.cause,
+        })
+    }
+}
+
+/// A level by its rank.
+fn level(rank: u8) -> Result<Level, Refusal> {
+    Level::ALL.get(usize::from(rank)).copied().ok_or_else(|| {
+        Refusal::bad_request("level: a rank from 0, the best, to 4, the worst, is expected")
+    })
 }
 
 /// The place of a problem: unhandled ones first, then worst, then newest.
 type PlaceOfProblem = (Reverse<(bool, Level, Timestamp)>, HostName, ItemName);
 
-/// `GET /api/v1/problems?host=NAME&unhandled=true&limit=N&cursor=C`: worst first.
+/// `GET /api/v1/problems?host=&group=&item=&level=&cause=&unhandled=true&limit=N&cursor=C`: worst first. `host` and `item`
+/// may be patterns; `level` is the rank of the best level that counts; `cause` is the one of a group, as its page's address
+/// has it.
 pub(crate) async fn problems(
     State(app): State<Arc<App>>,
     Question(which): Question<WhichProblems>,
     paging: Paging,
 ) -> Result<Page<ProblemView>, Refusal> {
     let window = paging.window::<PlaceOfProblem>(PROBLEMS)?;
-    let mut problems = problems::list(&app, app.now()).await?;
-    problems.retain(|problem| {
-        which
-            .host
-            .as_ref()
-            .is_none_or(|host| *host == problem.trouble.host)
-            && (!which.unhandled || problem.is_unhandled())
-    });
+    let unhandled = which.unhandled;
+    let ask = which.ask()?;
+    let all = problems::list(&app, app.now()).await?;
+    let groups = match ask.cause.is_some() {
+        true => problems::grouped(&app, &all, &ask),
+        false => Vec::new(),
+    };
+    let asked = problems::asked(&app, &all, &groups, &ask).into_iter();
+    let mut problems: Vec<ProblemView> = asked
+        .filter(|problem| !unhandled || problem.is_unhandled())
+        .cloned()
+        .collect();
     let place = |view: &ProblemView| {
         let trouble = &view.trouble;
         let weight = (view.is_unhandled(), trouble.level, trouble.since);
@@ -77,6 +107,7 @@ pub(crate) async fn problems(
 #[derive(Debug, Deserialize)]
 pub(crate) struct WhichEvents {
     host: Option<HostName>,
+    group: Option<String>,
     item: Option<Glob>,
     level: Option<u8>,
     since: Option<Timestamp>,
@@ -84,7 +115,7 @@ pub(crate) struct WhichEvents {
     before: Option<Id>,
 }
 
-/// `GET /api/v1/events?host=&item=&level=&since=&until=&before=&limit=&cursor=`: newest first; `level` is the rank of
+/// `GET /api/v1/events?host=&group=&item=&level=&since=&until=&before=&limit=&cursor=`: newest first; `level` is the rank of
 /// the best level that counts.
 pub(crate) async fn events(
     State(app): State<Arc<App>>,
@@ -92,13 +123,14 @@ pub(crate) async fn events(
     paging: Paging,
 ) -> Result<Page<StoredEvent>, Refusal> {
     let window = paging.window::<String>(EVENTS)?;
-    let level = which.level.map(|rank| {
-        Level::ALL.get(usize::from(rank)).copied().ok_or_else(|| {
-            Refusal::bad_request("level: a rank from 0, the best, to 4, the worst, is expected")
-        })
-    });
+    let level = which.level.map(level);
+    let hosts = match &which.group {
+        Some(group) => Some(events_of::hosts_of_group(&app, group).await?),
+        None => None,
+    };
     let filter = EventFilter {
         host: which.host,
+        hosts,
         item: which.item,
         level: level.transpose()?,
         since: which.since,

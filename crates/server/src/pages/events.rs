@@ -1,5 +1,6 @@
 //! What happened.
 
+mod density;
 mod stream;
 
 use std::sync::Arc;
@@ -12,23 +13,18 @@ use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use jiff::{SignedDuration, Timestamp};
 use lockstep_model::api::StoredEvent;
 use lockstep_model::{Glob, HostName, Interval, Level};
-use lockstep_pages::chart::Cell;
-use lockstep_pages::events::{self as draw, Events, Filter};
-use lockstep_pages::parts::link;
-use lockstep_pages::parts::time::second;
+use lockstep_pages::events::{self as draw, Events, Filter, Key, Kind};
 use lockstep_store::EventFilter;
 use serde::Deserialize;
 
+use self::stream::Place;
 use super::Visit;
 use crate::app::App;
-use crate::services::problems;
+use crate::services::{events, problems};
 use crate::web::{Question, Refusal};
 
 /// Events that go into one file.
 const MOST_IN_FILE: u32 = 1_000;
-/// Cells of the last day, and how long one is.
-const CELLS: i64 = 48;
-const CELL_MS: i64 = 30 * 60_000;
 
 /// The routes.
 pub(super) fn routes() -> Router<Arc<App>> {
@@ -53,6 +49,8 @@ struct Asked {
     until: String,
     #[serde(default)]
     kind: String,
+    #[serde(default)]
+    group: String,
     /// Behind this event.
     before: Option<String>,
     /// Before the moment at which the page before this one ended.
@@ -71,6 +69,7 @@ impl Asked {
             since: typed(&self.since),
             until: typed(&self.until),
             kind: typed(&self.kind),
+            group: typed(&self.group),
         }
     }
 
@@ -97,6 +96,7 @@ impl Asked {
             since: moment("since", &filter.since, now)?,
             until: moment("until", &filter.until, now)?,
             before_id: self.before.clone(),
+            ..EventFilter::default()
         })
     }
 }
@@ -118,73 +118,78 @@ fn moment(what: &str, text: &str, now: Timestamp) -> Result<Option<Timestamp>, R
     Ok(Some(now.checked_sub(ago).unwrap_or(Timestamp::MIN)))
 }
 
-/// `GET /events?host=&item=&level=&since=&until=&kind=items`, or `?id=ID` for one.
+/// What the store is asked for; the hosts of a group are looked up.
+async fn wanted(app: &App, asked: &Asked, now: Timestamp) -> Result<EventFilter, Refusal> {
+    let mut wanted = asked.read(now)?;
+    let group = asked.group.trim();
+    if !group.is_empty() {
+        wanted.hosts = Some(events::hosts_of_group(app, group).await?);
+    }
+    Ok(wanted)
+}
+
+/// `GET /events?host=&group=&item=&level=&since=&until=&kind=`, or `?id=KEY` for one.
 async fn all(
     State(app): State<Arc<App>>,
     visit: Visit,
     Question(asked): Question<Asked>,
 ) -> Result<Html<String>, Refusal> {
-    if let Some(id) = &asked.id {
-        let event = one(&app, id).await?;
-        return Ok(Html(draw::one(&event, &visit.frame())));
+    if let Some(key) = &asked.id {
+        return one(&app, key, &visit).await;
     }
     let filter = asked.filter();
-    let wanted = asked.read(visit.now)?;
-    let alone = filter.kind == "items" || wanted.item.is_some() || wanted.level.is_some();
-    let page = stream::page(&app, &wanted, asked.to, alone).await?;
+    let Some(kind) = Kind::parse(&filter.kind) else {
+        return Err(Refusal::bad_request(
+            "kind: items, changes, messages or deeds are expected, or nothing for all",
+        ));
+    };
+    let wanted = wanted(&app, &asked, visit.now).await?;
+    let place = Place {
+        before: asked.before.as_deref(),
+        to: asked.to,
+    };
+    let page = stream::page(&app, &wanted, place, kind).await?;
     let older = page.older.map(|(id, at)| {
         let to = at.to_string();
         filter.address_with("/events", &[("before", Some(&id)), ("to", Some(&to))])
     });
-    let density = density(&app, visit.now).await?;
+    let density = density::cells(&app, &wanted, kind, &filter, visit.now).await?;
+    let accepted = app.fleet.accepted();
+    let host_groups = accepted.iter().flat_map(|it| it.fleet.groups());
+    let host_groups: Vec<String> = host_groups.map(String::from).collect();
     let shown = Events {
         entries: &page.entries,
         filter: &filter,
+        host_groups: &host_groups,
         density: &density,
         older,
     };
     Ok(Html(shown.draw(&visit.frame())))
 }
 
-/// The event of this identity. What comes behind it in the order of identities begins with it.
-async fn one(app: &App, id: &str) -> Result<StoredEvent, Refusal> {
+/// One entry by itself.
+async fn one(app: &App, key: &str, visit: &Visit) -> Result<Html<String>, Refusal> {
     let missing = || Refusal::not_found("there is no such event; events are kept for a while only");
-    let plain = !id.is_empty() && id.len() <= 64 && id.chars().all(|c| c.is_ascii_alphanumeric());
-    if !plain {
+    let key = Key::parse(key).ok_or_else(missing)?;
+    if let Key::Item(id) = &key {
+        let event = item_event(app, id).await?.ok_or_else(missing)?;
+        return Ok(Html(draw::one(&event, &visit.frame())));
+    }
+    let entries = stream::entries_of(app, &key).await?;
+    if entries.is_empty() {
         return Err(missing());
     }
+    Ok(Html(draw::other(&entries, &visit.frame())))
+}
+
+/// The event of this identity. What comes behind it in the order of identities begins with it.
+async fn item_event(app: &App, id: &str) -> Result<Option<StoredEvent>, Refusal> {
     let behind = EventFilter {
         before_id: Some(format!("{id}0")),
         ..EventFilter::default()
     };
     let found = app.store.events(&behind, 1).await?;
-    found.into_iter().find(|it| it.id == id).ok_or_else(missing)
-}
-
-/// How many events came when, in the last day.
-async fn density(app: &App, now: Timestamp) -> Result<Vec<Cell>, Refusal> {
-    let last = now.as_millisecond().div_euclid(CELL_MS);
-    let begin = |cell: i64| {
-        let at = (last - CELLS + 1 + cell).saturating_mul(CELL_MS);
-        Timestamp::from_millisecond(at).unwrap_or(now)
-    };
-    let slots = app.store.event_slots(begin(0), CELL_MS).await?;
-    let cells = (0..CELLS).map(|cell| {
-        let (from, to) = (begin(cell), begin(cell + 1));
-        let slot = slots.iter().find(|slot| slot.from == from);
-        let question = [("since", Some(second(from))), ("until", Some(second(to)))];
-        let question = question
-            .each_ref()
-            .map(|(name, value)| (*name, value.as_deref()));
-        Cell {
-            from,
-            to,
-            count: slot.map_or(0, |slot| slot.count),
-            worst: slot.map(|slot| slot.worst),
-            href: Some(link::ask("/events", &question)),
-        }
-    });
-    Ok(cells.collect())
+    Ok(found.into_iter().find(|it| it.id == id))
 }
 
 /// `GET /events.json?…`: the newest events that the filter lets through.
@@ -192,7 +197,7 @@ async fn json(
     State(app): State<Arc<App>>,
     Question(asked): Question<Asked>,
 ) -> Result<Json<Vec<StoredEvent>>, Refusal> {
-    let filter = asked.read(app.now())?;
+    let filter = wanted(&app, &asked, app.now()).await?;
     Ok(Json(app.store.events(&filter, MOST_IN_FILE).await?))
 }
 
@@ -201,7 +206,7 @@ async fn csv(
     State(app): State<Arc<App>>,
     Question(asked): Question<Asked>,
 ) -> Result<Response, Refusal> {
-    let filter = asked.read(app.now())?;
+    let filter = wanted(&app, &asked, app.now()).await?;
     let events = app.store.events(&filter, MOST_IN_FILE).await?;
     let headers = [
         (CONTENT_TYPE, "text/csv; charset=utf-8"),

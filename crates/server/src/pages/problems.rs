@@ -1,25 +1,29 @@
 //! The problems, and what is done about them.
 
 mod deeds;
+mod planned;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use axum::response::Html;
 use axum::routing::{get, post};
 use futures_util::future::try_join_all;
 use jiff::{SignedDuration, Timestamp};
 use lockstep_model::api::Snapshot;
 use lockstep_model::api::operator::{ProblemView, RolloutView};
-use lockstep_model::{HostName, Phase, Value};
-use lockstep_pages::problems::{self as draw, Group, MOST_GROUPS, MOST_SPARKS, Now, Sparks};
+use lockstep_model::{HostName, Phase, Role, Value};
+use lockstep_pages::problems::{
+    self as draw, Ask, Group, Limits, MOST_GROUPS, MOST_SPARKS, Now, Sparks,
+};
 use lockstep_store::EventFilter;
 
 use super::Visit;
+use super::items::judgement;
 use crate::app::App;
-use crate::services::{quiet, rollout_curves};
+use crate::services::{problems, rollout_curves};
 use crate::web::Refusal;
 
 /// Events that the page shows.
@@ -33,39 +37,59 @@ const HISTORY: SignedDuration = SignedDuration::from_hours(3);
 pub(super) fn routes() -> Router<Arc<App>> {
     Router::new()
         .route("/", get(now))
-        .route("/kiosk", get(kiosk))
         .route("/problems/ack", post(deeds::ack))
         .route("/problems/silence", post(deeds::silence))
         .route("/problems/take-back", post(deeds::take_back))
 }
 
-/// `GET /`.
-async fn now(State(app): State<Arc<App>>, visit: Visit) -> Result<Html<String>, Refusal> {
-    let frame = visit.frame();
-    show(&app, &visit, |now| now.draw(&frame)).await
+/// What screens on walls may ask for, too.
+pub(super) fn wall() -> Router<Arc<App>> {
+    Router::new().route("/kiosk", get(kiosk))
 }
 
-/// `GET /kiosk`.
-async fn kiosk(State(app): State<Arc<App>>, visit: Visit) -> Result<Html<String>, Refusal> {
+/// `GET /?group=&host=&item=&level=&cause=`, see [`Ask`].
+async fn now(
+    State(app): State<Arc<App>>,
+    visit: Visit,
+    RawQuery(question): RawQuery,
+) -> Result<Html<String>, Refusal> {
+    let ask = asked(question.as_deref().unwrap_or_default())?;
     let frame = visit.frame();
-    show(&app, &visit, |now| draw::kiosk(now, &frame)).await
+    show(&app, &visit, &ask, |now| now.draw(&frame)).await
+}
+
+/// `GET /kiosk`, with the same question.
+async fn kiosk(
+    State(app): State<Arc<App>>,
+    visit: Visit,
+    RawQuery(question): RawQuery,
+) -> Result<Html<String>, Refusal> {
+    let ask = asked(question.as_deref().unwrap_or_default())?;
+    let frame = visit.frame();
+    show(&app, &visit, &ask, |now| draw::kiosk(now, &frame)).await
+}
+
+/// Which problems an address or a form asks for.
+fn asked(question: &str) -> Result<Ask, Refusal> {
+    Ask::parse(question).map_err(Refusal::bad_request)
 }
 
 async fn show(
     app: &App,
     visit: &Visit,
+    ask: &Ask,
     draw: impl FnOnce(&Now<'_>) -> String,
 ) -> Result<Html<String>, Refusal> {
     let board = &visit.board;
-    let groups = grouped(app, &board.problems);
-    let shown = || groups.iter().take(MOST_GROUPS);
+    let groups = problems::grouped(app, &board.problems, ask);
+    let problems = problems::asked(app, &board.problems, &groups, ask);
     let sparks = sparks(app, &groups, visit.now).await?;
     let rollouts = moving(app, visit).await?;
-    let quiet = quiet::list(app, visit.now).await?;
     let events = app
         .store
         .events(&EventFilter::default(), LAST_EVENTS)
         .await?;
+    let shown = || groups.iter().take(MOST_GROUPS);
     let silent: BTreeMap<HostName, Option<Timestamp>> = shown()
         .flat_map(Group::hosts)
         .filter_map(|host| board.host(host))
@@ -77,15 +101,29 @@ async fn show(
         .iter()
         .filter_map(|line| Some((line.view.name.clone(), line.in_run?)))
         .collect();
+    let heard = board.hosts.iter().filter(|line| !line.silent);
+    let heard = heard.filter_map(|line| Some((&line.view.name, line.view.last_seen?)));
+    let accepted = app.fleet.accepted();
+    let host_groups = accepted.iter().flat_map(|it| it.fleet.groups());
+    let host_groups: Vec<String> = host_groups.map(String::from).collect();
+    let planned = match groups.is_empty() {
+        true => planned::list(accepted.as_deref(), board, &rollouts, visit.now),
+        false => Vec::new(),
+    };
     let zone = zone(app);
     let now = Now {
-        problems: &board.problems,
+        ask,
+        host_groups: &host_groups,
+        problems: &problems,
         groups: &groups,
+        limits: &limits(app, &groups),
         sparks: &sparks,
         silent: &silent,
         rollouts: &rollouts,
         in_run: &in_run,
-        quiet: &quiet,
+        quiet: board.quiet(app),
+        oldest: heard.min_by_key(|(_, at)| *at),
+        planned: &planned,
         events: &events,
         at: board.at,
         zone: &zone,
@@ -93,13 +131,23 @@ async fn show(
     Ok(Html(draw(&now)))
 }
 
-/// The problems that nobody is on, by their causes.
-fn grouped<'a>(app: &App, problems: &'a [ProblemView]) -> Vec<Group<'a>> {
-    let accepted = app.fleet.accepted();
-    draw::unhandled(problems, |host| {
-        let parents = accepted.iter().flat_map(|it| it.fleet.parents_of(host));
-        parents.cloned().collect()
-    })
+/// What makes the level of each row's first problem.
+fn limits(app: &App, groups: &[Group<'_>]) -> Limits {
+    let names = problems::levels(app);
+    let first = groups
+        .iter()
+        .take(MOST_GROUPS)
+        .filter_map(|it| it.problems.first());
+    first
+        .filter_map(|problem| {
+            let trouble = &problem.trouble;
+            let judged = judgement::of(app, &trouble.host, &trouble.item, Role::Viewer, &names);
+            let keys = judged.judgement.keys.into_iter();
+            let mut of_level = keys.filter(|it| names.level(&it.key) == Some(trouble.level));
+            let key = (trouble.host.clone(), trouble.item.clone());
+            Some((key, of_level.next()?.value))
+        })
+        .collect()
 }
 
 /// The time zone in which operators count their hours: the fleet file's.

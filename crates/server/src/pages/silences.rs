@@ -9,7 +9,7 @@ use axum::{Extension, Router};
 use jiff::Timestamp;
 use lockstep_model::alert::Ack;
 use lockstep_model::{Interval, Role};
-use lockstep_pages::silences::{Draft, Maintenance, Silences};
+use lockstep_pages::silences::{self as draw, Draft, Maintenance, Preview, Silences};
 use serde::Deserialize;
 
 use super::problems::zone;
@@ -26,6 +26,7 @@ const PAGE: &str = "/silences";
 pub(super) fn routes() -> Router<Arc<App>> {
     Router::new()
         .route(PAGE, get(all).post(create))
+        .route("/silences/preview", get(typing))
         .route("/silences/end", post(end))
 }
 
@@ -80,28 +81,17 @@ async fn all(
     let draft = typed.draft();
     // Who comes from a problem sees at once what the silence would do.
     let may_draft = visit.signed.role >= Role::Operator;
-    let preview = if may_draft && (asked || !draft.is_empty()) {
-        let new = draft.read(|text| {
-            let text = if text.is_empty() { "4h" } else { text };
-            interval(text, &zone, visit.now)
-        });
-        match new {
-            Ok(new) if silences::is_too_wide(&new) => Some(Err(silences::too_wide())),
-            Ok(new) => Some(Ok(
-                quiet::preview(&app, &visit.board, &new, visit.now).await?
-            )),
-            Err(wrong) => Some(Err(wrong)),
-        }
-    } else {
-        None
+    let preview = match may_draft && (asked || !draft.is_empty()) {
+        true => Some(seen(&app, &visit, &draft, &zone)),
+        false => None,
     };
-    let quiet = quiet::list(&app, visit.now).await?;
-    let mut acks = app.store.acks().await?;
-    acks.retain(|ack| is_in_force(ack, visit.now));
+    let acks = visit.board.situation.acks.iter();
+    let acks = acks.filter(|ack| is_in_force(ack, visit.now));
+    let mut acks: Vec<Ack> = acks.cloned().collect();
     acks.sort_by(|a, b| (&a.host, &a.item).cmp(&(&b.host, &b.item)));
     let maintenance = maintenance(&app, visit.now);
     let shown = Silences {
-        quiet: &quiet,
+        quiet: visit.board.quiet(&app),
         maintenance: &maintenance,
         acks: &acks,
         draft: &draft,
@@ -109,6 +99,32 @@ async fn all(
         zone: &zone,
     };
     Ok(Html(shown.draw(&visit.frame())))
+}
+
+/// `GET /silences/preview?hosts=&…`: the parts of the form that change while somebody types. It asks the board alone.
+async fn typing(
+    State(app): State<Arc<App>>,
+    visit: Visit,
+    Question(typed): Question<Typed>,
+) -> Result<Html<String>, Refusal> {
+    may(&visit.signed, Role::Operator)?;
+    let zone = zone(&app);
+    let draft = typed.draft();
+    let seen = (!draft.is_empty()).then(|| seen(&app, &visit, &draft, &zone));
+    let part = draw::typed(&draft, seen.as_ref(), &zone, &visit.frame());
+    Ok(Html(part))
+}
+
+/// What a silence would do, or what is wrong with it.
+fn seen(app: &App, visit: &Visit, draft: &Draft, zone: &str) -> Result<Preview, String> {
+    let new = draft.read(|text| {
+        let text = if text.is_empty() { "4h" } else { text };
+        interval(text, zone, visit.now)
+    })?;
+    if silences::is_too_wide(&new) {
+        return Err(silences::too_wide());
+    }
+    Ok(quiet::preview(app, &visit.board, &new, visit.now))
 }
 
 fn is_in_force(ack: &Ack, now: Timestamp) -> bool {
@@ -143,7 +159,6 @@ async fn create(
     let new = typed.draft().read(|text| interval(text, &zone, now));
     let new = new.map_err(Refusal::bad_request)?;
     let made = silences::create(&app, new, signed.name.as_str(), now).await?;
-    app.boards.forget();
     let said = format!("Silence {} holds until {:.0}.", made.id, made.ends_at);
     Ok(done(PAGE, &said))
 }
@@ -162,7 +177,6 @@ async fn end(
 ) -> Result<Response, Refusal> {
     may(&signed, Role::Operator)?;
     silences::end(&app, &id, signed.name.as_str(), app.now()).await?;
-    app.boards.forget();
     Ok(done(
         PAGE,
         "The silence has ended. What it held back and is still bad is told now.",

@@ -6,25 +6,30 @@
 
 mod editions;
 mod known;
+mod said;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use lockstep_model::api::Updates;
 use lockstep_model::api::operator::ProblemView;
-use lockstep_model::{HostName, Rollout};
+use lockstep_model::{HostName, LockName, PackageName, Rollout};
 use lockstep_pages::Strip;
 use lockstep_pages::frame::RolloutChip;
 use lockstep_pages::hosts::HostLine;
+use lockstep_pages::silences::Quiet;
 use tokio::sync::watch;
 
-use super::{problems, settings};
+use super::situation::{Roster, Situation};
+use super::{problems, quiet, settings};
 use crate::app::App;
 use crate::web::Refusal;
 
 pub(crate) use editions::Editions;
+use editions::Seen;
 use known::Known;
+use said::Said;
 
 /// A board this old is shown without another look.
 const FRESH: Duration = Duration::from_secs(1);
@@ -47,9 +52,24 @@ pub(crate) struct Board {
     pub(crate) strip: Strip,
     /// Tells what has changed between two boards.
     pub(crate) editions: Editions,
+    /// The packages that channels bring, one or more times each.
+    pub(crate) packages: Vec<PackageName>,
+    /// The locks that somebody has used.
+    pub(crate) locks: Vec<LockName>,
+    /// What the problems were told by: silences, acknowledgements and rules among it.
+    pub(crate) situation: Situation,
+    /// The hosts of the situation.
+    pub(crate) roster: Roster,
+    quiet: OnceLock<Vec<Quiet>>,
 }
 
 impl Board {
+    /// What is quiet, and what each silence holds back; found out for the first page that asks, and for all others with it.
+    pub(crate) fn quiet(&self, app: &App) -> &[Quiet] {
+        self.quiet
+            .get_or_init(|| quiet::of(app, &self.situation, &self.roster, self.at))
+    }
+
     /// A host of the board.
     pub(crate) fn host(&self, name: &HostName) -> Option<&Arc<HostLine>> {
         let found = self.hosts.binary_search_by(|line| line.view.name.cmp(name));
@@ -170,17 +190,34 @@ pub(crate) async fn run(app: Arc<App>) {
 }
 
 async fn make(app: &App, known: &mut Known, now: Timestamp) -> Result<Board, Refusal> {
-    let problems = problems::list(app, now).await?;
-    let hosts = known.lines(app, &problems, now).await?;
+    let situation = Situation::read(app, now).await?;
+    let roster = Roster::of(&situation);
+    let problems = problems::of(app, &situation, &roster, now);
     let rollouts = app.store.current_rollouts().await?;
+    let said = Said::by(&problems, &rollouts, &situation.silences, now);
+    let hosts = known.lines(app, &said, now).await?;
     let strip = strip(app, &hosts, &problems, &rollouts, now).await?;
-    let editions = Editions::of(app, &hosts, &problems, &rollouts, now).await?;
+    let (locks, channels) = (app.store.locks().await?, app.store.channels().await?);
+    let seen = Seen {
+        hosts: &hosts,
+        problems: &problems,
+        rollouts: &rollouts,
+        situation: &situation,
+        locks: &locks,
+        channels: &channels,
+    };
+    let editions = Editions::of(app, &seen, now).await?;
     Ok(Board {
         at: now,
         hosts,
         problems,
         strip,
         editions,
+        packages: channels.into_iter().map(|it| it.package).collect(),
+        locks: locks.into_iter().map(|(name, _)| name).collect(),
+        situation,
+        roster,
+        quiet: OnceLock::new(),
     })
 }
 
@@ -197,6 +234,7 @@ async fn strip(
         stopped_runs: usize::try_from(app.store.count_stopped_runs().await?).unwrap_or(usize::MAX),
         updates_off: settings::updates(app).await? == Updates::Off,
         fleet_refused: !app.fleet.refused().is_empty(),
+        health: app.health.read(app, now).await?.to_vec(),
         newest_report: hosts.iter().filter_map(|line| line.view.last_seen).max(),
         ..Strip::default()
     };

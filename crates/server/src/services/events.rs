@@ -1,6 +1,6 @@
 //! What happened to items, and what was measured while a host could not report.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use lockstep_model::api::{Backfill, EventBatch, Snapshot};
@@ -14,6 +14,18 @@ use crate::web::Refusal;
 
 /// What was changed on a host within this time before an event is stored with it.
 const CHANGES: SignedDuration = SignedDuration::from_hours(4);
+
+/// The hosts of a group, those without an agent among them; none where no fleet file names the group.
+pub(crate) async fn hosts_of_group(app: &App, group: &str) -> Result<BTreeSet<String>, Refusal> {
+    let Some(accepted) = app.fleet.accepted() else {
+        return Ok(BTreeSet::new());
+    };
+    let hosts = app.store.host_marks().await?.into_iter();
+    let watched = app.store.watched_hosts().await?.into_iter();
+    let all = hosts.map(|it| it.host).chain(watched.map(|it| it.host));
+    let of_group = |host: &HostName| accepted.groups_of(host).iter().any(|it| it == group);
+    Ok(all.filter(of_group).map(|it| it.to_string()).collect())
+}
 
 /// Stores a batch and says up to which number the series is stored.
 pub(crate) async fn receive(

@@ -7,29 +7,26 @@ use jiff::Timestamp;
 use lockstep_model::alert::{Silence, Trouble};
 use lockstep_model::api::operator::NewSilence;
 use lockstep_model::{Glob, HostName};
-use lockstep_pages::silences::{Preview, Quiet};
+use lockstep_pages::silences::{Held, Preview, Quiet};
 use lockstep_plan::alert::{Facts, Holds};
 
 use super::board::Board;
 use super::situation::{Roster, Situation};
 use crate::app::App;
-use crate::web::Refusal;
 
 /// Problems that a preview names.
 const MOST_NAMED: usize = 20;
 
 /// The silences in force and to come, with what they hold back; those that end first come first.
-pub(crate) async fn list(app: &App, now: Timestamp) -> Result<Vec<Quiet>, Refusal> {
-    let situation = Situation::read(app, now).await?;
-    let roster = Roster::of(&situation);
-    let facts = situation.facts(app, &roster, now);
+pub(crate) fn of(app: &App, situation: &Situation, roster: &Roster, now: Timestamp) -> Vec<Quiet> {
+    let facts = situation.facts(app, roster, now);
     let mut by_host: HashMap<&str, Vec<&Trouble>> = HashMap::new();
     for trouble in &situation.troubles {
         let of_host = by_host.entry(trouble.host.as_str()).or_default();
         of_host.push(trouble);
     }
     let quiet = situation.silences.iter().map(|silence| {
-        let held: Vec<&Trouble> = match plain_hosts(silence) {
+        let mut held: Vec<&Trouble> = match plain_hosts(silence) {
             // Runs make a lease for each of their hosts: these look at their own troubles alone.
             Some(hosts) => {
                 let own = hosts.filter_map(|host| by_host.get(host)).flatten();
@@ -43,6 +40,7 @@ pub(crate) async fn list(app: &App, now: Timestamp) -> Result<Vec<Quiet>, Refusa
             holds_back: held.len() as u64,
             hosts: hosts.len() as u64,
             oldest: held.iter().map(|it| it.since).min(),
+            worst: named(&mut held),
         }
     });
     let mut quiet: Vec<Quiet> = quiet.collect();
@@ -50,19 +48,25 @@ pub(crate) async fn list(app: &App, now: Timestamp) -> Result<Vec<Quiet>, Refusa
         let place = |it: &Quiet| (it.silence.ends_at, it.silence.id.clone());
         place(a).cmp(&place(b))
     });
-    Ok(quiet)
+    quiet
+}
+
+/// The worst of them, at most [`MOST_NAMED`].
+fn named(held: &mut [&Trouble]) -> Vec<Held> {
+    held.sort_by_key(|it| (Reverse(it.level), it.since));
+    let named = held.iter().take(MOST_NAMED);
+    named
+        .map(|it| Held {
+            level: it.level,
+            host: it.host.clone(),
+            item: it.item.clone(),
+        })
+        .collect()
 }
 
 /// What a silence would hold back if it were in force now.
-pub(crate) async fn preview(
-    app: &App,
-    board: &Board,
-    new: &NewSilence,
-    now: Timestamp,
-) -> Result<Preview, Refusal> {
-    let situation = Situation::read(app, now).await?;
-    let roster = Roster::of(&situation);
-    let facts = situation.facts(app, &roster, now);
+pub(crate) fn preview(app: &App, board: &Board, new: &NewSilence, now: Timestamp) -> Preview {
+    let facts = board.situation.facts(app, &board.roster, now);
     let silence = Silence {
         id: String::new(),
         hosts: new.hosts.clone(),
@@ -74,8 +78,7 @@ pub(crate) async fn preview(
         reason: String::new(),
         run: None,
     };
-    let mut held = held(&facts, &silence, situation.troubles.iter());
-    held.sort_by_key(|it| (Reverse(it.level), it.since));
+    let mut held = held(&facts, &silence, board.situation.troubles.iter());
     let meant = |host: &HostName, groups: &[String]| {
         (silence.hosts.is_empty() && silence.groups.is_empty())
             || silence.hosts.iter().any(|it| it.matches(host.as_str()))
@@ -83,14 +86,11 @@ pub(crate) async fn preview(
     };
     let hosts = board.hosts.iter();
     let hosts = hosts.filter(|line| meant(&line.view.name, &line.groups));
-    let named = held.iter().take(MOST_NAMED);
-    Ok(Preview {
+    Preview {
         problems: held.len() as u64,
         hosts: hosts.count() as u64,
-        worst: named
-            .map(|it| (it.level, it.host.clone(), it.item.clone()))
-            .collect(),
-    })
+        worst: named(&mut held),
+    }
 }
 
 /// The troubles that a silence alone would hold back.

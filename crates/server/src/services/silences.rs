@@ -16,6 +16,9 @@ const LONGEST_TEXT: usize = 1_000;
 /// Most patterns of one silence.
 const MOST_PATTERNS: usize = 100;
 
+/// Acknowledgements of one transaction. No form asks for so many; a program may.
+const AT_ONCE: usize = 5_000;
+
 /// True if a silence has more patterns than are looked through for each problem.
 pub(crate) fn is_too_wide(new: &NewSilence) -> bool {
     new.hosts.len() + new.groups.len() + new.items.len() > MOST_PATTERNS
@@ -75,7 +78,7 @@ pub(crate) async fn create(
         silence.reason
     );
     audit::note(app, who, &what, now).await;
-    app.wake.notify_one();
+    tell(app);
     Ok(silence)
 }
 
@@ -102,7 +105,7 @@ pub(crate) async fn end(app: &App, id: &str, who: &str, now: Timestamp) -> Resul
         return Err(Refusal::not_found(format!("no silence {id} is in force")));
     }
     audit::note(app, who, &format!("ended silence {id}"), now).await;
-    app.wake.notify_one();
+    tell(app);
     Ok(())
 }
 
@@ -145,13 +148,17 @@ fn ack_of(
     }
 }
 
+/// One word on all of them, in one transaction with the audit trail.
 async fn put(app: &App, acks: &[Ack], who: &str, now: Timestamp) -> Result<(), Refusal> {
-    for ack in acks {
-        app.store.put_ack(ack).await?;
-        let what = format!("acknowledged {} of {}", ack.item, ack.host);
-        audit::note(app, who, &what, now).await;
+    let what = |ack: &Ack| format!("acknowledged {} of {}", ack.item, ack.host);
+    let acks: Vec<(Ack, String)> = acks.iter().map(|ack| (ack.clone(), what(ack))).collect();
+    for acks in acks.chunks(AT_ONCE) {
+        app.store.put_acks(who, acks, now).await?;
     }
-    app.wake.notify_one();
+    for (_, what) in &acks {
+        tracing::info!(who, what, "audit");
+    }
+    tell(app);
     Ok(())
 }
 
@@ -198,8 +205,14 @@ pub(crate) async fn take_back(
     }
     let what = format!("took the acknowledgement of {item} of {host} back");
     audit::note(app, who, &what, now).await;
-    app.wake.notify_one();
+    tell(app);
     Ok(())
+}
+
+/// Messages and pages are to know of it at once, whoever did it by which way.
+fn tell(app: &App) {
+    app.boards.forget();
+    app.wake.notify_one();
 }
 
 fn check_text(what: &str, text: &str) -> Result<(), Refusal> {

@@ -1,10 +1,10 @@
 //! What pages ask for beside the lists.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use lockstep_model::api::EventBatch;
-use lockstep_model::{Level, Outcome};
-use lockstep_store::{EventSlot, RunEnd};
+use lockstep_model::{Glob, Level, Outcome};
+use lockstep_store::{EventFilter, EventSlot, RunEnd};
 
 use crate::engine::Place;
 use crate::samples::{at, done, enroll, event, host, record, stopped};
@@ -12,7 +12,13 @@ use crate::samples::{at, done, enroll, event, host, record, stopped};
 pub(crate) async fn events_are_counted_by_when_they_came(place: Place) {
     let store = place.open().await;
     enroll(&store, &["web1"]).await;
-    assert!(store.event_slots(at(0), 10_000).await.unwrap().is_empty());
+    assert!(
+        store
+            .event_slots(at(0), 10_000, &EventFilter::default())
+            .await
+            .unwrap()
+            .is_empty()
+    );
     let mut number = 0;
     for (second, level) in [
         (5, Level::DEAD),
@@ -39,13 +45,43 @@ pub(crate) async fn events_are_counted_by_when_they_came(place: Place) {
         worst,
     };
     assert_eq!(
-        store.event_slots(at(10), 10_000).await.unwrap(),
+        store
+            .event_slots(at(10), 10_000, &EventFilter::default())
+            .await
+            .unwrap(),
         [
             slot(10, 2, Level::SICK),
             slot(20, 1, Level::FINE),
             slot(40, 1, Level::SICK)
         ]
     );
+
+    // Of those that are asked for: by the database where it can, and beside it for patterns and many hosts.
+    let counted = async |filter: EventFilter| {
+        let slots = store.event_slots(at(0), 10_000, &filter).await.unwrap();
+        let count = |slot: &EventSlot| (slot.from.duration_since(at(0)).as_secs(), slot.count);
+        slots.iter().map(count).collect::<Vec<_>>()
+    };
+    let all = [(0, 1), (10, 2), (20, 1), (40, 1)];
+    let of = |filter: &dyn Fn(&mut EventFilter)| {
+        let mut wanted = EventFilter::default();
+        filter(&mut wanted);
+        wanted
+    };
+    let sick = of(&|it| it.level = Some(Level::SICK));
+    assert_eq!(counted(sick).await, [(0, 1), (10, 1), (40, 1)]);
+    let pattern = |text: &str| Some(Glob::parse(text).unwrap());
+    assert_eq!(counted(of(&|it| it.item = pattern("cpu*"))).await, all);
+    assert_eq!(counted(of(&|it| it.item = pattern("disk*"))).await, []);
+    assert_eq!(counted(of(&|it| it.item = pattern("cpu_load"))).await, all);
+    assert_eq!(counted(of(&|it| it.host = Some(host("web2")))).await, []);
+    let hosts = |name: &str| Some(BTreeSet::from([name.to_owned()]));
+    assert_eq!(counted(of(&|it| it.hosts = hosts("web1"))).await, all);
+    assert_eq!(counted(of(&|it| it.hosts = hosts("web2"))).await, []);
+    let listed = store.events(&of(&|it| it.hosts = hosts("web1")), 2).await;
+    assert_eq!(listed.unwrap().len(), 2);
+    let listed = store.events(&of(&|it| it.hosts = hosts("web2")), 2).await;
+    assert_eq!(listed.unwrap(), []);
 }
 
 pub(crate) async fn runs_are_listed_by_how_they_stand(place: Place) {

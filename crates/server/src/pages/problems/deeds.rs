@@ -10,10 +10,10 @@ use jiff::{SignedDuration, Timestamp};
 use lockstep_model::api::operator::{NewSilence, ProblemView};
 use lockstep_model::{Glob, HostName, ItemName, Role};
 use lockstep_pages::parts::lasts::lasts;
-use lockstep_pages::problems::Group;
+use lockstep_pages::problems::{Ask, Group};
 use serde::Deserialize;
 
-use super::{grouped, zone};
+use super::{asked, zone};
 use crate::app::{App, SignedIn};
 use crate::pages::{LARGEST, done, may, visit};
 use crate::services::{problems, silences};
@@ -40,9 +40,16 @@ pub(super) struct Chosen {
     note: String,
     #[serde(default, rename = "for")]
     lasts: String,
+    /// The question of the page: of a group that it showed in part, the others are not meant.
+    #[serde(default)]
+    only: String,
 }
 
 impl Chosen {
+    fn ask(&self) -> Result<Ask, Refusal> {
+        asked(&self.only)
+    }
+
     /// The chosen groups as they are now, of the problems that were there when the page was drawn.
     fn groups<'a>(
         &self,
@@ -55,7 +62,7 @@ impl Chosen {
         let until = self.at.checked_add(CLOCKS_DIFFER).unwrap_or(Timestamp::MAX);
         problems.retain(|it| it.trouble.since <= until);
         let chosen: BTreeSet<&str> = self.p.iter().map(String::as_str).collect();
-        let mut groups = grouped(app, problems);
+        let mut groups = problems::grouped(app, problems, &self.ask()?);
         groups.retain(|it| chosen.contains(it.cause.to_string().as_str()));
         if groups.is_empty() {
             return Err(Refusal::not_found(
@@ -89,13 +96,12 @@ pub(super) async fn ack(
     let chosen_ones: Vec<_> = chosen_ones.collect();
     let (note, who) = (chosen.note.trim(), signed.name.as_str());
     let acks = silences::acknowledge_each(&app, &chosen_ones, note, lasts, who, now).await;
-    app.boards.forget();
     let said = match acks?.len() {
         0 => "What was chosen is over.".into(),
         1 => "You are on it.".into(),
         count => format!("You are on {count} problems."),
     };
-    Ok(done("/", &said))
+    Ok(done(&chosen.ask()?.address("/"), &said))
 }
 
 /// `POST /problems/silence`.
@@ -135,11 +141,10 @@ pub(super) async fn silence(
             reason: chosen.note.trim().to_owned(),
         };
         let made = silences::create(&app, new, signed.name.as_str(), now).await;
-        app.boards.forget();
         until = made?.ends_at;
     }
     let said = format!("Silenced until {until:.0}. What is still bad then is told.");
-    Ok(done("/", &said))
+    Ok(done(&chosen.ask()?.address("/"), &said))
 }
 
 /// The hosts and the items of one silence.
@@ -187,7 +192,6 @@ pub(super) async fn take_back(
     may(&signed, Role::Operator)?;
     let Taken { host, item, back } = taken;
     silences::take_back(&app, &host, &item, signed.name.as_str(), app.now()).await?;
-    app.boards.forget();
     let said = format!("Nobody is on {item} of {host} any more.");
     Ok(done(visit::local(&back).unwrap_or("/"), &said))
 }
