@@ -3,6 +3,7 @@
 mod strip;
 
 use jiff::Timestamp;
+use lockstep_model::api::operator::SavedView;
 use lockstep_model::{LevelNames, Role, UserName, Version};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
@@ -170,6 +171,8 @@ pub struct Frame<'a> {
     pub editions: &'a str,
     /// What was just done, in a sentence.
     pub said: Option<&'a str>,
+    /// Views that the visitor and others have kept, of all pages.
+    pub views: &'a [SavedView],
 }
 
 /// What a page puts into the frame.
@@ -212,6 +215,7 @@ impl Frame<'_> {
             main #main tabindex="-1" {
                 h1 { (sheet.title) }
                 @if let Some(said) = self.said { p .said role="status" { (said) } }
+                (crate::views::menu(self))
                 (sheet.body)
             }
             (self.footer())
@@ -373,6 +377,7 @@ pub(crate) mod tests {
             address: "/hosts?q=web",
             editions: "hosts:1",
             said: None,
+            views: &[],
         })
     }
 

@@ -12,6 +12,7 @@
 
 pub mod admin;
 pub mod assets;
+pub mod board_at;
 pub mod chart;
 pub mod events;
 pub mod frame;
@@ -30,6 +31,7 @@ pub mod rollouts;
 pub mod runs;
 pub mod sign_in;
 pub mod silences;
+mod views;
 pub mod wrong;
 
 pub use frame::{Frame, Here, Strip, Topic, Viewer};

@@ -1,5 +1,7 @@
 //! `/releases` and `/releases/PACKAGE`: what may be installed, who signed it, who runs it, and promotions.
 
+mod behind;
+mod kept_up;
 mod list;
 mod package;
 mod signed;
@@ -7,20 +9,27 @@ mod signed;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use lockstep_model::api::operator::ReleaseView;
+use lockstep_model::api::operator::{ChannelBehind, ReleaseView};
 use lockstep_model::{PackageName, Version};
 use maud::{Markup, html};
 
 use crate::chart::{self, Bar, number};
+use crate::parts::link;
 use crate::{Frame, Here, Topic, frame::Sheet};
 
+pub use kept_up::KeptUp;
 pub use signed::Signed;
 
-/// Draws the page of all packages.
+/// Draws the page of all packages; `behind` has their channels.
 #[must_use]
-pub fn page(frame: &Frame<'_>, releases: &[ReleaseView], signed: &[Signed]) -> String {
+pub fn page(
+    frame: &Frame<'_>,
+    releases: &[ReleaseView],
+    behind: &[ChannelBehind],
+    signed: &[Signed],
+) -> String {
     let body = html! {
-        (list::packages(&by_package(releases)))
+        (list::packages(&by_package(releases), behind))
         (signed::signed(frame, signed))
     };
     frame.draw(Sheet {
@@ -31,15 +40,19 @@ pub fn page(frame: &Frame<'_>, releases: &[ReleaseView], signed: &[Signed]) -> S
     })
 }
 
-/// Draws the page of one package; `releases` are those of it alone.
+/// Draws the page of one package; all that is told is of it alone.
 #[must_use]
 pub fn package_page(
     frame: &Frame<'_>,
     name: &PackageName,
     releases: &[ReleaseView],
+    behind: &[ChannelBehind],
+    kept_up: &[KeptUp],
     signed: &[Signed],
 ) -> String {
     let body = html! {
+        (behind::lists(name, behind))
+        (kept_up::section(kept_up, frame.now))
         (package::versions(frame, name, &versions(releases)))
         (signed::signed(frame, signed))
     };
@@ -96,20 +109,31 @@ fn failed(releases: &[&ReleaseView]) -> u64 {
     failed.max().unwrap_or_default()
 }
 
-/// Who runs what.
-fn runs_what(versions: &Versions<'_>) -> Markup {
+/// Who runs what; each bar leads to the hosts.
+fn runs_what(name: &PackageName, versions: &Versions<'_>) -> Markup {
     let run = versions.iter().filter(|(_, releases)| hosts(releases) > 0);
     let bars: Vec<Bar> = run
         .map(|(version, releases)| Bar {
             label: version.to_string(),
             count: hosts(releases),
-            href: None,
+            href: Some(hosts_path(name, version)),
         })
         .collect();
     html! {
         @if bars.is_empty() { p .muted { "No host runs it." } }
         @else { (chart::bars("Hosts by version", &bars)) }
     }
+}
+
+/// The list of hosts that run a version.
+fn hosts_path(name: &PackageName, version: &Version) -> String {
+    link::ask(
+        "/hosts",
+        &[
+            ("package", Some(name.as_str())),
+            ("version", Some(&version.to_string())),
+        ],
+    )
 }
 
 /// A size as people read it.

@@ -8,6 +8,7 @@
 //! * [`alert`]: who is told of what, and when;
 //! * [`behind`]: which hosts do not run what their channel says;
 //! * [`fitness`]: from an item's values to its level, and to the events that tell of it;
+//! * [`keep_up`]: how well the hosts of a channel kept up with it;
 //! * [`lock`]: who gets a place of a lock, who waits, and who has died with one;
 //! * [`past`]: how the fleet stood at a moment that is over, from what is kept of it;
 //! * [`policy`]: which agents a server talks to;
@@ -24,6 +25,7 @@
 pub mod alert;
 pub mod behind;
 pub mod fitness;
+pub mod keep_up;
 pub mod lock;
 pub mod past;
 pub mod policy;

@@ -88,7 +88,9 @@ pub fn stood(known: &Known<'_>, at: Timestamp) -> Stood {
             items.entry(item).or_insert_with(|| came_from(told));
         }
     }
-    let Some(level) = items.values().map(|item| item.level).max() else {
+    let worst = items.values().map(|item| item.level).max();
+    // A host that measured, and watches nothing, was fine.
+    let Some(level) = worst.or(snapshot.map(|_| Level::FINE)) else {
         return Stood::Unknown;
     };
     Stood::So {

@@ -11,6 +11,7 @@
 
 mod alerts;
 mod artifacts;
+mod board;
 mod door;
 mod hosts;
 mod locks;
@@ -25,6 +26,7 @@ mod settings;
 mod status;
 mod tokens;
 mod users;
+mod views;
 
 use std::sync::Arc;
 
@@ -109,6 +111,7 @@ fn for_viewers() -> Router<Arc<App>> {
         .route("/api/v1/locks", get(locks::list))
         .route("/api/v1/locks/{name}", get(locks::one))
         .route("/api/v1/releases", get(releases::list))
+        .route("/api/v1/releases/behind", get(releases::behind))
         .route("/api/v1/repo/online-keys", get(releases::online_keys))
         .route("/api/v1/repo/metadata/{file}", get(releases::metadata))
         .route("/api/v1/rollouts", get(rollouts::list))
@@ -118,6 +121,9 @@ fn for_viewers() -> Router<Arc<App>> {
         .route("/api/v1/audit", get(settings::audit))
         .route("/api/v1/audit/chain", get(records::chain))
         .route("/api/v1/problems", get(monitoring::problems))
+        .route("/api/v1/board", get(board::board))
+        .route("/api/v1/views", get(views::list).post(views::keep))
+        .route("/api/v1/views/{id}", delete(views::forget))
         .route("/api/v1/events", get(monitoring::events))
         .route("/api/v1/silences", get(monitoring::silences))
         .route("/api/v1/acks", get(monitoring::acks))

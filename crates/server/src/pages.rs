@@ -14,6 +14,7 @@
 
 mod admin;
 mod assets;
+mod board_at;
 mod door;
 mod dress;
 mod events;
@@ -31,6 +32,7 @@ mod search;
 mod sign_in;
 mod silences;
 mod theme;
+mod views;
 mod visit;
 
 use std::sync::Arc;
@@ -52,6 +54,7 @@ pub(crate) const LARGEST: usize = 64 * 1024;
 pub(crate) fn quick(app: &Arc<App>) -> Router {
     let pages = Router::new()
         .merge(admin::routes())
+        .merge(board_at::routes())
         .merge(events::routes())
         .merge(host::routes())
         .merge(hosts::routes())
@@ -63,6 +66,7 @@ pub(crate) fn quick(app: &Arc<App>) -> Router {
         .merge(rollouts::routes())
         .merge(runs::routes())
         .merge(silences::routes())
+        .merge(views::routes())
         .route("/search", get(search::search))
         .route("/theme", post(theme::set))
         .route_layer(from_fn_with_state(Arc::clone(app), door::signed_in));

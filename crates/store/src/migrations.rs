@@ -13,7 +13,7 @@ use crate::Error;
 use crate::error::hint;
 
 /// Number, name and text of every step.
-const STEPS: [(i64, &str, &str); 6] = [
+const STEPS: [(i64, &str, &str); 7] = [
     (1, "start", include_str!("../migrations/0001_start.sql")),
     (
         2,
@@ -36,6 +36,11 @@ const STEPS: [(i64, &str, &str); 6] = [
         include_str!("../migrations/0005_gateways.sql"),
     ),
     (6, "users", include_str!("../migrations/0006_users.sql")),
+    (
+        8,
+        "saved_views",
+        include_str!("../migrations/0008_saved_views.sql"),
+    ),
 ];
 
 /// The newest step.

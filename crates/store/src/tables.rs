@@ -23,7 +23,7 @@ pub(crate) enum Column {
 use Column::{Number, Text};
 
 /// Every table, those that others refer to first.
-pub(crate) const TABLES: [Table; 38] = [
+pub(crate) const TABLES: [Table; 39] = [
     Table {
         name: "hosts",
         columns: &[
@@ -97,6 +97,19 @@ pub(crate) const TABLES: [Table; 38] = [
             Number("removed_at"),
         ],
         key: "name",
+    },
+    Table {
+        name: "saved_views",
+        columns: &[
+            Text("id"),
+            Text("owner"),
+            Text("page"),
+            Text("name"),
+            Text("address"),
+            Number("shared"),
+            Number("created_at"),
+        ],
+        key: "id",
     },
     Table {
         name: "sessions",

@@ -51,7 +51,7 @@ const HISTORY_DAYS: i64 = 400;
 /// How long the chain is kept.
 const CHAIN_DAYS: i64 = 2 * 366;
 /// How long what happens every day is kept: events, changes, messages and silences.
-const RECENT_DAYS: i64 = 28;
+pub(crate) const RECENT_DAYS: i64 = 28;
 
 /// A rollout that is over has nothing to compare any more; one that was halted may be resumed, whenever that is. It was
 /// over with its last decision: whoever ends one says so.

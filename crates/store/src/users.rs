@@ -199,7 +199,7 @@ impl Store {
         })
     }
 
-    /// Removes a user with all sessions and API tokens. False if there is no such user.
+    /// Removes a user with all sessions, API tokens and saved views. False if there is no such user.
     ///
     /// # Errors
     /// [`Error::LastAdmin`] if nobody would be an admin any more; [`Error::Database`] and [`Error::Busy`].
@@ -218,6 +218,10 @@ impl Store {
                 return Ok(false);
             }
             another_admin!(tx, name);
+            query("DELETE FROM saved_views WHERE owner = $1")
+                .bind(name.as_str())
+                .execute(&mut *tx)
+                .await?;
             query("DELETE FROM sessions WHERE name = $1")
                 .bind(name.as_str())
                 .execute(&mut *tx)

@@ -1,5 +1,8 @@
 //! `lockstep problems`.
 
+mod past;
+
+use jiff::Timestamp;
 use lockstep_model::api::operator::ProblemView;
 use lockstep_model::{HostName, Level};
 use lockstep_net::Clock;
@@ -11,7 +14,8 @@ use crate::out;
 /// Options.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  lockstep problems\n  lockstep problems --unhandled --plugin\n\
+    after_help = "Examples:\n  lockstep problems\n  lockstep problems --unhandled --plugin\n  lockstep problems --at 6h\n  \
+    lockstep problems --at 2026-11-22T10:00:00Z --host web1\n\
     With --plugin the exit code is the one of a Nagios plugin: 0 all is well or taken care of, 1 something is sick, 2 \
     something is critical or dead, 3 the server does not answer."
 )]
@@ -22,6 +26,9 @@ pub(crate) struct Args {
     /// Only those that nobody is on and nothing explains
     #[arg(long)]
     unhandled: bool,
+    /// What was not well at a moment of the last four weeks, or so long ago; with --host, all its items
+    #[arg(long, value_name = "TIME", value_parser = past::moment, conflicts_with_all = ["unhandled", "plugin"])]
+    at: Option<Timestamp>,
     /// End with the exit code of a Nagios plugin
     #[arg(long)]
     plugin: bool,
@@ -34,6 +41,9 @@ pub(crate) struct Args {
 
 /// Shows what is not well.
 pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
+    if let Some(at) = args.at {
+        return past::run(&args.operator, at, args.host.as_ref(), args.json).await;
+    }
     let path = question(
         "problems",
         [

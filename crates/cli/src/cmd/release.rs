@@ -1,5 +1,6 @@
 //! `lockstep release …`
 
+mod behind;
 mod build;
 mod clear;
 mod inspect;
@@ -27,6 +28,8 @@ pub(crate) enum Command {
     Publish(publish::Args),
     /// Show published releases
     List(list::Args),
+    /// Show which hosts do not run what their channel says, and why
+    Behind(behind::Args),
     /// Copy the repository into a directory that any web server can hand out
     Mirror(mirror::Args),
     /// Take a release off the list
@@ -45,6 +48,7 @@ impl Command {
             Self::Stamp(args) => stamp::run(&args),
             Self::Publish(args) => publish::run(args).await,
             Self::List(args) => list::run(args).await,
+            Self::Behind(args) => behind::run(args).await,
             Self::Mirror(args) => mirror::run(args).await,
             Self::Withdraw(args) => withdraw::run(args).await,
             Self::Promote(args) => promote::run(args).await,

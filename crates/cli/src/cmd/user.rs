@@ -7,6 +7,7 @@ mod remove;
 mod role;
 mod session;
 mod token;
+mod view;
 
 use clap::Subcommand;
 
@@ -31,6 +32,9 @@ pub(crate) enum Command {
     /// Sessions: who has signed in to the pages
     #[command(subcommand)]
     Session(session::Command),
+    /// Saved views: filters of pages under a name
+    #[command(subcommand)]
+    View(view::Command),
 }
 
 impl Command {
@@ -43,6 +47,7 @@ impl Command {
             Self::Remove(args) => remove::run(args).await,
             Self::Token(command) => command.run().await,
             Self::Session(command) => command.run().await,
+            Self::View(command) => command.run().await,
         }
     }
 }

@@ -1,9 +1,10 @@
 //! All packages.
 
 use lockstep_model::PackageName;
+use lockstep_model::api::operator::ChannelBehind;
 use maud::{Markup, html};
 
-use super::{Versions, failed, runs_what};
+use super::{Versions, behind, failed, runs_what};
 use crate::chart::number;
 use crate::parts::empty::{command, empty};
 use crate::rollouts::package_path;
@@ -12,16 +13,19 @@ use crate::rollouts::package_path;
 const NEWEST: usize = 5;
 
 /// A section for each package.
-pub(super) fn packages(packages: &[(&PackageName, Versions<'_>)]) -> Markup {
+pub(super) fn packages(
+    packages: &[(&PackageName, Versions<'_>)],
+    of_channels: &[ChannelBehind],
+) -> Markup {
     html! {
         div #packages data-live {
             @if packages.is_empty() { (none()) }
-            @for (name, versions) in packages { (section(name, versions)) }
+            @for (name, versions) in packages { (section(name, versions, of_channels)) }
         }
     }
 }
 
-fn section(name: &PackageName, versions: &Versions<'_>) -> Markup {
+fn section(name: &PackageName, versions: &Versions<'_>, of_channels: &[ChannelBehind]) -> Markup {
     let path = package_path(name.as_str());
     html! {
         section .package aria-label={ "Package " (name) } {
@@ -46,8 +50,9 @@ fn section(name: &PackageName, versions: &Versions<'_>) -> Markup {
                         }
                     }
                 }
-                (runs_what(versions))
+                (runs_what(name, versions))
             }
+            (behind::summary(name, of_channels))
             @if versions.len() > NEWEST { p .more { a href=(path) { "and " (versions.len() - NEWEST) " older versions" } } }
         }
     }

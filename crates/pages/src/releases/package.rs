@@ -5,7 +5,7 @@ use lockstep_model::{Delta, PackageName, Suspect, Version};
 use maud::{Markup, html};
 
 use super::list::channels;
-use super::{Versions, bytes, failed, hosts, runs_what};
+use super::{Versions, bytes, failed, hosts, hosts_path, runs_what};
 use crate::Frame;
 use crate::chart::number;
 use crate::parts::action::{Action, text, tick, word};
@@ -23,7 +23,7 @@ pub(super) fn versions(frame: &Frame<'_>, name: &PackageName, versions: &Version
                     &command("lockstep release publish BUNDLE --keys ~/lockstep-keys"),
                 ))
             } @else {
-                (runs_what(versions))
+                (runs_what(name, versions))
                 @for (version, releases) in versions { (section(frame, name, version, releases)) }
             }
         }
@@ -44,7 +44,7 @@ fn section(
     html! {
         section .version #{ "v-" (version) } aria-label={ "Version " (version) } {
             h2 { (version) " " (channels(releases)) @if suspect.is_some() { " " span .mark { "⚠ suspect" } } }
-            p { (number::count(hosts(releases), "host")) @if hosts(releases) == 1 { " runs it" } @else { " run it" }
+            p { a href=(hosts_path(name, version)) { (number::count(hosts(releases), "host")) } @if hosts(releases) == 1 { " runs it" } @else { " run it" }
                 ", " (number::count(failed(releases), "host")) " failed on it or took it back." }
             @if let Some(suspect) = suspect { (blame(frame, suspect)) }
             table .platforms {

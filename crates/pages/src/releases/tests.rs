@@ -1,6 +1,7 @@
+use lockstep_model::api::operator::{HostBehind, WhyBehind};
 use lockstep_model::{
-    ChannelName, Content, ContentHash, Delta, DeltaAlgorithm, DeltaDetails, DeltaEnd, Platform,
-    Release, ReleaseDetails, Requires, Role, RolloutId, Suspect,
+    ChannelName, Content, ContentHash, Delta, DeltaAlgorithm, DeltaDetails, DeltaEnd, HostName,
+    Platform, Release, ReleaseDetails, Requires, Role, RolloutId, RolloutState, Suspect,
 };
 
 use super::*;
@@ -49,7 +50,9 @@ fn signed(role: &str, expires: &str) -> Signed {
 
 fn of_package(role: Role, releases: &[ReleaseView]) -> String {
     let name = PackageName::parse("web").unwrap();
-    with_frame(role, |frame| package_page(frame, &name, releases, &[]))
+    with_frame(role, |frame| {
+        package_page(frame, &name, releases, &[], &[], &[])
+    })
 }
 
 #[test]
@@ -59,7 +62,7 @@ fn the_agents_own_package_comes_first_and_versions_newest_first() {
         release("lockstep", "1.9.0", 3),
         release("lockstep", "1.10.0", 0),
     ];
-    let page = with_frame(Role::Viewer, |frame| page(frame, &releases, &[]));
+    let page = with_frame(Role::Viewer, |frame| page(frame, &releases, &[], &[]));
     let at = |text: &str| page.find(text).unwrap();
     assert!(at("Package lockstep") < at("Package apple"));
     assert!(at(">1.10.0<") < at(">1.9.0<"));
@@ -97,7 +100,7 @@ fn a_version_says_its_size_its_deltas_and_who_runs_it() {
     let page = of_package(Role::Operator, &[release]);
     assert!(page.contains("4 MB") && page.contains("9 MB"), "{page}");
     assert!(page.contains("25 %") && page.contains("bsdiff") && page.contains("1.3.0"));
-    assert!(page.contains("40 hosts run it"));
+    assert!(page.contains(r#"<a href="/hosts?package=web&amp;version=1.4.0">40 hosts</a> run it"#));
     assert!(page.contains("one host failed on it"));
     assert!(page.contains(r#"action="/releases/web/promote""#));
     assert!(page.contains("lockstep release promote web 1.4.0 --to stable"));
@@ -134,17 +137,17 @@ fn what_expires_is_said_in_time() {
         signed("targets", "2026-11-25T12:00:00Z"),
         signed("timestamp", "2026-11-22T18:00:00Z"),
     ];
-    let page = with_frame(Role::Viewer, |frame| page(frame, &[], &all));
+    let page = with_frame(Role::Viewer, |frame| page(frame, &[], &[], &all));
     assert_eq!(page.matches("⚠ soon").count(), 1, "the publisher's alone");
     assert!(page.contains(r#"<code title="0123456789abcdef0123">0123456789ab</code>"#));
     let late = [signed("targets", "2026-11-22T11:00:00Z")];
-    let page = with_frame(Role::Viewer, |frame| super::page(frame, &[], &late));
+    let page = with_frame(Role::Viewer, |frame| super::page(frame, &[], &[], &late));
     assert!(page.contains("⚠ expired: hosts install nothing"));
 }
 
 #[test]
 fn nothing_published_says_how_it_begins() {
-    let page = with_frame(Role::Viewer, |frame| page(frame, &[], &[]));
+    let page = with_frame(Role::Viewer, |frame| page(frame, &[], &[], &[]));
     for command in [
         "keys init",
         "release build",
@@ -154,4 +157,83 @@ fn nothing_published_says_how_it_begins() {
         assert!(page.contains(&format!("lockstep {command}")), "{command}");
     }
     assert!(of_package(Role::Viewer, &[]).contains("No release of web is listed"));
+}
+
+#[test]
+fn bars_and_channels_lead_to_the_hosts() {
+    let host = |name: &str, why| HostBehind {
+        host: HostName::parse(name).unwrap(),
+        version: Some(version("1.3.0")),
+        why,
+    };
+    let behind = [ChannelBehind {
+        package: PackageName::parse("web").unwrap(),
+        channel: ChannelName::stable(),
+        version: version("1.4.0"),
+        followers: 40,
+        behind: 3,
+        rollout: Some(RolloutId(7)),
+        state: Some(RolloutState::Holding),
+        hosts: vec![
+            host("a", WhyBehind::Waits),
+            host("b", WhyBehind::Waits),
+            host("c", WhyBehind::Failed),
+        ],
+    }];
+    let releases = [release("web", "1.3.0", 3), release("other", "1.0.0", 0)];
+    let all = with_frame(Role::Viewer, |frame| page(frame, &releases, &behind, &[]));
+    assert!(
+        all.contains(r#"<a href="/hosts?package=web&amp;version=1.3.0">1.3.0</a>"#),
+        "{all}"
+    );
+    assert!(all.contains(r##"<a href="/releases/web#behind-stable"><b>3 of 40 hosts</b> behind"##));
+    let name = PackageName::parse("web").unwrap();
+    let one = with_frame(Role::Viewer, |frame| {
+        package_page(frame, &name, &releases[..1], &behind, &[], &[])
+    });
+    assert!(one.contains("<b>2</b> waits for its turn") && one.contains("<b>1</b> failed on it"));
+    assert!(one.contains(r##"<a href="/hosts/c#host-versions">explained</a>"##));
+    assert!(one.contains(r#"<a href="/rollouts/7">rollout 7</a>: holding"#));
+    assert!(one.contains("lockstep release behind web"));
+}
+
+#[test]
+fn how_well_hosts_kept_up_is_drawn_and_told_by_days() {
+    let at = |text: &str| text.parse().unwrap();
+    let kept_up = [
+        KeptUp {
+            channel: ChannelName::stable(),
+            course: vec![
+                (at("2026-11-20T08:00:00Z"), 0.0),
+                (at("2026-11-20T18:00:00Z"), 0.75),
+                (at("2026-11-22T09:00:00Z"), 1.0),
+            ],
+            daily: vec![
+                (at("2026-11-21T00:00:00Z"), 0.75),
+                (at("2026-11-22T12:00:00Z"), 1.0),
+            ],
+            rollouts: vec![(RolloutId(7), at("2026-11-20T08:00:00Z"))],
+        },
+        KeptUp {
+            channel: ChannelName::parse("edge").unwrap(),
+            course: Vec::new(),
+            daily: Vec::new(),
+            rollouts: Vec::new(),
+        },
+    ];
+    let name = PackageName::parse("web").unwrap();
+    let page = with_frame(Role::Viewer, |frame| {
+        package_page(frame, &name, &[], &[], &kept_up, &[])
+    });
+    assert!(
+        page.contains("Share of hosts that ran what stable said"),
+        "{page}"
+    );
+    assert!(!page.contains("what edge said"), "nothing is known of it");
+    assert!(page.contains(r#"href="/rollouts/7""#) && page.contains("75 %"));
+    assert!(page.contains("2026-11-21 00:00:00 UTC"));
+    let none = with_frame(Role::Viewer, |frame| {
+        package_page(frame, &name, &[], &[], &kept_up[1..], &[])
+    });
+    assert!(!none.contains("kept-up"));
 }

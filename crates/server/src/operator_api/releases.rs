@@ -6,19 +6,23 @@ use axum::extract::State;
 use axum::response::Response;
 use axum::{Extension, Json};
 use http::StatusCode;
-use lockstep_model::api::operator::{ClearSuspect, OnlineKeys, ReleaseView, SignedMetadata};
-use lockstep_model::{PackageName, Platform, Version};
+use lockstep_model::api::operator::{
+    ChannelBehind, ClearSuspect, OnlineKeys, ReleaseView, SignedMetadata,
+};
+use lockstep_model::{ChannelName, PackageName, Platform, Version};
+use serde::Deserialize;
 
 use super::paging::{List, Page, Paging};
 use crate::app::{App, Operator};
 use crate::repository;
-use crate::services::{publishing, releases};
-use crate::web::{JsonBody, Named, Refusal};
+use crate::services::{behind, publishing, releases};
+use crate::web::{JsonBody, Named, Question, Refusal};
 
 /// Largest metadata, in bytes: some ten thousand releases.
 const LARGEST: usize = 8 * 1024 * 1024;
 
 const RELEASES: List = List::whole("releases");
+const BEHIND: List = List::whole("behind");
 
 /// `GET /api/v1/releases?limit=N&cursor=C`: by package, version and platform.
 pub(crate) async fn list(
@@ -31,6 +35,23 @@ pub(crate) async fn list(
         let it = &view.release.details;
         (it.package.clone(), it.version.clone(), it.platform.clone())
     }))
+}
+
+/// Of which package it is asked.
+#[derive(Debug, Deserialize)]
+pub(crate) struct OfPackage {
+    package: Option<PackageName>,
+}
+
+/// `GET /api/v1/releases/behind?package=NAME&limit=N&cursor=C`: by package and channel.
+pub(crate) async fn behind(
+    State(app): State<Arc<App>>,
+    Question(of): Question<OfPackage>,
+    paging: Paging,
+) -> Result<Page<ChannelBehind>, Refusal> {
+    let window = paging.window::<(PackageName, ChannelName)>(BEHIND)?;
+    let channels = behind::list(&app, of.package.as_ref(), app.now()).await?;
+    Ok(window.of_all(channels, |it| (it.package.clone(), it.channel.clone())))
 }
 
 /// Largest order to clear a version, in bytes.

@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 use super::{LARGEST, Visit, done, may};
 use crate::app::{App, SignedIn};
-use crate::services::{releases, rollouts, signatures};
+use crate::services::{behind, keep_up, releases, rollouts, signatures};
 use crate::web::{FormBody, Named, Refusal};
 
 /// The routes.
@@ -28,9 +28,15 @@ pub(super) fn routes() -> Router<Arc<App>> {
 
 /// `GET /releases`.
 async fn all(State(app): State<Arc<App>>, visit: Visit) -> Result<Html<String>, Refusal> {
-    let views = releases::list(&app).await?;
+    let read = releases::read(&app).await?;
+    let behind = behind::of(&app, &read.standings, &read.failed, visit.now).await?;
     let signed = signatures::list(&app).await?;
-    Ok(Html(draw::page(&visit.frame(), &views, &signed)))
+    Ok(Html(draw::page(
+        &visit.frame(),
+        &read.views,
+        &behind,
+        &signed,
+    )))
 }
 
 /// `GET /releases/PACKAGE`.
@@ -39,13 +45,19 @@ async fn package(
     Named(name): Named<PackageName>,
     visit: Visit,
 ) -> Result<Html<String>, Refusal> {
-    let mut views = releases::list(&app).await?;
-    views.retain(|view| view.release.details.package == name);
+    let mut read = releases::read(&app).await?;
+    read.views
+        .retain(|view| view.release.details.package == name);
+    read.standings.retain(|package, _| *package == name);
+    let behind = behind::of(&app, &read.standings, &read.failed, visit.now).await?;
+    let kept_up = keep_up::of(&app, &name, visit.now).await?;
     let signed = signatures::list(&app).await?;
     Ok(Html(draw::package_page(
         &visit.frame(),
         &name,
-        &views,
+        &read.views,
+        &behind,
+        &kept_up,
         &signed,
     )))
 }

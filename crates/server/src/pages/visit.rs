@@ -8,6 +8,7 @@ use http::header::{LOCATION, SET_COOKIE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use jiff::Timestamp;
+use lockstep_model::api::operator::{SavedView, ViewPage};
 use lockstep_model::{LevelNames, Role, Version};
 use lockstep_pages::frame::Theme;
 use lockstep_pages::{Frame, Viewer};
@@ -37,6 +38,7 @@ pub(crate) struct Visit {
     address: String,
     editions: String,
     said: Option<String>,
+    views: Vec<SavedView>,
 }
 
 impl Visit {
@@ -56,6 +58,7 @@ impl Visit {
             address: &self.address,
             editions: &self.editions,
             said: self.said.as_deref(),
+            views: &self.views,
         }
     }
 }
@@ -74,6 +77,11 @@ impl FromRequestParts<Arc<App>> for Visit {
             .await
             .map_err(IntoResponse::into_response)?;
         let address = parts.uri.path_and_query().map_or("/", |it| it.as_str());
+        let views = match ViewPage::of(address) {
+            Some(_) => app.store.views(&signed.name).await,
+            None => Ok(Vec::new()),
+        };
+        let views = views.map_err(|error| Refusal::from(error).into_response())?;
         Ok(Self {
             signed,
             now: app.now(),
@@ -83,6 +91,7 @@ impl FromRequestParts<Arc<App>> for Visit {
             address: address.to_owned(),
             editions: board.editions.words(),
             said: cookie(&parts.headers, SAID).map(unescape),
+            views,
             board,
         })
     }

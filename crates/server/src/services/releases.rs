@@ -5,13 +5,45 @@ use std::collections::{HashMap, HashSet};
 use jiff::Timestamp;
 use lockstep_model::api::operator::{ClearSuspect, ReleaseView};
 use lockstep_model::{Delta, HostName, PackageName, PackageVersion, Suspect, Version};
+use lockstep_store::Standing;
 
 use super::audit;
 use crate::app::App;
 use crate::web::Refusal;
 
+/// The hosts that failed on each version of each package. A host that failed twice on a release, under two orders, is one.
+pub(crate) type Failed = HashMap<(PackageName, Option<PackageVersion>), HashSet<HostName>>;
+
+/// What is listed, and what it was read with.
+#[derive(Debug)]
+pub(crate) struct Releases {
+    /// Everything that is listed.
+    pub(crate) views: Vec<ReleaseView>,
+    /// How hosts stand towards each package of it.
+    pub(crate) standings: HashMap<PackageName, Vec<Standing>>,
+    /// Who failed on what.
+    pub(crate) failed: Failed,
+}
+
 /// Everything that is listed, with the channels that point at it and the hosts that run it or failed on it.
 pub(crate) async fn list(app: &App) -> Result<Vec<ReleaseView>, Refusal> {
+    Ok(read(app).await?.views)
+}
+
+/// Who failed on what.
+pub(crate) async fn failed(app: &App) -> Result<Failed, Refusal> {
+    let mut failed = Failed::new();
+    for run in app.store.blamed_runs(None).await? {
+        failed
+            .entry((run.record.package, run.record.to))
+            .or_default()
+            .insert(run.host);
+    }
+    Ok(failed)
+}
+
+/// The same as [`list`], with how hosts stand towards each package.
+pub(crate) async fn read(app: &App) -> Result<Releases, Refusal> {
     let releases = app.store.releases().await?;
     let channels = app.store.channels().await?;
     let packages: HashSet<PackageName> = releases
@@ -19,22 +51,20 @@ pub(crate) async fn list(app: &App) -> Result<Vec<ReleaseView>, Refusal> {
         .map(|release| release.details.package.clone())
         .collect();
     let mut running: HashMap<(PackageName, Version), u64> = HashMap::new();
+    let mut standings = HashMap::new();
     for package in packages {
-        for standing in app.store.standings(&package).await? {
-            if let Some(version) = standing.version {
-                *running.entry((package.clone(), version)).or_default() += 1;
-            }
+        let hosts = app.store.standings(&package).await?;
+        for version in hosts
+            .iter()
+            .filter_map(|standing| standing.version.as_ref())
+        {
+            *running
+                .entry((package.clone(), version.clone()))
+                .or_default() += 1;
         }
+        standings.insert(package, hosts);
     }
-    // A host that failed twice on a release, under two orders, is one host.
-    let mut failed: HashMap<(PackageName, Option<PackageVersion>), HashSet<HostName>> =
-        HashMap::new();
-    for run in app.store.blamed_runs(None).await? {
-        failed
-            .entry((run.record.package, run.record.to))
-            .or_default()
-            .insert(run.host);
-    }
+    let failed = failed(app).await?;
     let suspects = app.store.suspects().await?;
     let deltas = app.deltas.listed(app).await?;
     let views = releases.into_iter().map(|release| {
@@ -65,7 +95,12 @@ pub(crate) async fn list(app: &App) -> Result<Vec<ReleaseView>, Refusal> {
             failed,
         }
     });
-    Ok(views.collect())
+    let views = views.collect();
+    Ok(Releases {
+        views,
+        standings,
+        failed,
+    })
 }
 
 /// What was found wanting in a version, if anything was.

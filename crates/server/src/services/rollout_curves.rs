@@ -189,6 +189,19 @@ pub(crate) async fn curve(app: &Arc<App>, view: &RolloutView) -> Result<RolloutC
     })
 }
 
+/// The real curve of a rollout alone; nothing is simulated for it.
+pub(crate) async fn real_alone(
+    app: &App,
+    id: RolloutId,
+    now: Timestamp,
+) -> Result<Vec<(Timestamp, f64)>, Refusal> {
+    let view = seen(app, id, now).await?;
+    let kept = app.curves.of(id);
+    let mut book = kept.book.lock().await;
+    book.read_on(&app.store, &view).await?;
+    Ok(real::curve(&view, &book.came))
+}
+
 fn hosts(view: &RolloutView) -> usize {
     view.waves.iter().map(|wave| wave.figures.hosts).sum()
 }

@@ -35,6 +35,7 @@ mod operators;
 mod pages_admin;
 mod pages_hosts;
 mod pages_items;
+mod pages_past;
 mod pages_problems;
 mod pages_rollouts;
 mod postgres;

@@ -4,6 +4,7 @@ use lockstep_model::alert::{Ack, Silence};
 use lockstep_model::api::operator::RunView;
 use lockstep_model::{Level, Outcome, Role, RunVerb};
 
+use crate::pages_past;
 use crate::run_commands::stopped;
 use crate::visitor::Visitor;
 use crate::world::World;
@@ -203,6 +204,8 @@ async fn events_are_listed_filtered_paged_and_taken_away() {
     let id = id.split('"').next().unwrap();
     let one = vera.get(&format!("/events?id={id}")).await.page();
     assert!(one.contains("unit:s007 of web1") && one.contains("it broke"));
+    pages_past::the_board_is_looked_back_at(&world, &vera, &one).await;
+    pages_past::views_are_kept_shared_and_forgotten(&world, &vera).await;
     for missing in ["0", "x%27", "zzzz"] {
         assert_eq!(vera.get(&format!("/events?id={missing}")).await.status, 404);
     }
@@ -219,6 +222,8 @@ async fn events_are_listed_filtered_paged_and_taken_away() {
         (json.len(), json[0]["item"].as_str()),
         (1, Some("unit:s007"))
     );
+    hosts[0].report("1.0.0", true).await.unwrap();
+    pages_past::a_snapshot_is_looked_back_at(&world, &vera).await;
 }
 
 #[tokio::test]

@@ -3,8 +3,10 @@
 use std::time::{Duration, Instant};
 
 use lockstep_model::api::LockRequest;
-use lockstep_model::api::operator::{ReleaseView, RolloutCurve, RolloutView};
-use lockstep_model::{Outcome, Role, RolloutState};
+use lockstep_model::api::operator::{
+    ChannelBehind, ReleaseView, RolloutCurve, RolloutView, WhyBehind,
+};
+use lockstep_model::{Outcome, Role, RolloutId, RolloutState};
 
 use crate::visitor::Visitor;
 use crate::world::{World, host};
@@ -31,10 +33,21 @@ async fn a_rollout_is_ordered_watched_and_taken_back_on_pages() {
     let releases = olaf.get("/releases").await.page();
     assert!(releases.contains("the agent itself") && releases.contains("Valid until"));
     let package = olaf.get("/releases/lockstep").await.page();
-    assert!(package.contains("4 hosts run it") && package.contains("1.1.0"));
+    assert!(package.contains("4 hosts</a> run it") && package.contains("1.1.0"));
+    assert!(package.contains("/hosts?package=lockstep&amp;version=1.0.0"));
     let order = [("version", "1.1.0"), ("channel", "stable")];
     let answer = olaf.post("/releases/lockstep/promote", &order).await;
     assert_eq!(answer.leads_to(), "/rollouts/2");
+
+    let path = "/api/v1/releases/behind?package=lockstep";
+    let behind: Vec<ChannelBehind> = world.operator.get_json(path).await.unwrap();
+    let stable = &behind[0];
+    assert_eq!((behind.len(), stable.followers, stable.behind), (1, 4, 4));
+    assert_eq!(stable.rollout, Some(RolloutId(2)));
+    assert!(stable.hosts.iter().all(|it| it.why == WhyBehind::Waits));
+    let package = olaf.get("/releases/lockstep").await.page();
+    assert!(package.contains("4 of 4 hosts") && package.contains("/hosts/web1#host-versions"));
+    assert!(package.contains("How well hosts kept up"));
 
     world.running.tick().await.unwrap();
     let board = olaf.get("/rollouts/2").await.page();

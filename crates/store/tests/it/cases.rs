@@ -10,8 +10,8 @@ use lockstep_testkit::Postgres;
 use crate::engine::{Engine, Place};
 use crate::{
     alerts, chain, commands, dump, events, evidence, foreign, groups, hosts, killed, leases, locks,
-    monitoring, opening, overviews, pages, repository, rollouts, runs, small, standings, tokens,
-    troubles, users,
+    monitoring, opening, overviews, pages, past, repository, rollouts, runs, small, standings,
+    tokens, troubles, users, views,
 };
 
 type Case = fn(Place) -> Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -110,6 +110,8 @@ async fn run(engine: Engine) {
         pages::names_of_hosts_come_once,
         pages::rollouts_come_once,
         pages::runs_come_once,
+        past::each_hosts_newest_snapshot_of_a_time_is_found,
+        past::the_events_nearest_to_a_moment_are_found,
         overviews::events_are_counted_by_when_they_came,
         overviews::runs_are_listed_by_how_they_stand,
         runs::a_run_belongs_to_one_host,
@@ -142,6 +144,8 @@ async fn run(engine: Engine) {
         users::there_is_always_an_admin,
         users::users_are_made_found_and_removed,
         users::users_sessions_and_tokens_are_forgotten,
+        views::a_user_keeps_so_many_views_and_no_more,
+        views::views_are_ones_own_or_shared,
     ];
     let outcomes = cases.map(|(name, case)| {
         let engine = engine.clone();

@@ -159,9 +159,10 @@ impl SavedView {
     /// # Errors
     /// In words, what is wrong with it.
     pub fn check_name(name: &str) -> Result<&str, String> {
-        let name = name.trim();
         let long = name.chars().count();
-        if long == 0 || long > Self::LONGEST_NAME || name.contains(char::is_control) {
+        let strange = name.contains(char::is_control);
+        let name = name.trim();
+        if name.is_empty() || long > Self::LONGEST_NAME || strange {
             return Err(format!(
                 "a view's name has 1 to {} characters on one line",
                 Self::LONGEST_NAME

@@ -29,6 +29,8 @@ fn addresses(site: &Site) -> Vec<String> {
         "/releases",
         "/releases/lockstep",
         "/releases/shop",
+        "/board?at=2h",
+        "/board?at=3d",
         "/silences",
         "/admin",
         "/admin/enrolment",

@@ -1,0 +1,101 @@
+//! Which hosts do not run what their channels say.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use lockstep_model::PackageName;
+use lockstep_model::api::operator::ChannelBehind;
+use lockstep_plan::behind::{Channel, Follower, behind};
+use lockstep_plan::rollout::Labels;
+use lockstep_store::Standing;
+
+use super::follows;
+use super::releases::{self, Failed};
+use crate::app::App;
+use crate::web::Refusal;
+
+/// The channels of one package or of all, by package and channel.
+pub(crate) async fn list(
+    app: &App,
+    package: Option<&PackageName>,
+    now: Timestamp,
+) -> Result<Vec<ChannelBehind>, Refusal> {
+    let failed = releases::failed(app).await?;
+    let mut standings = HashMap::new();
+    for row in app.store.channels().await? {
+        if package.is_none_or(|wanted| *wanted == row.package)
+            && !standings.contains_key(&row.package)
+        {
+            let found = app.store.standings(&row.package).await?;
+            standings.insert(row.package, found);
+        }
+    }
+    of(app, &standings, &failed, now).await
+}
+
+/// The same, of packages whose hosts are known already.
+pub(crate) async fn of(
+    app: &App,
+    standings: &HashMap<PackageName, Vec<Standing>>,
+    failed: &Failed,
+    now: Timestamp,
+) -> Result<Vec<ChannelBehind>, Refusal> {
+    let orders = app.standing.read(app).await?;
+    let accepted = app.fleet.accepted();
+    // What hosts say of themselves is the same for each channel.
+    let mut said: HashMap<&PackageName, Vec<Labels>> = HashMap::new();
+    for (package, hosts) in standings {
+        let labels = hosts.iter().map(|it| {
+            follows::said(
+                &it.os,
+                &it.kernel,
+                it.platform.as_ref(),
+                it.gateway.as_deref(),
+            )
+        });
+        said.insert(package, labels.collect());
+    }
+    let mut channels = Vec::new();
+    for row in app.store.channels().await? {
+        let Some(hosts) = standings.get(&row.package) else {
+            continue;
+        };
+        let platforms = orders.platforms(&row.package, &row.version);
+        let failed = failed.get(&(row.package.clone(), Some((&row.version).into())));
+        let labels = said.get(&row.package).map_or(&[][..], Vec::as_slice);
+        let follow = hosts.iter().zip(labels).filter(|(it, said)| {
+            follows::does_follow(
+                accepted.as_deref(),
+                &it.host,
+                said,
+                &row.package,
+                &row.channel,
+            )
+        });
+        let followers: Vec<Follower<'_>> = follow
+            .map(|(it, _)| Follower {
+                host: &it.host,
+                version: it.version.as_ref(),
+                has_release: it
+                    .platform
+                    .as_ref()
+                    .is_some_and(|host| platforms.iter().any(|platform| platform.runs_on(host))),
+                kept: it.kept,
+                running: it.running,
+                failed: failed.is_some_and(|failed| failed.contains(&it.host)),
+                silent: app.is_silent(&it.host, it.last_seen, it.enrolled_at, now),
+            })
+            .collect();
+        let newest = orders.channel(&row.package, &row.channel);
+        let newest = newest.and_then(|channel| channel.rollouts.first());
+        let channel = Channel {
+            rollout: newest.map(|it| (it.rollout.id, it.rollout.state)),
+            package: row.package,
+            channel: row.channel,
+            version: row.version,
+        };
+        channels.push(behind(channel, &followers));
+    }
+    channels.sort_by(|a, b| (&a.package, &a.channel).cmp(&(&b.package, &b.channel)));
+    Ok(channels)
+}
