@@ -6,27 +6,35 @@
 pub mod ask;
 mod bulk;
 mod cells;
+mod column;
 mod filter;
 mod list;
 mod matrix;
 mod rows;
+mod said;
+mod tally;
 mod toolbar;
+mod twin;
 pub mod value;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use lockstep_model::api::operator::HostView;
-use lockstep_model::{ItemState, Phase};
+use lockstep_model::{ItemName, ItemState, Phase, RolloutId};
 use maud::{Markup, html};
 
 use crate::frame::{Frame, Here, Sheet, Topic};
 use crate::parts::empty::{command, empty};
 use crate::parts::link;
+use tally::Tally;
 
-pub(crate) use bulk::LENGTHS;
+pub(crate) use said::{quiet, sign};
 
-pub use ask::{Ask, By, Column, GroupBy, Shape};
+pub use ask::{Ask, By, GroupBy, Shape};
+pub use column::Column;
+pub use filter::those;
+pub use said::{Hush, Hushed};
 
 /// One host, as pages of many hosts show it.
 #[derive(Debug, Clone)]
@@ -45,24 +53,43 @@ pub struct HostLine {
     pub in_run: Option<Phase>,
     /// Problems that nobody is on and nothing explains.
     pub unhandled: usize,
+    /// In which waves of rollouts it is, from 1: of the newest rollout of each channel.
+    pub waves: Vec<(RolloutId, usize)>,
+    /// The silence that is in force for the whole host.
+    pub quiet: Option<Hushed>,
+    /// Why nobody is told of its problems, for those of which nobody is.
+    pub hushed: BTreeMap<ItemName, Hush>,
 }
 
-/// `GET /hosts`: the hosts of the fleet that are asked for.
+impl HostLine {
+    /// True if its agent is not in the version that is wanted of it.
+    #[must_use]
+    pub fn is_behind(&self) -> bool {
+        let desired = self.view.desired.as_ref();
+        desired.is_some_and(|desired| self.view.version.as_ref() != Some(desired))
+    }
+}
+
+/// `GET /hosts`: the hosts of the fleet that are asked for. `zone` is the time zone of people's mornings.
 #[must_use]
-pub fn page(frame: &Frame<'_>, hosts: &[Arc<HostLine>], ask: &Ask) -> String {
+pub fn page(frame: &Frame<'_>, hosts: &[Arc<HostLine>], ask: &Ask, zone: &str) -> String {
     let body = if hosts.is_empty() {
         nobody()
     } else {
-        let found = filter::those(hosts, ask);
+        let found = those(hosts, ask);
+        let tally = Tally::of(hosts);
+        let count = found.len();
         html! {
-            (toolbar::draw(frame, hosts, found.len(), ask))
+            (tally.freshness())
+            (toolbar::draw(frame, hosts, &tally, count, ask))
             @if found.is_empty() {
                 (nothing_found(hosts.len(), ask))
             } @else {
                 @match ask.shape {
-                    Shape::List => (list::draw(frame, found, ask)),
-                    Shape::Matrix => (matrix::draw(frame, found, ask)),
+                    Shape::List => (list::draw(frame, found, ask, zone)),
+                    Shape::Matrix => (matrix::draw(frame, found, ask, zone)),
                 }
+                (bulk::all(frame, count, ask, zone))
             }
         }
     };

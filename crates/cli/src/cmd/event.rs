@@ -1,6 +1,6 @@
 //! `lockstep event …`
 
-mod list;
+pub(super) mod list;
 
 use clap::Subcommand;
 

@@ -4,16 +4,17 @@ use maud::{Markup, html};
 
 use super::HostSheet;
 use crate::frame::Frame;
-use crate::hosts::LENGTHS;
 use crate::parts::action::{Action, choice, text};
 use crate::parts::link;
+use crate::problems::silence_lasts;
 
 /// What is done now and then.
 pub(super) fn draw(frame: &Frame<'_>, sheet: &HostSheet<'_>) -> Markup {
     let view = &sheet.line.view;
     let (name, path) = (&view.name, link::host_path(&view.name));
-    let mut until = vec![("", "until it is over")];
-    until.extend(LENGTHS);
+    let lasts = silence_lasts(sheet.zone);
+    let mut until = vec![("end", "until it is over")];
+    until.extend(&lasts);
     html! {
         section #host-actions .actions aria-label="Actions" {
             @if !sheet.problems.is_empty() {
@@ -28,7 +29,7 @@ pub(super) fn draw(frame: &Frame<'_>, sheet: &HostSheet<'_>) -> Markup {
             (Action {
                 label: "Silence this host",
                 to: format!("{path}/silence"),
-                fields: html! { (choice("lasts", "For", &LENGTHS)) (text("why", "Why", "", true)) },
+                fields: html! { (choice("lasts", "For", &lasts)) (text("why", "Why", "", true)) },
                 twin: format!("lockstep silence add --host {name} --for 1h --why '…'"),
                 ..Action::default()
             }.draw(frame))

@@ -8,7 +8,8 @@ use maud::{Markup, html};
 use super::HostSheet;
 use crate::chart::spark;
 use crate::frame::Frame;
-use crate::hosts::value;
+use crate::hosts::{sign, value};
+use crate::item::Said;
 use crate::parts::level::badge;
 use crate::parts::{link, time};
 
@@ -81,7 +82,7 @@ pub(super) fn draw(frame: &Frame<'_>, sheet: &HostSheet<'_>) -> Markup {
             div .scroll { table .stale[sheet.line.silent] {
                 caption { (items.len()) " items, the worst first; the drawing is the last day" }
                 thead { tr {
-                    th scope="col" { "Level" } th scope="col" { "Item" } th scope="col" .number { "Value" } th scope="col" { "Trend" }
+                    th scope="col" { "Level" } th scope="col" { "Item" } th scope="col" .number { "Value" } th scope="col" { "Limits" } th scope="col" { "Trend" }
                     th scope="col" { "Day" } th scope="col" { "For" } th scope="col" { "Why" }
                 } }
                 tbody {
@@ -89,8 +90,9 @@ pub(super) fn draw(frame: &Frame<'_>, sheet: &HostSheet<'_>) -> Markup {
                         @let day = sheet.days.get(&it.item);
                         tr {
                             td { (badge(it.level, frame.levels)) }
-                            th scope="row" { (link::item(name, &it.item)) }
-                            td .number { (value::words(&it.value)) }
+                            th scope="row" { (link::item_during(frame.address, name, &it.item)) }
+                            td .number { (value::words(&it.value)) @if let Some(hush) = sheet.line.hushed.get(&it.item) { " " (sign(hush)) } }
+                            td .limits { (limits(frame, sheet, &it.item)) }
                             td { (Trend::of(day.map_or(&[], Vec::as_slice)).draw()) }
                             td { @if let Some(day) = day.filter(|_| index < MOST_DRAWN) { (drawing(&it.item, it, day)) } }
                             td { (time::lasting(it.since, frame.now)) }
@@ -103,6 +105,22 @@ pub(super) fn draw(frame: &Frame<'_>, sheet: &HostSheet<'_>) -> Markup {
                     }
                 }
             } }
+        }
+    }
+}
+
+/// What makes which level of an item; where the fleet file says it, the place is read where the pointer rests.
+fn limits(frame: &Frame<'_>, sheet: &HostSheet<'_>, item: &ItemName) -> Markup {
+    let rules = sheet.rules.get(item).map_or(&[][..], Vec::as_slice);
+    let level = |rule: &Said| frame.levels.level(&rule.key);
+    let mut rules = rules.iter().filter(|rule| level(rule).is_some()).peekable();
+    html! {
+        @if rules.peek().is_none() { span .muted { "–" } }
+        @for rule in rules {
+            span .{ "level-" (level(rule).unwrap_or_default().rank()) } title=[rule.place.as_deref()] {
+                (rule.key) " " (value::cut(&rule.value))
+            }
+            br;
         }
     }
 }

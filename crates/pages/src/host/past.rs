@@ -8,8 +8,10 @@ use maud::{Markup, html};
 use super::{HostSheet, why};
 use crate::frame::Frame;
 use crate::hosts::value;
+use crate::parts::during::During;
 use crate::parts::level::badge;
 use crate::parts::{link, time};
+use crate::runs::Verdict;
 
 pub(super) fn runs(frame: &Frame<'_>, sheet: &HostSheet<'_>) -> Markup {
     let name = sheet.line.view.name.as_str();
@@ -21,15 +23,15 @@ pub(super) fn runs(frame: &Frame<'_>, sheet: &HostSheet<'_>) -> Markup {
             div .scroll { table {
                 caption { "The newest first. " a href=(link::ask("/runs", &[("host", Some(name))])) { "All of its runs" } }
                 thead { tr {
-                    th scope="col" { "Run" } th scope="col" { "Outcome" } th scope="col" { "Begun" } th scope="col" { "By" } th scope="col" { "Why" }
+                    th scope="col" { "Run" } th scope="col" { "Outcome" } th scope="col" { "Before and after" } th scope="col" { "Begun" } th scope="col" { "By" } th scope="col" { "Why" }
                 } }
-                tbody { @for run in sheet.runs { (row(frame, run)) } }
+                tbody { @for run in sheet.runs { (row(frame, run, sheet.verdicts.get(&run.record.id))) } }
             } }
         }
     }
 }
 
-fn row(frame: &Frame<'_>, run: &RunView) -> Markup {
+fn row(frame: &Frame<'_>, run: &RunView, verdict: Option<&Verdict>) -> Markup {
     let record = &run.record;
     let path = format!("/runs/{}", record.id);
     html! {
@@ -45,9 +47,28 @@ fn row(frame: &Frame<'_>, run: &RunView) -> Markup {
                     },
                 }
             }
+            td { (became(frame, verdict)) }
             td { (time::ago(record.started_at, frame.now)) }
             td { (value::cut(&record.by)) }
             td .wide { @if let Some(reason) = &record.reason { (value::cut(&reason.to_string())) } }
+        }
+    }
+}
+
+/// What became of the host's items between the beginning of a run and some time after its end.
+fn became(frame: &Frame<'_>, verdict: Option<&Verdict>) -> Markup {
+    let Some(verdict) = verdict else {
+        return html! { span .muted title="Too much has happened since to look at here; the run's page says it." { "–" } };
+    };
+    let Verdict { worse, better, .. } = verdict;
+    html! {
+        @if let Some(worst) = worse.first() {
+            b { (worse.len()) " worse" } ": " (worst.item) " " (badge(worst.before, frame.levels)) " → " (badge(worst.after, frame.levels))
+            @if !better.is_empty() { ", " (better.len()) " better" }
+        } @else if !better.is_empty() {
+            (better.len()) " better"
+        } @else {
+            "the same"
         }
     }
 }
@@ -60,7 +81,7 @@ pub(super) fn events(frame: &Frame<'_>, sheet: &HostSheet<'_>) -> Markup {
             p { "None in the last four weeks." }
         } @else {
             div .scroll { table {
-                caption { "The newest first. " a href=(link::ask("/events", &[("host", Some(name))])) { "All of its events" } }
+                caption { "The newest first. " a href=(During::of(frame.address).events(&[("host", Some(name))])) { "All of its events" } }
                 thead { tr {
                     th scope="col" { "When" } th scope="col" { "Item" } th scope="col" { "Became" } th scope="col" { "Value" } th scope="col" { "Likely cause" }
                 } }

@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 
-use lockstep_model::Level;
+use lockstep_model::{Interval, Level, RolloutId};
+
+use super::Column;
 
 /// Longest words that are looked for, in bytes; longer ones are refused.
 const LONGEST: usize = 500;
@@ -30,6 +32,24 @@ pub struct Ask {
     pub package: Option<String>,
     /// In this version; of the agent, if no package is named.
     pub version: Option<String>,
+    /// With this operating system, in its own words.
+    pub os: Option<String>,
+    /// With packages that can be updated.
+    pub updates: bool,
+    /// With security fixes that wait.
+    pub security: bool,
+    /// With a security fix that has been waiting for longer.
+    pub patch_age: Option<Interval>,
+    /// Those that want to be rebooted.
+    pub reboot: bool,
+    /// Those whose agent is not in the version that is wanted.
+    pub behind: bool,
+    /// Those that a silence keeps quiet as a whole.
+    pub silenced: bool,
+    /// Those in a wave of this rollout, the newest of its channel.
+    pub rollout: Option<RolloutId>,
+    /// In this wave of it, from 1.
+    pub wave: Option<usize>,
     /// By which column; none for the worst first.
     pub sort: Option<Column>,
     /// From the greatest to the least.
@@ -47,6 +67,9 @@ pub struct Ask {
     /// Which page of the items of the matrix, from 1; 0 is the same as 1.
     pub items_page: usize,
 }
+
+/// Parts of an address.
+pub(super) type Parts = Vec<(&'static str, String)>;
 
 /// A list or a matrix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -77,117 +100,6 @@ pub enum GroupBy {
     Label(String),
 }
 
-/// A column of the list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Column {
-    /// The level.
-    Level,
-    /// The name.
-    Host,
-    /// The groups.
-    Groups,
-    /// `cpu_busy`.
-    Cpu,
-    /// `memory_available`.
-    Memory,
-    /// The fullest of `disk_usage:*`.
-    Disk,
-    /// `cpu_load`.
-    Load,
-    /// `network_in:*` and `network_out:*` together.
-    Network,
-    /// `pending_updates`, and `security_updates` among them.
-    Updates,
-    /// `reboot_required`.
-    Reboot,
-    /// The agent's version.
-    Agent,
-    /// `uptime`.
-    Uptime,
-    /// When the last report came.
-    Seen,
-    /// Problems that nobody is on.
-    Unhandled,
-}
-
-impl Column {
-    /// All of them, in the order of the list.
-    pub const ALL: [Self; 14] = [
-        Self::Level,
-        Self::Host,
-        Self::Groups,
-        Self::Unhandled,
-        Self::Cpu,
-        Self::Memory,
-        Self::Disk,
-        Self::Load,
-        Self::Network,
-        Self::Updates,
-        Self::Reboot,
-        Self::Agent,
-        Self::Uptime,
-        Self::Seen,
-    ];
-
-    /// The column as addresses have it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Level => "level",
-            Self::Host => "host",
-            Self::Groups => "groups",
-            Self::Cpu => "cpu",
-            Self::Memory => "memory",
-            Self::Disk => "disk",
-            Self::Load => "load",
-            Self::Network => "network",
-            Self::Updates => "updates",
-            Self::Reboot => "reboot",
-            Self::Agent => "agent",
-            Self::Uptime => "uptime",
-            Self::Seen => "seen",
-            Self::Unhandled => "unhandled",
-        }
-    }
-
-    /// The word above the column.
-    #[must_use]
-    pub fn title(self) -> &'static str {
-        match self {
-            Self::Level => "Level",
-            Self::Host => "Host",
-            Self::Groups => "Groups",
-            Self::Cpu => "CPU",
-            Self::Memory => "Memory free",
-            Self::Disk => "Fullest disk",
-            Self::Load => "Load",
-            Self::Network => "Network",
-            Self::Updates => "Updates",
-            Self::Reboot => "Reboot",
-            Self::Agent => "Agent",
-            Self::Uptime => "Up",
-            Self::Seen => "Last report",
-            Self::Unhandled => "Unhandled",
-        }
-    }
-
-    /// True for columns whose large values are looked for first.
-    pub(super) fn begins_greatest(self) -> bool {
-        !matches!(
-            self,
-            Self::Host | Self::Groups | Self::Memory | Self::Agent | Self::Seen
-        )
-    }
-
-    fn parse(text: &str) -> Result<Self, String> {
-        let found = Self::ALL.into_iter().find(|it| it.as_str() == text);
-        found.ok_or_else(|| {
-            let all = Self::ALL.map(Self::as_str).join(", ");
-            format!("sort: {text:?} is not a column; there are {all}")
-        })
-    }
-}
-
 impl Ask {
     /// Reads the part of an address behind the question mark. What it does not know it leaves alone; what it knows and
     /// cannot read it refuses, so that nobody takes all hosts for those that were asked for.
@@ -196,26 +108,35 @@ impl Ask {
     /// In words, what cannot be read.
     pub fn parse(question: &str) -> Result<Self, String> {
         let mut ask = Self::default();
-        for (name, value) in form_urlencoded::parse(question.as_bytes()) {
-            if value.len() > LONGEST {
-                return Err(format!("{name}: at most {LONGEST} bytes are taken"));
+        for (name, value) in read(question)? {
+            if !ask.choose(&name, &value)? {
+                ask.arrange(&name, &value)?;
             }
-            if value.is_empty() {
-                continue;
-            }
-            ask.take(&name, value)?;
         }
         Ok(ask)
     }
 
-    fn take(&mut self, name: &str, value: Cow<'_, str>) -> Result<(), String> {
+    /// Reads which hosts are asked for, and leaves alone in which order and shape.
+    ///
+    /// # Errors
+    /// In words, what cannot be read.
+    pub fn parse_filter(question: &str) -> Result<Self, String> {
+        let mut ask = Self::default();
+        for (name, value) in read(question)? {
+            ask.choose(&name, &value)?;
+        }
+        Ok(ask)
+    }
+
+    /// Takes a part that says which hosts; false if it does not.
+    fn choose(&mut self, name: &str, value: &str) -> Result<bool, String> {
         match name {
-            "q" => self.q = value.trim().to_owned(),
-            "level" => self.level = Some(level(&value)?),
-            "silent" => self.silent = flag(name, &value)?,
-            "in_run" => self.in_run = flag(name, &value)?,
-            "unhandled" => self.unhandled = flag(name, &value)?,
-            "group" => self.group = Some(value.into_owned()),
+            "q" => value.trim().clone_into(&mut self.q),
+            "level" => self.level = Some(level(value)?),
+            "silent" => self.silent = flag(name, value)?,
+            "in_run" => self.in_run = flag(name, value)?,
+            "unhandled" => self.unhandled = flag(name, value)?,
+            "group" => self.group = Some(value.to_owned()),
             "label" => {
                 let (key, value) = value
                     .split_once('=')
@@ -228,10 +149,34 @@ impl Ask {
                     self.labels.push(pair);
                 }
             }
-            "package" => self.package = Some(value.into_owned()),
-            "version" => self.version = Some(value.into_owned()),
-            "sort" => self.sort = Some(Column::parse(&value)?),
-            "desc" => self.desc = flag(name, &value)?,
+            "package" => self.package = Some(value.to_owned()),
+            "version" => self.version = Some(value.to_owned()),
+            "os" => self.os = Some(value.to_owned()),
+            "updates" => self.updates = flag(name, value)?,
+            "security" => self.security = flag(name, value)?,
+            "patch_age" => {
+                let age = Interval::parse(value);
+                self.patch_age = Some(age.map_err(|error| format!("patch_age: {error}"))?);
+            }
+            "reboot" => self.reboot = flag(name, value)?,
+            "behind" => self.behind = flag(name, value)?,
+            "silenced" => self.silenced = flag(name, value)?,
+            "rollout" => {
+                let number = value.parse::<u64>();
+                let number = number.map_err(|_| "rollout: a number is expected, as in 7")?;
+                self.rollout = Some(RolloutId(number));
+            }
+            "wave" => self.wave = Some(from_one(name, value)?),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    /// Takes a part that says in which order and shape.
+    fn arrange(&mut self, name: &str, value: &str) -> Result<(), String> {
+        match name {
+            "sort" => self.sort = Some(Column::parse(value)?),
+            "desc" => self.desc = flag(name, value)?,
             "group_by" => {
                 self.group_by = Some(match value.strip_prefix("label:") {
                     Some(key) => GroupBy::Label(key.to_owned()),
@@ -240,22 +185,22 @@ impl Ask {
                 });
             }
             "view" => {
-                self.shape = match &*value {
+                self.shape = match value {
                     "list" => Shape::List,
                     "matrix" => Shape::Matrix,
                     _ => return Err("view: list or matrix is expected".into()),
                 }
             }
             "by" => {
-                self.by = match &*value {
+                self.by = match value {
                     "hosts" => By::Hosts,
                     "items" => By::Items,
                     _ => return Err("by: hosts or items is expected".into()),
                 }
             }
-            "all" => self.all = flag(name, &value)?,
-            "page" => self.page = page(name, &value)?,
-            "items_page" => self.items_page = page(name, &value)?,
+            "all" => self.all = flag(name, value)?,
+            "page" => self.page = from_one(name, value)?,
+            "items_page" => self.items_page = from_one(name, value)?,
             _ => {}
         }
         Ok(())
@@ -264,54 +209,71 @@ impl Ask {
     /// The address that asks this.
     #[must_use]
     pub fn address(&self) -> String {
-        let mut question = form_urlencoded::Serializer::new(String::new());
-        for (name, value) in self.parts() {
-            question.append_pair(name, &value);
-        }
-        match question.finish() {
+        match joined(&self.parts()) {
             question if question.is_empty() => "/hosts".into(),
             question => format!("/hosts?{question}"),
         }
     }
 
-    /// The parts of that, in a fixed order.
-    pub(super) fn parts(&self) -> Vec<(&'static str, Cow<'_, str>)> {
-        let mut parts: Vec<(&'static str, Cow<'_, str>)> = Vec::new();
-        let mut text = |name, value: Option<&'_ str>| {
-            parts.extend(
-                value
-                    .filter(|it| !it.is_empty())
-                    .map(|it| (name, Cow::Owned(it.to_owned()))),
-            );
-        };
-        text("q", Some(&self.q));
+    /// The part of an address that says which hosts, and nothing of order and shape; empty for all hosts.
+    #[must_use]
+    pub fn filter(&self) -> String {
+        joined(&self.chosen())
+    }
+
+    /// The parts of the address, in a fixed order.
+    pub(super) fn parts(&self) -> Parts {
+        let mut parts = self.chosen();
+        let mut text = |name, value: Option<String>| parts.extend(value.map(|it| (name, it)));
+        let yes = |flag: bool| flag.then(|| "true".to_owned());
+        text("sort", self.sort.map(|it| it.as_str().into()));
+        text("desc", yes(self.desc));
         text(
-            "level",
-            self.level.map(|it| it.rank().to_string()).as_deref(),
+            "group_by",
+            self.group_by.as_ref().map(|by| match by {
+                GroupBy::Group => "group".into(),
+                GroupBy::Label(key) => format!("label:{key}"),
+            }),
         );
-        let yes = |flag: bool| flag.then_some("true");
+        text(
+            "view",
+            (self.shape == Shape::Matrix).then(|| "matrix".into()),
+        );
+        text("by", (self.by == By::Items).then(|| "items".into()));
+        text("all", yes(self.all));
+        let page = |page: usize| (page > 1).then(|| page.to_string());
+        text("page", page(self.page));
+        text("items_page", page(self.items_page));
+        parts
+    }
+
+    /// Those that say which hosts.
+    pub(super) fn chosen(&self) -> Parts {
+        let mut parts = Parts::new();
+        let mut text = |name, value: Option<String>| {
+            parts.extend(value.filter(|it| !it.is_empty()).map(|it| (name, it)));
+        };
+        let yes = |flag: bool| flag.then(|| "true".to_owned());
+        text("q", Some(self.q.clone()));
+        text("level", self.level.map(|it| it.rank().to_string()));
         text("silent", yes(self.silent));
         text("in_run", yes(self.in_run));
         text("unhandled", yes(self.unhandled));
-        text("group", self.group.as_deref());
+        text("group", self.group.clone());
         for (key, value) in &self.labels {
-            text("label", Some(&format!("{key}={value}")));
+            text("label", Some(format!("{key}={value}")));
         }
-        text("package", self.package.as_deref());
-        text("version", self.version.as_deref());
-        text("sort", self.sort.map(Column::as_str));
-        text("desc", yes(self.desc));
-        match &self.group_by {
-            Some(GroupBy::Group) => text("group_by", Some("group")),
-            Some(GroupBy::Label(key)) => text("group_by", Some(&format!("label:{key}"))),
-            None => {}
-        }
-        text("view", (self.shape == Shape::Matrix).then_some("matrix"));
-        text("by", (self.by == By::Items).then_some("items"));
-        text("all", yes(self.all));
-        let page = |page: usize| (page > 1).then(|| page.to_string());
-        text("page", page(self.page).as_deref());
-        text("items_page", page(self.items_page).as_deref());
+        text("package", self.package.clone());
+        text("version", self.version.clone());
+        text("os", self.os.clone());
+        text("updates", yes(self.updates));
+        text("security", yes(self.security));
+        text("patch_age", self.patch_age.map(|it| it.to_string()));
+        text("reboot", yes(self.reboot));
+        text("behind", yes(self.behind));
+        text("silenced", yes(self.silenced));
+        text("rollout", self.rollout.map(|it| it.to_string()));
+        text("wave", self.wave.map(|it| it.to_string()));
         parts
     }
 
@@ -351,10 +313,33 @@ fn level(value: &str) -> Result<Level, String> {
         .ok_or_else(|| "level: a rank from 0, the best, to 4, the worst, is expected".into())
 }
 
-fn page(name: &str, value: &str) -> Result<usize, String> {
-    let page = value.parse::<u32>().ok().filter(|page| *page > 0);
-    let page = page.ok_or_else(|| format!("{name}: a number from 1 is expected"))?;
-    Ok(usize::try_from(page).unwrap_or(usize::MAX))
+/// A number from 1: a page, or a wave.
+fn from_one(name: &str, value: &str) -> Result<usize, String> {
+    let number = value.parse::<u32>().ok().filter(|number| *number > 0);
+    let number = number.ok_or_else(|| format!("{name}: a number from 1 is expected"))?;
+    Ok(usize::try_from(number).unwrap_or(usize::MAX))
+}
+
+/// The parts of a question that have a value; none of them is longer than is taken.
+fn read(question: &str) -> Result<Vec<(Cow<'_, str>, Cow<'_, str>)>, String> {
+    let mut parts = Vec::new();
+    for (name, value) in form_urlencoded::parse(question.as_bytes()) {
+        if value.len() > LONGEST {
+            return Err(format!("{name}: at most {LONGEST} bytes are taken"));
+        }
+        if !value.is_empty() {
+            parts.push((name, value));
+        }
+    }
+    Ok(parts)
+}
+
+fn joined(parts: &Parts) -> String {
+    let mut question = form_urlencoded::Serializer::new(String::new());
+    for (name, value) in parts {
+        question.append_pair(name, value);
+    }
+    question.finish()
 }
 
 #[cfg(test)]
@@ -376,11 +361,19 @@ mod tests {
             "page=0",
             "page=-1",
             "label=web",
+            "patch_age=old",
+            "rollout=x",
+            "wave=0",
+            "security=1",
         ] {
             assert!(Ask::parse(wrong).is_err(), "{wrong}");
         }
         assert!(Ask::parse(&format!("q={}", "a".repeat(LONGEST + 1))).is_err());
         assert_eq!(Ask::parse("utm=x&q=&level=").unwrap(), Ask::default());
+        // Who asks for hosts alone says nothing of a page's shape.
+        let filter = Ask::parse_filter("group=web&view=tree&page=0").unwrap();
+        assert_eq!(filter.filter(), "group=web");
+        assert!(Ask::parse_filter("level=sick").is_err());
     }
 
     #[test]
@@ -392,20 +385,24 @@ mod tests {
 
     prop_compose! {
         fn asks()(
-            q in "[a-z&=%# ]{0,12}", level in prop::option::of(0_usize..5), flags in prop::array::uniform6(any::<bool>()),
-            texts in prop::array::uniform3(prop::option::of("[ -~äß]{1,12}")),
+            q in "[a-z&=%# ]{0,12}", level in prop::option::of(0_usize..5), flags in prop::array::uniform12(any::<bool>()),
+            texts in prop::array::uniform4(prop::option::of("[ -~äß]{1,12}")),
             labels in prop::collection::btree_map("[a-z]{1,5}", "[ -~]{0,8}", 0..4),
             sort in prop::option::of(0..Column::ALL.len()), group_by in prop::option::of("[a-z]{0,5}"),
-            pages in prop::array::uniform2(0_usize..50),
+            numbers in prop::array::uniform3(prop::option::of(1_u32..90_000)), pages in prop::array::uniform2(0_usize..50),
         ) -> Ask {
-            let [group, package, version] = texts;
+            let [group, package, version, os] = texts;
+            let [rollout, wave, age] = numbers;
             Ask {
                 q: q.trim().into(), level: level.map(|it| Level::ALL[it]), silent: flags[0], in_run: flags[1],
-                unhandled: flags[2], group, labels: labels.into_iter().collect(), package, version,
+                unhandled: flags[2], group, labels: labels.into_iter().collect(), package, version, os,
+                updates: flags[6], security: flags[7], patch_age: age.map(|it| Interval::from_secs(it.into())),
+                reboot: flags[8], behind: flags[9], silenced: flags[10], rollout: rollout.map(|it| RolloutId(it.into())),
+                wave: wave.map(|it| it as usize),
                 sort: sort.map(|it| Column::ALL[it]), desc: flags[3],
                 group_by: group_by.map(|key| if key.is_empty() { GroupBy::Group } else { GroupBy::Label(key) }),
                 shape: if flags[4] { Shape::Matrix } else { Shape::List },
-                by: if flags[5] { By::Items } else { By::Hosts }, all: flags[0],
+                by: if flags[5] { By::Items } else { By::Hosts }, all: flags[11],
                 page: if pages[0] == 1 { 0 } else { pages[0] }, items_page: if pages[1] == 1 { 0 } else { pages[1] },
             }
         }
@@ -416,7 +413,10 @@ mod tests {
         fn an_address_says_what_was_asked(ask in asks()) {
             let address = ask.address();
             let question = address.strip_prefix("/hosts").unwrap().trim_start_matches('?');
-            prop_assert_eq!(Ask::parse(question), Ok(ask));
+            prop_assert_eq!(Ask::parse(question), Ok(ask.clone()));
+            let filter = Ask::parse(&ask.filter()).unwrap();
+            prop_assert_eq!(filter.chosen(), ask.chosen());
+            prop_assert_eq!(filter.bare().address(), "/hosts");
         }
 
         #[test]

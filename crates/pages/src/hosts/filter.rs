@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 
-use lockstep_model::PackageName;
+use lockstep_model::{Interval, PackageName};
 
+use super::cells::Freshness;
 use super::{Ask, HostLine};
 
 /// Words that are looked for at once; further ones are not looked at.
 const MOST_WORDS: usize = 10;
 
 /// The hosts that are asked for, in the order in which they came.
-pub(super) fn those<'a>(hosts: &'a [Arc<HostLine>], ask: &Ask) -> Vec<&'a HostLine> {
+#[must_use]
+pub fn those<'a>(hosts: &'a [Arc<HostLine>], ask: &Ask) -> Vec<&'a HostLine> {
     let words: Vec<String> = ask
         .q
         .split_whitespace()
@@ -35,7 +37,35 @@ fn fits(line: &HostLine, ask: &Ask, words: &[String]) -> bool {
             .iter()
             .all(|(key, value)| line.labels.get(key) == Some(value))
         && runs(line, ask.package.as_deref(), ask.version.as_deref())
+        && ask.os.as_ref().is_none_or(|os| line.view.os == *os)
+        && (!ask.behind || line.is_behind())
+        && (!ask.silenced || line.quiet.is_some())
+        && is_in_wave(line, ask)
+        && is_as_fresh(line, ask)
         && words.iter().all(|word| says(line, word))
+}
+
+/// True if the host is in the rollout, and in the wave of it, that are named.
+fn is_in_wave(line: &HostLine, ask: &Ask) -> bool {
+    if ask.rollout.is_none() && ask.wave.is_none() {
+        return true;
+    }
+    line.waves.iter().any(|(rollout, wave)| {
+        ask.rollout.is_none_or(|it| it == *rollout) && ask.wave.is_none_or(|it| it == *wave)
+    })
+}
+
+/// True if what waits on the host is what is asked for.
+fn is_as_fresh(line: &HostLine, ask: &Ask) -> bool {
+    if !(ask.updates || ask.security || ask.reboot || ask.patch_age.is_some()) {
+        return true;
+    }
+    let fresh = Freshness::of(&line.items);
+    let waits_longer = |age: Interval| fresh.waiting.is_some_and(|it| it > age.seconds());
+    (!ask.updates || fresh.updates)
+        && (!ask.security || fresh.security)
+        && (!ask.reboot || fresh.reboot)
+        && ask.patch_age.is_none_or(waits_longer)
 }
 
 /// True if the host has the package, in the version, of those that are named.
@@ -87,7 +117,10 @@ fn says(line: &HostLine, word: &str) -> bool {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::tests::{fleet, line};
+    use lockstep_model::{Level, RolloutId, Version};
+
+    use super::super::Hushed;
+    use super::super::tests::{fleet, line, state};
     use super::*;
 
     fn names(hosts: &[Arc<HostLine>], question: &str) -> Vec<String> {
@@ -119,6 +152,45 @@ mod tests {
             ("version=1.4", vec![]),
             ("package=lockstep", vec!["web1", "db1"]),
             ("package=nginx", vec![]),
+        ] {
+            assert_eq!(names(&hosts, question), found, "{question}");
+        }
+    }
+
+    #[test]
+    fn what_waits_and_what_is_quiet_is_found() {
+        let mut web = line("web1");
+        web.items = vec![
+            state("security_updates", 2.0, "", Level::FINE),
+            state("patch_age", 8.0 * 86_400.0, "s", Level::SICK),
+            state("reboot_required", 60.0, "s", Level::FINE),
+        ]
+        .into();
+        web.view.desired = Some(Version::parse("1.5.0").unwrap());
+        web.waves = vec![(RolloutId(7), 2)];
+        let mut db = line("db1");
+        db.items = vec![state("pending_updates", 1.0, "", Level::FINE)].into();
+        db.view.os = "Rocky Linux 9".into();
+        db.quiet = Some(Hushed {
+            until: None,
+            why: "moving".into(),
+        });
+        let hosts = [Arc::new(web), Arc::new(db)];
+        for (question, found) in [
+            ("updates=true", vec!["web1", "db1"]),
+            ("security=true", vec!["web1"]),
+            ("patch_age=7d", vec!["web1"]),
+            ("patch_age=8d", vec![]),
+            ("reboot=true", vec!["web1"]),
+            ("behind=true", vec!["web1"]),
+            ("silenced=true", vec!["db1"]),
+            ("os=Rocky+Linux+9", vec!["db1"]),
+            ("os=Rocky", vec![]),
+            ("rollout=7", vec!["web1"]),
+            ("rollout=7&wave=2", vec!["web1"]),
+            ("rollout=7&wave=1", vec![]),
+            ("wave=2", vec!["web1"]),
+            ("rollout=8", vec![]),
         ] {
             assert_eq!(names(&hosts, question), found, "{question}");
         }

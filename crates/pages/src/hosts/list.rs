@@ -1,10 +1,11 @@
 //! The list: one row for each host.
 
-use lockstep_model::{ItemState, Level};
+use lockstep_model::ItemState;
 use maud::{Markup, html};
 
 use super::rows::{Row, sorted};
-use super::{Ask, Column, HostLine, bulk, group_link, value};
+use super::said::sign;
+use super::{Ask, Column, HostLine, bulk, group_link, label_link, quiet, value};
 use crate::chart::number;
 use crate::frame::Frame;
 use crate::parts::level::{badge, dot};
@@ -13,9 +14,13 @@ use crate::parts::{link, time};
 
 /// Rows of one page.
 pub(super) const ROWS: usize = 200;
+/// Labels that stand in a row.
+const MOST_LABELS: usize = 4;
+/// Labels that say no more than other columns, or differ on each host.
+const NOT_SHOWN: [&str; 5] = ["kernel", "os", "platform", "arch", "version"];
 
 /// Draws a page of it.
-pub(super) fn draw(frame: &Frame<'_>, hosts: Vec<&HostLine>, ask: &Ask) -> Markup {
+pub(super) fn draw(frame: &Frame<'_>, hosts: Vec<&HostLine>, ask: &Ask, zone: &str) -> Markup {
     let rows = sorted(hosts, ask);
     let slice = Slice::of(ask.page, ROWS, rows.len());
     let columns: Vec<Column> = Column::ALL
@@ -26,7 +31,7 @@ pub(super) fn draw(frame: &Frame<'_>, hosts: Vec<&HostLine>, ask: &Ask) -> Marku
     let table = table(frame, ask, &columns, &rows, slice);
     html! {
         section #hosts-found data-live {
-            (bulk::around(frame, frame.address, &table))
+            (bulk::around(frame, zone, &table))
             (pager)
         }
     }
@@ -38,12 +43,14 @@ fn has(row: &Row<'_>, column: Column) -> bool {
     match column {
         Column::Level | Column::Host | Column::Agent | Column::Seen | Column::Unhandled => true,
         Column::Groups => !row.line.groups.is_empty(),
+        Column::Labels => labels(row.line).next().is_some(),
         Column::Cpu => cells.cpu.is_some(),
         Column::Memory => cells.memory.is_some(),
         Column::Disk => cells.disk.is_some(),
         Column::Load => cells.load.is_some(),
         Column::Network => cells.network.is_some(),
         Column::Updates => cells.updates.is_some() || cells.security.is_some(),
+        Column::Fix => cells.fix.is_some(),
         Column::Reboot => cells.reboot.is_some(),
         Column::Uptime => cells.uptime.is_some(),
     }
@@ -104,7 +111,12 @@ fn heading(ask: &Ask, column: Column) -> Markup {
 fn is_number(column: Column) -> bool {
     !matches!(
         column,
-        Column::Level | Column::Host | Column::Groups | Column::Agent | Column::Seen
+        Column::Level
+            | Column::Host
+            | Column::Groups
+            | Column::Labels
+            | Column::Agent
+            | Column::Seen
     )
 }
 
@@ -153,10 +165,16 @@ fn cell(frame: &Frame<'_>, column: Column, row: &Row<'_>) -> Markup {
         Column::Level => html! {
             (badge(line.view.level, frame.levels))
             @if line.silent { " " span .chip { "silent" } }
+            (quiet(line.quiet.as_ref()))
             @if let Some(phase) = line.in_run { " " span .chip { "in change: " (phase) } }
         },
         Column::Host => link::host(&line.view.name),
         Column::Groups => html! { @for group in &line.groups { (group_link(group)) " " } },
+        Column::Labels => html! {
+            @for (key, value) in labels(line).take(MOST_LABELS) { (label_link(key, value)) " " }
+            @let more = labels(line).count().saturating_sub(MOST_LABELS);
+            @if more > 0 { small { "and " (more) " more" } }
+        },
         Column::Cpu => item(frame, line, cells.cpu),
         Column::Memory => item(frame, line, cells.memory),
         Column::Disk => item(frame, line, cells.disk),
@@ -170,14 +188,8 @@ fn cell(frame: &Frame<'_>, column: Column, row: &Row<'_>) -> Markup {
             None => nothing(),
         },
         Column::Updates => updates(frame, line, cells.updates, cells.security),
-        Column::Reboot => match cells.reboot {
-            Some(state)
-                if super::cells::number(state) == Some(0.0) && state.level == Level::FINE =>
-            {
-                html! { span .muted { "no" } }
-            }
-            state => item(frame, line, state),
-        },
+        Column::Fix => none_or(frame, line, cells.fix, "none"),
+        Column::Reboot => none_or(frame, line, cells.reboot, "no"),
         Column::Agent => agent(line),
         Column::Uptime => item(frame, line, cells.uptime),
         Column::Seen => match line.view.last_seen {
@@ -189,14 +201,31 @@ fn cell(frame: &Frame<'_>, column: Column, row: &Row<'_>) -> Markup {
     }
 }
 
-/// A value with the shape of its level.
+/// The labels that have a place in the list.
+fn labels(line: &HostLine) -> impl Iterator<Item = (&String, &String)> {
+    let labels = line.labels.iter();
+    labels.filter(|(key, _)| !NOT_SHOWN.contains(&key.as_str()))
+}
+
+/// A value with the shape of its level. What it says besides is read where the pointer rests.
 fn item(frame: &Frame<'_>, line: &HostLine, state: Option<&ItemState>) -> Markup {
     let Some(state) = state else { return nothing() };
-    let fine = !state.is_troubled();
+    let hush = line.hushed.get(&state.item);
     html! {
-        a .plain href=(link::item_path(&line.view.name, &state.item)) title=[(!fine).then(|| format!("{}: {}", state.item, value::whole(state)))] {
+        a .plain href=(link::item_path(&line.view.name, &state.item)) title=(value::hover(frame.levels, state, hush)) {
             (dot(state.level, frame.levels)) " " (value::words(&state.value))
+            @if let Some(hush) = hush { " " (sign(hush)) }
         }
+    }
+}
+
+/// A time that something has been waiting; a word if nothing does.
+fn none_or(frame: &Frame<'_>, line: &HostLine, state: Option<&ItemState>, word: &str) -> Markup {
+    match state {
+        Some(state) if !state.is_troubled() && super::cells::number(state) == Some(0.0) => {
+            html! { span .muted { (word) } }
+        }
+        state => item(frame, line, state),
     }
 }
 

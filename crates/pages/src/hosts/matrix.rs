@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use lockstep_model::{ItemName, ItemState, Level};
 use maud::{Markup, html};
 
-use super::{Ask, By, HostLine, value};
+use super::{Ask, By, HostLine, bulk, quiet, value};
 use crate::chart::number;
 use crate::frame::Frame;
 use crate::parts::level::{badge, glyph};
@@ -112,7 +112,7 @@ fn sizes(ask: &Ask) -> (usize, usize) {
 }
 
 /// Draws a page of it.
-pub(super) fn draw(frame: &Frame<'_>, hosts: Vec<&HostLine>, ask: &Ask) -> Markup {
+pub(super) fn draw(frame: &Frame<'_>, hosts: Vec<&HostLine>, ask: &Ask, zone: &str) -> Markup {
     let grid = Grid::of(hosts, ask);
     let (of_hosts, of_items) = sizes(ask);
     html! {
@@ -121,12 +121,14 @@ pub(super) fn draw(frame: &Frame<'_>, hosts: Vec<&HostLine>, ask: &Ask) -> Marku
             @if grid.hosts.is_empty() {
                 div .empty { p { b { "All items of these hosts are fine." } } }
             } @else {
-                div .scroll { table .matrix {
-                    @match ask.by {
-                        By::Hosts => (by_hosts(frame, &grid)),
-                        By::Items => (by_items(frame, &grid)),
-                    }
-                } }
+                (bulk::around(frame, zone, &html! {
+                    div .scroll { table .matrix {
+                        @match ask.by {
+                            By::Hosts => (by_hosts(frame, &grid)),
+                            By::Items => (by_items(frame, &grid)),
+                        }
+                    } }
+                }))
                 (grid.host_slice.draw(of_hosts, |page| ask.with(|it| {
                     it.page = page;
                     it.items_page = ask.items_page;
@@ -167,7 +169,7 @@ fn by_hosts(frame: &Frame<'_>, grid: &Grid<'_>) -> Markup {
         tbody {
             @for (line, cells) in grid.hosts.iter().zip(&grid.cells) {
                 tr {
-                    th scope="row" { (link::host(&line.view.name)) " " (badge(line.view.level, frame.levels)) (silent(line)) }
+                    th scope="row" { (tick(frame, line)) (link::host(&line.view.name)) " " (badge(line.view.level, frame.levels)) (silent(line)) }
                     @for (column, state) in grid.items.iter().zip(cells) {
                         (cell(frame, line, *state, column.item.as_str()))
                     }
@@ -182,7 +184,7 @@ fn by_items(frame: &Frame<'_>, grid: &Grid<'_>) -> Markup {
         caption { (caption(grid)) }
         thead { tr {
             th scope="col" { "Item" }
-            @for line in &grid.hosts { th scope="col" .slanted { span { (link::host(&line.view.name)) (silent(line)) } } }
+            @for line in &grid.hosts { th scope="col" .slanted { (tick(frame, line)) span { (link::host(&line.view.name)) (silent(line)) } } }
         } }
         tbody {
             @for (place, column) in grid.items.iter().enumerate() {
@@ -211,7 +213,21 @@ fn across(item: &ItemName) -> Markup {
 }
 
 fn silent(line: &HostLine) -> Markup {
-    html! { @if line.silent { " " small { "silent; this is what it said last" } } }
+    html! {
+        @if line.silent { " " small { "silent; this is what it said last" } }
+        (quiet(line.quiet.as_ref()))
+    }
+}
+
+/// The box to choose a host, for those who may do something with it.
+fn tick(frame: &Frame<'_>, line: &HostLine) -> Markup {
+    let name = &line.view.name;
+    html! {
+        @if frame.may(bulk::NEEDS) {
+            input type="checkbox" name="host" value=(name) aria-label={ "Tick " (name) };
+            " "
+        }
+    }
 }
 
 /// One cell. What is fine has no link of its own: there are thousands of them. `other` names the column, where a narrow
@@ -228,12 +244,14 @@ fn cell(frame: &Frame<'_>, line: &HostLine, state: Option<&ItemState>, other: &s
     }
     let level = frame.levels.name(state.level);
     let said = value::whole(state);
+    let hush = line.hushed.get(&state.item);
     let lasts = time::span(frame.now.duration_since(state.since));
     html! {
         td .bad .{ "level-" (state.level.rank()) } {
-            a href=(link::item_path(&line.view.name, &state.item)) title={ (level) ": " (said) "; since " (time::exact(state.since)) } {
+            a href=(link::item_path(&line.view.name, &state.item)) title=(value::hover(frame.levels, state, hush)) {
                 @if state.no_data { span .glyph aria-hidden="true" { "◌" } } @else { (glyph(state.level)) }
-                span .unseen { (other) " " (level) " " (said) " for " (lasts) }
+                @if let Some(hush) = hush { small aria-hidden="true" { (hush.sign()) } }
+                span .unseen { (other) " " (level) " " (said) " for " (lasts) @if let Some(hush) = hush { ", " (hush.words()) } }
             }
         }
     }

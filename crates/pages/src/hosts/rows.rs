@@ -56,6 +56,11 @@ fn by_column(column: Column, desc: bool, a: &Row<'_>, b: &Row<'_>) -> Ordering {
                 |row: &Row<'_>| Some(row.line.groups.join(", ")).filter(|it| !it.is_empty());
             known(groups(a), groups(b), desc, Ord::cmp)
         }
+        Column::Labels => {
+            let labels = |row: &Row<'_>| row.line.labels.clone();
+            let some = |row: &Row<'_>| Some(labels(row)).filter(|it| !it.is_empty());
+            known(some(a), some(b), desc, Ord::cmp)
+        }
         Column::Cpu => number_of(|row| row.cells.cpu.and_then(number)),
         Column::Memory => number_of(|row| row.cells.memory.and_then(number)),
         Column::Disk => number_of(|row| row.cells.disk.and_then(number)),
@@ -66,6 +71,7 @@ fn by_column(column: Column, desc: bool, a: &Row<'_>, b: &Row<'_>) -> Ordering {
             let security = number_of(|row| row.cells.security.and_then(number));
             security.then(number_of(|row| row.cells.updates.and_then(number)))
         }
+        Column::Fix => number_of(|row| row.cells.fix.and_then(number)),
         Column::Reboot => number_of(|row| row.cells.reboot.and_then(number)),
         Column::Agent => known(x.version.as_ref(), y.version.as_ref(), desc, Ord::cmp),
         Column::Uptime => number_of(|row| row.cells.uptime.and_then(number)),

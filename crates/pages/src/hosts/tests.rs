@@ -40,6 +40,9 @@ pub(crate) fn line(name: &str) -> HostLine {
             via: None,
             gateway: None,
             work_refused: None,
+            owner: None,
+            links: Default::default(),
+            programs: Vec::new(),
         },
         silent: false,
         items: Arc::from([]),
@@ -47,6 +50,9 @@ pub(crate) fn line(name: &str) -> HostLine {
         labels: BTreeMap::new(),
         in_run: None,
         unhandled: 0,
+        waves: Vec::new(),
+        quiet: None,
+        hushed: BTreeMap::new(),
     }
 }
 
@@ -111,7 +117,7 @@ pub(crate) fn fleet(hosts: usize, seed: usize) -> Vec<Arc<HostLine>> {
 
 fn shown(role: Role, hosts: &[Arc<HostLine>], question: &str) -> String {
     let ask = Ask::parse(question).unwrap();
-    with_frame(role, |frame| page(frame, hosts, &ask))
+    with_frame(role, |frame| page(frame, hosts, &ask, "UTC"))
 }
 
 /// How many bytes a browser is sent.
@@ -171,13 +177,70 @@ fn no_name_and_no_value_becomes_markup() {
 fn who_may_not_act_cannot_tick() {
     let hosts = fleet(3, 1);
     let viewer = shown(Role::Viewer, &hosts, "");
-    assert!(!viewer.contains("checkbox") && !viewer.contains("lockstep ack"));
+    assert!(!viewer.contains(r#"name="host""#) && !viewer.contains(r#"name="verb""#));
+    assert!(!viewer.contains("lockstep ack"));
     let operator = shown(Role::Operator, &hosts, "");
     assert_eq!(operator.matches(r#"name="host""#).count(), 3);
     assert!(
         operator.contains(r#"name="verb" value="silence""#)
             && operator.contains("lockstep ack HOST")
     );
+}
+
+#[test]
+fn all_that_are_found_are_meant_by_their_number() {
+    let hosts = fleet(1_234, 1);
+    for question in ["", "view=matrix", "view=matrix&by=items&all=true"] {
+        let page = shown(Role::Operator, &hosts, question);
+        for part in [
+            "With all 1234 hosts of the fleet…",
+            r#"type="checkbox" name="count" value="1234" required"#,
+            r#"name="filter" value="""#,
+            r#"name="verb" value="report""#,
+            "lockstep host list --names | xargs -I{} lockstep host report {}",
+            "until tomorrow 9:00 UTC",
+            r#"name="host" value="web"#,
+        ] {
+            assert!(page.contains(part), "{question}: {part}");
+        }
+        assert!(!shown(Role::Viewer, &hosts, question).contains(r#"name="verb""#));
+    }
+    let some = shown(Role::Operator, &hosts, "q=web00&label=rack%3Dr7&sort=cpu");
+    assert!(some.contains(r#"name="filter" value="q=web00&amp;label=rack%3Dr7""#));
+    assert!(some.contains("found by this filter, on all pages…"));
+}
+
+#[test]
+fn what_is_quiet_has_a_sign_and_a_cell_says_since_when() {
+    let mut sick = line("web1");
+    sick.view.level = Level::SICK;
+    sick.items = vec![
+        state("cpu_busy", 93.0, "%", Level::SICK),
+        state("patch_age", 9.0 * 86_400.0, "s", Level::SICK),
+    ]
+    .into();
+    sick.labels.insert("rack".into(), "r7".into());
+    let cpu = ItemName::parse("cpu_busy").unwrap();
+    sick.hushed.insert(cpu, Hush::Acked("olga".into()));
+    sick.quiet = Some(Hushed {
+        until: Some("2026-11-22T18:00:00Z".parse().unwrap()),
+        why: "moving racks".into(),
+    });
+    let hosts = [Arc::new(sick)];
+    for question in ["", "view=matrix", "view=matrix&by=items"] {
+        let page = shown(Role::Viewer, &hosts, question);
+        for part in [
+            "since 2026-11-22 11:00:00 UTC; olga is on it",
+            "moving racks, until 2026-11-22 18:00:00 UTC",
+            "☾",
+            "✓",
+        ] {
+            assert!(page.contains(part), "{question}: {part}: {page}");
+        }
+    }
+    let list = shown(Role::Viewer, &hosts, "sort=fix&desc=true");
+    assert!(list.contains("Oldest fix") && list.contains(r#"href="/hosts?label=rack%3Dr7""#));
+    assert!(list.contains("lockstep host list") && list.contains("with fixes older than 7 days"));
 }
 
 #[test]

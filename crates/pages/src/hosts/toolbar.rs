@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use lockstep_model::Level;
+use lockstep_model::{Level, Version};
 use maud::{Markup, html};
 
+use super::tally::Tally;
 use super::{Ask, By, GroupBy, HostLine, Shape};
 use crate::frame::Frame;
+use crate::parts::action::twin;
 
 /// Groups, and names of labels, that are offered to choose from.
 const MOST_OFFERED: usize = 200;
@@ -15,11 +17,17 @@ const MOST_OFFERED: usize = 200;
 const NOT_GATHERED: [&str; 1] = ["kernel"];
 
 /// Draws it; `found` is how many hosts are shown.
-pub(super) fn draw(frame: &Frame<'_>, hosts: &[Arc<HostLine>], found: usize, ask: &Ask) -> Markup {
+pub(super) fn draw(
+    frame: &Frame<'_>,
+    hosts: &[Arc<HostLine>],
+    tally: &Tally<'_>,
+    found: usize,
+    ask: &Ask,
+) -> Markup {
     html! {
         (shapes(ask))
         (form(frame, hosts, ask))
-        (chips(frame, hosts.len(), found, ask))
+        (chips(frame, tally, found, ask))
     }
 }
 
@@ -53,11 +61,35 @@ fn form(frame: &Frame<'_>, hosts: &[Arc<HostLine>], ask: &Ask) -> Markup {
         .filter(|key| !NOT_GATHERED.contains(key))
         .collect();
     // What the form does not ask stays as it is.
-    let asked = ["q", "level", "group", "group_by", "page", "items_page"];
-    let rest = ask
+    let mut asked = vec![
+        "q",
+        "level",
+        "group",
+        "os",
+        "rollout",
+        "wave",
+        "group_by",
+        "page",
+        "items_page",
+    ];
+    // Of which package a version is stands elsewhere; here are those of the agent.
+    if ask.package.is_none() {
+        asked.push("version");
+    }
+    let systems: BTreeSet<&str> = hosts
+        .iter()
+        .map(|line| line.view.os.as_str())
+        .filter(|it| !it.is_empty())
+        .collect();
+    let agents: BTreeSet<&Version> = hosts
+        .iter()
+        .filter_map(|line| line.view.version.as_ref())
+        .collect();
+    let rest: Vec<_> = ask
         .parts()
         .into_iter()
-        .filter(|(name, _)| !asked.contains(name));
+        .filter(|(name, _)| !asked.contains(name))
+        .collect();
     html! {
         form .fields method="get" action="/hosts" role="search" aria-label="Which hosts" {
             @for (name, value) in rest { input type="hidden" name=(name) value=(value); }
@@ -82,6 +114,28 @@ fn form(frame: &Frame<'_>, hosts: &[Arc<HostLine>], ask: &Ask) -> Markup {
                     }
                 }
             }
+            @if systems.len() > 1 {
+                label { span { "System" }
+                    select name="os" {
+                        option value="" { "all" }
+                        @for os in systems.iter().take(MOST_OFFERED) { option value=(os) selected[ask.os.as_deref() == Some(*os)] { (os) } }
+                    }
+                }
+            } @else if let Some(os) = &ask.os { input type="hidden" name="os" value=(os); }
+            @if ask.package.is_none() && agents.len() > 1 {
+                label { span { "Agent" }
+                    select name="version" {
+                        option value="" { "all" }
+                        @for version in agents.iter().rev().take(MOST_OFFERED) {
+                            @let version = version.to_string();
+                            option value=(version) selected[ask.version.as_ref() == Some(&version)] { (version) }
+                        }
+                    }
+                }
+            } @else if let Some(version) = ask.version.as_ref().filter(|_| ask.package.is_none()) {
+                input type="hidden" name="version" value=(version);
+            }
+            (rollouts(frame, ask))
             @if ask.shape == Shape::List {
                 label { span { "Gather by" }
                     select name="group_by" {
@@ -102,8 +156,30 @@ fn form(frame: &Frame<'_>, hosts: &[Arc<HostLine>], ask: &Ask) -> Markup {
     }
 }
 
+/// Which rollout, of those that are not over and the one that is asked for, and which wave of it.
+fn rollouts(frame: &Frame<'_>, ask: &Ask) -> Markup {
+    let chips = &frame.strip.rollouts;
+    let is_other = ask.rollout.filter(|id| chips.iter().all(|it| it.id != *id));
+    html! {
+        @if !chips.is_empty() || ask.rollout.is_some() {
+            label { span { "Rollout" }
+                select name="rollout" {
+                    option value="" { "all" }
+                    @if let Some(id) = is_other { option value=(id) selected { (id) } }
+                    @for chip in chips.iter().take(MOST_OFFERED) {
+                        option value=(chip.id) selected[ask.rollout == Some(chip.id)] { (chip.id) ": " (chip.package) " " (chip.version) }
+                    }
+                }
+            }
+        }
+        @if ask.rollout.is_some() || ask.wave.is_some() {
+            label { span { "Wave" } input type="number" name="wave" min="1" max="1000" value=[ask.wave]; }
+        }
+    }
+}
+
 /// What is asked for; each filter can be taken off.
-fn chips(frame: &Frame<'_>, all: usize, found: usize, ask: &Ask) -> Markup {
+fn chips(frame: &Frame<'_>, tally: &Tally<'_>, found: usize, ask: &Ask) -> Markup {
     let mut chips: Vec<(String, String)> = Vec::new();
     let mut chip = |words: String, without: String| chips.push((words, without));
     if !ask.q.is_empty() {
@@ -148,16 +224,45 @@ fn chips(frame: &Frame<'_>, all: usize, found: usize, ask: &Ask) -> Markup {
             ask.with(|it| it.version = None),
         );
     }
+    if let Some(os) = &ask.os {
+        chip(format!("system {os}"), ask.with(|it| it.os = None));
+    }
+    let flags: [(bool, &str, fn(&mut Ask)); 5] = [
+        (ask.updates, "with updates", |it| it.updates = false),
+        (ask.security, "with security fixes", |it| {
+            it.security = false
+        }),
+        (ask.reboot, "to reboot", |it| it.reboot = false),
+        (ask.behind, "with an old agent", |it| it.behind = false),
+        (ask.silenced, "silenced", |it| it.silenced = false),
+    ];
+    for (_, words, without) in flags.into_iter().filter(|it| it.0) {
+        chip(words.into(), ask.with(without));
+    }
+    if let Some(age) = ask.patch_age {
+        chip(
+            format!("security fix older than {age}"),
+            ask.with(|it| it.patch_age = None),
+        );
+    }
+    if let Some(rollout) = ask.rollout {
+        chip(
+            format!("rollout {rollout}"),
+            ask.with(|it| (it.rollout, it.wave) = (None, None)),
+        );
+    }
+    if let Some(wave) = ask.wave {
+        chip(format!("wave {wave}"), ask.with(|it| it.wave = None));
+    }
     html! {
         ul .chips #hosts-chips data-live {
-            li { b { (found) } " of " (all) " hosts" }
+            li { b { (found) } " of " (tally.all) " hosts" }
             @for (words, without) in &chips {
                 li .chip { (words) " " a href=(without) aria-label={ "Without the filter " (words) } { "×" } }
             }
             @if chips.len() > 1 { li { a href=(ask.bare().address()) { "Show all" } } }
-            @if !ask.unhandled { li { a href=(ask.with(|it| it.unhandled = true)) { "with unhandled problems" } } }
-            @if !ask.silent { li { a href=(ask.with(|it| it.silent = true)) { "silent" } } }
-            @if !ask.in_run { li { a href=(ask.with(|it| it.in_run = true)) { "in change" } } }
+            @for (words, count, address) in tally.offers(ask) { li { a href=(address) { (words) } " " span .muted { (count) } } }
         }
+        p { (twin(&ask.command())) }
     }
 }

@@ -1,8 +1,10 @@
 //! Values of items in words.
 
-use lockstep_model::{ItemState, Value};
+use lockstep_model::{ItemState, LevelNames, Value};
 
+use super::Hush;
 use crate::chart::number;
+use crate::parts::time;
 
 /// Longest text of a value in a table, in characters.
 const LONGEST: usize = 80;
@@ -30,6 +32,23 @@ pub fn whole(state: &ItemState) -> String {
     if !state.why.is_empty() {
         said.push_str(": ");
         said.push_str(&cut(&state.why));
+    }
+    said
+}
+
+/// What is to be said of a cell to whom the pointer rests on it: name, level, value and why, since when, and who is on it.
+#[must_use]
+pub(super) fn hover(levels: &LevelNames, state: &ItemState, hush: Option<&Hush>) -> String {
+    let mut said = format!(
+        "{}, {}: {}; since {}",
+        state.item,
+        levels.name(state.level),
+        whole(state),
+        time::exact(state.since)
+    );
+    if let Some(hush) = hush {
+        said.push_str("; ");
+        said.push_str(&hush.words());
     }
     said
 }

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use axum::{Extension, Json};
 use http::StatusCode;
 use lockstep_model::api::operator::{Explained, HostView, RunView};
 use lockstep_model::{HostName, PackageName, RunId};
+use lockstep_pages::hosts::Ask;
 use serde::Deserialize;
 
 use super::paging::{List, Page, Paging};
@@ -21,12 +22,20 @@ const RUNS: List = List {
     most: 1_000,
 };
 
-/// `GET /api/v1/hosts?limit=N&cursor=C`: by name.
+/// `GET /api/v1/hosts?q=WORDS&group=G&…&limit=N&cursor=C`: by name; see [`Ask`] for what can be asked.
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
+    RawQuery(question): RawQuery,
     paging: Paging,
 ) -> Result<Page<HostView>, Refusal> {
+    let ask = Ask::parse_filter(question.as_deref().unwrap_or_default());
+    let ask = ask.map_err(Refusal::bad_request)?;
     let window = paging.window::<HostName>(HOSTS)?;
+    if !ask.filter().is_empty() {
+        let (after, wanted) = (window.after.as_ref(), window.one_more());
+        let hosts = hosts::found(&app, &ask, after, wanted).await?;
+        return Ok(window.cut(hosts, |host| host.name.clone()));
+    }
     let hosts = hosts::page(&app, window.after.as_ref(), window.one_more()).await?;
     Ok(window.cut(hosts, |host| host.name.clone()))
 }

@@ -1,23 +1,28 @@
 //! The list and the matrix of hosts, and what is done with several at once.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use axum::extract::{RawQuery, State};
 use axum::response::{Html, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
-use lockstep_model::api::operator::{NewAck, NewSilence};
-use lockstep_model::{Glob, HostName, Interval, ProblemKind, Role};
+use lockstep_model::api::operator::NewSilence;
+use lockstep_model::{Glob, HostName, Interval, ItemName, Role};
 use lockstep_pages::hosts::{self as draw, Ask};
+use lockstep_pages::parts::lasts::lasts;
 use serde::Deserialize;
 
+use super::problems::zone;
 use super::{LARGEST, Visit, done, may, visit};
 use crate::app::{App, SignedIn};
-use crate::services::silences;
+use crate::services::{hosts, problems, silences};
 use crate::web::{FormBody, Refusal};
 
 /// Hosts that one form may name: a page of the list.
 const MOST: usize = 200;
+/// Hosts that a filter may find for something to be done with all of them: so many the largest fleets have.
+const MOST_FOUND: usize = 10_000;
 /// Hosts of one silence, which has no more patterns; there are as many silences as it needs.
 const IN_ONE: usize = 100;
 
@@ -27,25 +32,35 @@ pub(super) fn routes() -> Router<Arc<App>> {
 }
 
 /// `GET /hosts?q=WORDS&level=RANK&…`, see [`Ask`].
-async fn all(visit: Visit, RawQuery(question): RawQuery) -> Result<Html<String>, Refusal> {
+async fn all(
+    State(app): State<Arc<App>>,
+    visit: Visit,
+    RawQuery(question): RawQuery,
+) -> Result<Html<String>, Refusal> {
     let ask = Ask::parse(question.as_deref().unwrap_or_default()).map_err(Refusal::bad_request)?;
-    let page = draw::page(&visit.frame(), &visit.board.hosts, &ask);
+    let page = draw::page(&visit.frame(), &visit.board.hosts, &ask, &zone(&app));
     Ok(Html(page))
 }
 
-/// What is done with the hosts that are ticked.
+/// What is done with several hosts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum Verb {
     Ack,
     Silence,
+    Report,
 }
 
 #[derive(Debug, Deserialize)]
 struct Several {
     verb: Verb,
+    /// The hosts that are ticked.
     #[serde(default)]
     host: Vec<HostName>,
+    /// All hosts that this finds, instead of those that are ticked.
+    filter: Option<String>,
+    /// How many it found, as who sends the form has confirmed.
+    count: Option<usize>,
     #[serde(default)]
     why: String,
     #[serde(default)]
@@ -61,53 +76,97 @@ async fn several(
     FormBody(form): FormBody<Several, LARGEST>,
 ) -> Result<Response, Refusal> {
     may(&signed, Role::Operator)?;
-    if form.host.is_empty() || form.host.len() > MOST {
-        return Err(Refusal::bad_request(format!(
-            "tick 1 to {MOST} hosts, not {}",
-            form.host.len()
-        )));
-    }
     let back = visit::local(&form.to).unwrap_or("/hosts").to_owned();
+    let hosts = meant(&app, &form).await?;
+    let now = app.now();
+    let lasts = lasts(&form.lasts, &zone(&app), now).map_err(Refusal::bad_request)?;
     let said = match form.verb {
-        Verb::Ack => acknowledge(&app, &signed, form).await,
-        Verb::Silence => silence(&app, &signed, form).await,
+        Verb::Ack => acknowledge(&app, &signed, &hosts, &form.why, lasts).await,
+        Verb::Silence => silence(&app, &signed, &hosts, &form.why, lasts).await,
+        Verb::Report => report(&app, &hosts).await,
     };
     // Also what was cut off half-way has changed something.
     app.boards.forget();
     Ok(done(&back, &said?))
 }
 
-/// Acknowledges what is not well on the hosts; those that are well meanwhile are left out.
-async fn acknowledge(app: &App, signed: &SignedIn, form: Several) -> Result<String, Refusal> {
-    let lasts = length(&form.lasts)?;
-    let (mut problems, mut hosts) = (0, 0);
-    for host in form.host {
-        let new = NewAck {
-            host,
-            item: None,
-            note: form.why.clone(),
-            lasts,
-        };
-        match silences::acknowledge(app, new, signed.name.as_str(), app.now()).await {
-            Ok(acks) => {
-                problems += acks.len();
-                hosts += 1;
-            }
-            Err(refusal) if refusal.kind() == ProblemKind::NotFound => {}
-            Err(refusal) => return Err(refusal),
+/// The hosts of a form. Whoever means all that a filter finds has said how many: it may find others by now.
+async fn meant(app: &App, form: &Several) -> Result<Vec<HostName>, Refusal> {
+    let Some(filter) = &form.filter else {
+        if form.host.is_empty() || form.host.len() > MOST {
+            return Err(Refusal::bad_request(format!(
+                "tick 1 to {MOST} hosts, not {}",
+                form.host.len()
+            )));
         }
+        return Ok(form.host.clone());
+    };
+    let ask = Ask::parse_filter(filter).map_err(Refusal::bad_request)?;
+    let board = app.boards.read(app).await?;
+    let found = draw::those(&board.hosts, &ask);
+    match form.count {
+        None => Err(Refusal::bad_request(format!(
+            "count: tick that you mean all {} hosts",
+            found.len()
+        ))),
+        Some(count) if count != found.len() => Err(Refusal::conflict(format!(
+            "{count} hosts were confirmed, and {} are found now; nothing was done, go back to see which they are",
+            found.len()
+        ))),
+        Some(count) if count > MOST_FOUND => Err(Refusal::bad_request(format!(
+            "{count} hosts are found, and at most {MOST_FOUND} are taken at once; narrow the filter, or silence a group or a \
+             pattern at /silences"
+        ))),
+        Some(_) => Ok(found.into_iter().map(|it| it.view.name.clone()).collect()),
     }
+}
+
+/// Acknowledges what is not well on the hosts; those that are well meanwhile are left out.
+async fn acknowledge(
+    app: &App,
+    signed: &SignedIn,
+    hosts: &[HostName],
+    note: &str,
+    lasts: Option<Interval>,
+) -> Result<String, Refusal> {
+    let now = app.now();
+    let hosts: HashSet<&HostName> = hosts.iter().collect();
+    let problems = problems::list(app, now).await?;
+    let meant = problems.into_iter().map(|it| it.trouble);
+    let meant = meant.filter(|it| hosts.contains(&it.host));
+    let meant: Vec<(HostName, ItemName)> = meant.map(|it| (it.host, it.item)).collect();
+    let who = signed.name.as_str();
+    let acks = silences::acknowledge_each(app, &meant, note, lasts, who, now).await?;
+    let troubled: HashSet<&HostName> = acks.iter().map(|it| &it.host).collect();
     Ok(format!(
-        "acknowledged {problems} problems of {hosts} hosts; the others have none"
+        "acknowledged {} problems of {} hosts; the others have none",
+        acks.len(),
+        troubled.len()
     ))
 }
 
-async fn silence(app: &App, signed: &SignedIn, form: Several) -> Result<String, Refusal> {
-    let lasts = needed(&form.lasts)?;
-    for hosts in form.host.chunks(IN_ONE) {
-        silence_of(app, signed, hosts, lasts, &form.why).await?;
+async fn silence(
+    app: &App,
+    signed: &SignedIn,
+    hosts: &[HostName],
+    why: &str,
+    lasts: Option<Interval>,
+) -> Result<String, Refusal> {
+    let lasts = lasts.ok_or_else(endless)?;
+    for part in hosts.chunks(IN_ONE) {
+        silence_of(app, signed, part, lasts, why).await?;
     }
-    Ok(format!("silenced {} hosts for {lasts}", form.host.len()))
+    Ok(format!("silenced {} hosts for {lasts}", hosts.len()))
+}
+
+async fn report(app: &App, hosts: &[HostName]) -> Result<String, Refusal> {
+    let asked = hosts::ask_all_to_report(app, hosts).await?;
+    let others = hosts.len() - asked;
+    let rest = match others {
+        0 => String::new(),
+        _ => format!("; {others} cannot be asked and report in their own time"),
+    };
+    Ok(format!("{asked} hosts are asked to report{rest}"))
 }
 
 /// Silences these hosts from now on.
@@ -134,19 +193,9 @@ pub(super) async fn silence_of(
     Ok(())
 }
 
-/// For how long, as a form says it; none for no end.
-pub(super) fn length(text: &str) -> Result<Option<Interval>, Refusal> {
-    if text.is_empty() {
-        return Ok(None);
-    }
-    let lasts = Interval::parse(text);
-    let lasts = lasts.map_err(|error| Refusal::bad_request(format!("lasts: {error}")))?;
-    Ok(Some(lasts))
-}
-
-/// For how long, where it has to end.
-pub(super) fn needed(text: &str) -> Result<Interval, Refusal> {
-    length(text)?.ok_or_else(|| {
-        Refusal::bad_request("lasts: a silence ends by itself; say after which time, as in 1h")
-    })
+/// Why a silence for no time is refused.
+pub(super) fn endless() -> Refusal {
+    Refusal::bad_request(
+        "lasts: a silence ends by itself; say after which time, or acknowledge the problems until they are over",
+    )
 }

@@ -21,7 +21,7 @@ use crate::web::{FormBody, Named, Question, Refusal};
 /// Runs of one page.
 const MOST: u32 = 100;
 /// Events that a verdict looks at.
-const MOST_EVENTS: u32 = 1_000;
+pub(super) const MOST_EVENTS: u32 = 1_000;
 /// What comes so long after a run may be its work.
 const WATCHED: SignedDuration = SignedDuration::from_hours(2);
 
@@ -157,7 +157,7 @@ async fn one(
 }
 
 /// Until when a run's host is looked at for what the run did; none for until now.
-fn watched_until(run: &RunView, now: Timestamp) -> Option<Timestamp> {
+pub(super) fn watched_until(run: &RunView, now: Timestamp) -> Option<Timestamp> {
     run.record.outcome?;
     let until = run.record.at.checked_add(WATCHED).ok()?;
     (until < now).then_some(until)

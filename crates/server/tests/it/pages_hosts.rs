@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use lockstep_model::alert::Ack;
-use lockstep_model::api::operator::SilenceView;
+use lockstep_model::api::operator::{HostView, SilenceView};
 use lockstep_model::{Level, Role};
 use tokio::time::timeout;
 
@@ -34,7 +34,7 @@ async fn hosts_are_found_and_seen() {
         all.contains("/hosts/web1\"") && all.contains("/hosts/db1\""),
         "{all}"
     );
-    assert!(!all.contains("checkbox"), "a viewer ticks nothing");
+    assert!(!all.contains(r#"name="host""#), "a viewer ticks nothing");
     let sick = vera.get("/hosts?level=2&group=front&q=deb").await.page();
     assert!(sick.contains("/hosts/web1\"") && !sick.contains("/hosts/db1\""));
     let matrix = vera.get("/hosts?view=matrix").await.page();
@@ -42,6 +42,34 @@ async fn hosts_are_found_and_seen() {
         matrix.contains("/hosts/web1/items/disk_usage%3A%2Fvar") && !matrix.contains("cpu_load")
     );
     assert_eq!(vera.get("/hosts?level=sick").await.status, 400);
+
+    // The API finds the same, page by page, without what only one host's answer has.
+    let found = async |question: &str| -> Vec<String> {
+        let path = format!("/api/v1/hosts?{question}");
+        let hosts: Vec<HostView> = world.operator.get_json(&path).await.unwrap();
+        assert!(hosts.iter().all(|it| it.items.is_empty()));
+        hosts.iter().map(|it| it.name.to_string()).collect()
+    };
+    assert_eq!(found("level=2&group=front&q=deb").await, ["web1"]);
+    assert_eq!(found("unhandled=true").await, ["web1"]);
+    assert_eq!(found("q=1&limit=1").await, ["db1"]);
+    assert_eq!(found("q=1").await, ["db1", "web1"]);
+    assert!(found("silent=true").await.is_empty());
+    let wrong = world
+        .operator
+        .get_json::<Vec<HostView>>("/api/v1/hosts?label=web");
+    assert_eq!(refused(wrong.await).0, 400);
+
+    // The search leads to what is alone, and shows what is not.
+    let to = async |q: &str| {
+        let answer = vera.get(&format!("/search?q={q}")).await;
+        answer.leads_to().to_owned()
+    };
+    assert_eq!(to("web1").await, "/hosts/web1");
+    assert_eq!(to("usage").await, "/items/disk_usage%3A%2Fvar");
+    assert_eq!(to("").await, "/hosts");
+    let all = vera.get("/search?q=1").await.page();
+    assert!(all.contains(r#"href="/hosts/db1""#) && all.contains(r#"href="/hosts/web1""#));
 
     let page = vera.get("/hosts/web1").await.page();
     for part in [
@@ -55,6 +83,7 @@ async fn hosts_are_found_and_seen() {
         "boot-1",
         "lockstep explain web1",
         "or you are a viewer",
+        "Limits",
     ] {
         assert!(page.contains(part), "{part}: {page}");
     }
@@ -122,6 +151,28 @@ async fn hosts_are_acted_upon_one_by_one_and_together() {
         .map(|it| it.as_str())
         .collect();
     assert_eq!((silenced, silences[0].holds_back), (vec!["web1", "db1"], 1));
+
+    // All that a filter finds, if they are as many as was confirmed.
+    let all = |count: &'static str| {
+        [
+            ("verb", "silence"),
+            ("filter", "group=front"),
+            ("count", count),
+            ("lasts", "tomorrow"),
+            ("why", "all"),
+        ]
+    };
+    assert_eq!(olga.post("/hosts", &all("2")).await.status, 409);
+    assert_eq!(olga.post("/hosts", &all("1")[..2]).await.status, 400);
+    let done = olga.post("/hosts", &all("1")).await;
+    assert!(
+        done.header("set-cookie")
+            .unwrap()
+            .contains("silenced%201%20hosts")
+    );
+    let silenced = olga.get("/hosts?silenced=true").await.page();
+    assert!(silenced.contains("/hosts/web1\"") && silenced.contains("/hosts/db1\""));
+
     let one = olga
         .post("/hosts/db1/silence", &[("lasts", "1h"), ("why", "moving")])
         .await;
@@ -171,7 +222,15 @@ async fn a_host_is_asked_to_report() {
         olga.post("/hosts/web1/report", &[]).await.leads_to(),
         "/hosts/web1"
     );
-    for _ in 0..2 {
+    // One of the ticked can be asked.
+    let both = [("verb", "report"), ("host", "web1"), ("host", "db1")];
+    let asked = olga.post("/hosts", &both).await;
+    let said = asked.header("set-cookie").unwrap().to_owned();
+    assert!(
+        said.contains("1%20hosts%20are%20asked") && said.contains("1%20cannot"),
+        "{said}"
+    );
+    for _ in 0..3 {
         let event = timeout(Duration::from_secs(20), stream.next()).await;
         let event = event.expect("something comes in time").unwrap().unwrap();
         assert_eq!(event.name, "report");

@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use lockstep_model::api::operator::ProblemView;
 use lockstep_model::{HostName, Level, Phase};
 use lockstep_pages::hosts::HostLine;
 use lockstep_store::HostRow;
 
+use super::said::Said;
 use crate::app::App;
 use crate::services::orders::Orders;
 use crate::services::{follows, hosts};
@@ -28,19 +28,14 @@ impl Known {
     pub(crate) async fn lines(
         &mut self,
         app: &App,
-        problems: &[ProblemView],
+        said: &Said<'_>,
         now: Timestamp,
     ) -> Result<Vec<Arc<HostLine>>, lockstep_store::Error> {
         self.refresh(app).await?;
         let orders = app.standing.read(app).await?;
-        let mut unhandled: HashMap<&HostName, usize> = HashMap::new();
-        for problem in problems.iter().filter(|it| it.is_unhandled()) {
-            *unhandled.entry(&problem.trouble.host).or_default() += 1;
-        }
-        let count = |host: &HostName| unhandled.get(host).copied().unwrap_or_default();
         let mut lines: Vec<Arc<HostLine>> = Vec::with_capacity(self.rows.len());
         for row in self.rows.values() {
-            lines.push(Arc::new(line(app, &orders, row, count(&row.name), now)));
+            lines.push(Arc::new(line(app, &orders, row, said, now)));
         }
         for row in app.store.watched_hosts().await? {
             let silent = app.is_silent(&row.via, Some(row.received_at), row.received_at, now);
@@ -50,14 +45,22 @@ impl Known {
                 view.level = Level::DEAD;
             }
             let accepted = app.fleet.accepted();
+            if let Some(accepted) = &accepted {
+                accepted.about(&view.name).tell(&mut view);
+            }
             let groups = accepted.as_ref().map(|it| it.groups_of(&view.name));
+            let groups = groups.unwrap_or_default();
+            let of_host = said.of(&view.name, &groups);
             lines.push(Arc::new(HostLine {
                 silent,
                 items,
-                groups: groups.unwrap_or_default(),
+                groups,
                 labels: follows::labels(accepted.as_deref(), &view.name, Default::default()),
                 in_run: None,
-                unhandled: count(&view.name),
+                unhandled: of_host.unhandled,
+                waves: of_host.waves,
+                quiet: of_host.quiet,
+                hushed: of_host.hushed,
                 view,
             }));
         }
@@ -100,7 +103,7 @@ impl Known {
     }
 }
 
-fn line(app: &App, orders: &Orders, row: &HostRow, unhandled: usize, now: Timestamp) -> HostLine {
+fn line(app: &App, orders: &Orders, row: &HostRow, said: &Said<'_>, now: Timestamp) -> HostLine {
     let silent = app.is_silent(&row.name, row.last_seen, row.enrolled_at, now);
     let in_run = row.report.as_ref().and_then(|report| report.run.as_ref());
     let in_run = in_run
@@ -115,15 +118,22 @@ fn line(app: &App, orders: &Orders, row: &HostRow, unhandled: usize, now: Timest
     if silent {
         view.level = Level::DEAD;
     }
+    if let Some(accepted) = &accepted {
+        accepted.about(&row.name).tell(&mut view);
+    }
+    let groups = accepted.map(|it| it.groups_of(&row.name));
+    let groups = groups.unwrap_or_default();
+    let of_host = said.of(&row.name, &groups);
     HostLine {
         silent,
         items,
-        groups: accepted
-            .map(|it| it.groups_of(&row.name))
-            .unwrap_or_default(),
+        groups,
         labels,
         in_run,
-        unhandled,
+        unhandled: of_host.unhandled,
+        waves: of_host.waves,
+        quiet: of_host.quiet,
+        hushed: of_host.hushed,
         view,
     }
 }
