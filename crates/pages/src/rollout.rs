@@ -3,7 +3,13 @@
 
 mod actions;
 mod expected;
+mod gates;
+mod hushed;
 mod lanes;
+mod skipped;
+mod strategy;
+mod tail;
+mod tile;
 
 use lockstep_model::api::operator::{RolloutCurve, RolloutView};
 use maud::{Markup, html};
@@ -11,9 +17,11 @@ use maud::{Markup, html};
 use crate::parts::action::word;
 use crate::parts::time::moment;
 use crate::rollouts::{Stand, package_path, when};
+use crate::silences::Quiet;
 use crate::{Frame, Here, Topic, frame::Sheet};
 
-pub use lanes::{HostRun, HostRuns};
+pub use tail::{MOST_SHOWN, Said, end_of};
+pub use tile::{HostRun, HostRuns};
 
 /// Decisions that are shown at once; older ones are folded away.
 const NEWEST_DECISIONS: usize = 20;
@@ -27,6 +35,10 @@ pub struct Rollout<'a> {
     pub ordered_by: Option<&'a str>,
     /// The newest runs of its hosts.
     pub runs: &'a HostRuns,
+    /// What its runs said last, newest first; [`MOST_SHOWN`] of them are shown.
+    pub said: &'a [Said],
+    /// The silences that its runs hold.
+    pub leases: &'a [&'a Quiet],
     /// How it goes, beside how it was to be expected to go.
     pub curve: &'a RolloutCurve,
 }
@@ -44,9 +56,14 @@ pub fn page(frame: &Frame<'_>, shown: &Rollout<'_>) -> String {
         (actions::actions(frame, rollout))
         (blame(rollout))
         (lanes::lanes(frame, rollout, shown.runs))
+        (skipped::skipped(frame, rollout))
         div .beside {
-            (gates(rollout))
+            (gates::gates(rollout))
             (expected::expected(frame, &title, shown.curve))
+        }
+        div .beside {
+            (tail::tail(frame, shown.said))
+            (hushed::hushed(frame, shown.leases))
         }
         (decisions(rollout))
     };
@@ -83,6 +100,7 @@ fn state(frame: &Frame<'_>, shown: &Rollout<'_>) -> Markup {
                 }
                 dt { "Number of its orders" } dd { (rollout.generation) }
             }
+            (strategy::strategy(rollout.strategy.as_ref()))
             p .twins {
                 code .twin { "lockstep rollout show " (word(&id)) } " "
                 code .twin { "lockstep rollout watch " (word(&id)) }
@@ -102,19 +120,6 @@ fn blame(rollout: &RolloutView) -> Markup {
             }
             @if let Some(cluster) = &rollout.cluster {
                 p .blame { span aria-hidden="true" { "⚠" } " Hosts that failed have in common: " (cluster) }
-            }
-        }
-    }
-}
-
-fn gates(rollout: &RolloutView) -> Markup {
-    html! {
-        section .gates #gates data-live aria-labelledby="gates-title" {
-            h2 #gates-title { "Gates" }
-            @if rollout.gates.is_empty() {
-                p { "No gate looks at it: nobody has been let go, or it is over." }
-            } @else {
-                ul { @for gate in &rollout.gates { li { (gate) } } }
             }
         }
     }
@@ -174,6 +179,8 @@ mod tests {
             rollout,
             ordered_by: Some("ann<b>"),
             runs: &HostRuns::new(),
+            said: &[],
+            leases: &[],
             curve: &curve(),
         };
         with_frame(Role::Operator, |frame| page(frame, &shown))

@@ -304,6 +304,14 @@ fn a_host_changes_its_channel_with_the_fleet_file_and_a_rollout_is_taken_back() 
     loft.comes_to(&[&first], "2.0.0");
     assert_eq!(loft.gate(other), "wave");
     let id = loft.rollout("2.0.0")["id"].to_string();
+    let why = ["--why", "its disk is being replaced"];
+    loft.world
+        .must(&[&["rollout", "skip-host", &id, other], &why[..]].concat());
+    assert_eq!(loft.gate(other), "skipped");
+    let shown = loft.world.must(&["rollout", "show", &id, "--hosts"]);
+    assert!(shown.contains(why[1]), "{shown}");
+    loft.world.must(&["rollout", "unskip-host", &id, other]);
+    assert_eq!(loft.gate(other), "wave");
     loft.world.must(&["rollout", "skip-wave", &id]);
     // Before the second one has proven it: a rollout of which all have done so is over, and cannot be taken back.
     loft.world.must(&["rollout", "rollback", &id]);

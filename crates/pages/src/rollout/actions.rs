@@ -4,6 +4,7 @@ use lockstep_model::api::operator::RolloutView;
 use lockstep_model::{RolloutState, WaveState};
 use maud::{Markup, html};
 
+use super::skipped::skip;
 use crate::Frame;
 use crate::parts::action::Action;
 use crate::rollouts::{path, twin};
@@ -120,7 +121,7 @@ pub(super) fn actions(frame: &Frame<'_>, rollout: &RolloutView) -> Markup {
         }
         .draw(frame)
     });
-    html! { div .actions #actions data-live { @for action in drawn { (action) } } }
+    html! { div .actions #actions data-live { @for action in drawn { (action) } (skip(frame, rollout)) } }
 }
 
 #[cfg(test)]
@@ -173,7 +174,11 @@ mod tests {
     fn what_cannot_be_undone_says_what_will_happen() {
         let rollout = in_state(RolloutState::Running);
         let forms = with_frame(Role::Operator, |frame| actions(frame, &rollout).0);
-        assert_eq!(forms.matches("<details").count(), 3);
+        assert_eq!(
+            forms.matches("<details").count(),
+            4,
+            "and one that asks for a host"
+        );
         assert!(forms.contains("go back to 1.4.1"));
         assert!(forms.contains("the rollout is done at once"));
         for verb in ["pause", "skip-wave", "halt", "rollback"] {

@@ -1,14 +1,17 @@
 //! The pages of rollouts.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use axum::response::{Html, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Router};
-use lockstep_model::{Role, RolloutId};
-use lockstep_pages::rollout::{HostRun, HostRuns, Rollout};
+use lockstep_model::api::operator::{RolloutView, RunView};
+use lockstep_model::{HostName, Role, RolloutId, RunId, RunRecord};
+use lockstep_pages::rollout::{HostRun, HostRuns, MOST_SHOWN, Rollout, Said, end_of};
 use lockstep_pages::rollouts::Rollouts;
+use lockstep_pages::silences::Quiet;
 use lockstep_pages::{rollout, rollouts as list};
 use serde::Deserialize;
 
@@ -29,6 +32,8 @@ pub(super) fn routes() -> Router<Arc<App>> {
     Router::new()
         .route("/rollouts", get(all))
         .route("/rollouts/{id}", get(one))
+        .route("/rollouts/{id}/skip-host", post(skip_host))
+        .route("/rollouts/{id}/unskip-host", post(unskip_host))
         .route("/rollouts/{id}/{verb}", post(command))
 }
 
@@ -72,11 +77,16 @@ async fn one(
     let view = rollout_curves::seen(&app, id, visit.now).await?;
     let curve = rollout_curves::curve(&app, &view).await?;
     let ordered_by = promoted::ordered_by(&app).await?;
-    let runs = runs(&app, id).await?;
+    let newest = app.store.runs_of_rollout(id, MOST_RUNS).await?;
+    let said = said(&newest);
+    let leases = leases(visit.board.quiet(&app), &newest);
+    let runs = runs(&app, &view, newest).await?;
     let shown = Rollout {
         rollout: &view,
         ordered_by: ordered_by.get(&id).map(String::as_str),
         runs: &runs,
+        said: &said,
+        leases: &leases,
         curve: &curve,
     };
     Ok(Html(rollout::page(&visit.frame(), &shown)))
@@ -84,20 +94,57 @@ async fn one(
 
 /// The newest run of each host for this rollout. Those that failed are looked for besides: of many runs they are the ones
 /// that matter.
-async fn runs(app: &App, id: RolloutId) -> Result<HostRuns, Refusal> {
-    let newest = app.store.runs_of_rollout(id, MOST_RUNS).await?;
-    let blamed = app.store.blamed_runs(Some(id)).await?;
+async fn runs(app: &App, rollout: &RolloutView, newest: Vec<RunView>) -> Result<HostRuns, Refusal> {
+    let blamed = app.store.blamed_runs(Some(rollout.id)).await?;
     let mut runs = HostRuns::new();
     for run in newest.into_iter().chain(blamed) {
         let record = run.record;
-        let why = record.reason.map(|reason| reason.to_string());
+        if record.package != rollout.package {
+            continue;
+        }
         runs.entry(run.host).or_insert_with(|| HostRun {
             id: record.id,
             at: record.at,
-            why: why.or(record.waits).unwrap_or_default(),
+            kind: record.kind,
+            phase: record.phase,
+            outcome: record.outcome,
+            back: record.to.as_ref().is_some_and(|to| *to != rollout.version),
+            why: why(&record),
         });
     }
     Ok(runs)
+}
+
+/// Why a run ended so, or what it waits for.
+fn why(record: &RunRecord) -> String {
+    let reason = record.reason.as_ref().map(ToString::to_string);
+    reason.or_else(|| record.waits.clone()).unwrap_or_default()
+}
+
+/// What the runs said last, newest first.
+fn said(runs: &[RunView]) -> Vec<Said> {
+    let mut newest: Vec<&RunView> = runs.iter().collect();
+    newest.sort_by(|a, b| (b.record.at, b.record.id).cmp(&(a.record.at, a.record.id)));
+    let said = newest.into_iter().take(MOST_SHOWN).map(|run| Said {
+        run: run.record.id,
+        host: run.host.clone(),
+        at: run.record.at,
+        kind: run.record.kind,
+        phase: run.record.phase,
+        outcome: run.record.outcome,
+        why: why(&run.record),
+        end: end_of(&run.record.log),
+    });
+    said.collect()
+}
+
+/// The silences that these runs hold.
+fn leases<'q>(quiet: &'q [Quiet], runs: &[RunView]) -> Vec<&'q Quiet> {
+    let runs: HashSet<RunId> = runs.iter().map(|run| run.record.id).collect();
+    let of_them = quiet
+        .iter()
+        .filter(|it| it.silence.run.is_some_and(|run| runs.contains(&run)));
+    of_them.collect()
 }
 
 /// A form without fields of its own.
@@ -120,6 +167,63 @@ async fn command(
     app.curves.forget_views();
     let said = format!("Rollout {id} is {}: {}", view.state, view.why);
     Ok(done(&format!("/rollouts/{id}"), &said))
+}
+
+/// Which host is left out of a rollout, or taken in again.
+#[derive(Debug, Deserialize)]
+struct WhichHost {
+    host: String,
+    /// Why it is left out.
+    #[serde(default)]
+    why: String,
+}
+
+impl WhichHost {
+    fn name(&self) -> Result<HostName, Refusal> {
+        HostName::parse(self.host.trim())
+            .map_err(|error| Refusal::bad_request(format!("the name of the host: {error}")))
+    }
+}
+
+/// `POST /rollouts/ID/skip-host`.
+async fn skip_host(
+    State(app): State<Arc<App>>,
+    Extension(signed): Extension<SignedIn>,
+    Path(id): Path<String>,
+    FormBody(which): FormBody<WhichHost, LARGEST>,
+) -> Result<Response, Refusal> {
+    may(&signed, Role::Operator)?;
+    let (id, host) = (number(&id)?, which.name()?);
+    let by = signed.name.as_str();
+    let view = rollouts::skip_host(&app, id, &host, &which.why, by, app.now()).await?;
+    Ok(host_done(
+        &app,
+        &view,
+        &format!("{host} is left out of rollout {id}"),
+    ))
+}
+
+/// `POST /rollouts/ID/unskip-host`.
+async fn unskip_host(
+    State(app): State<Arc<App>>,
+    Extension(signed): Extension<SignedIn>,
+    Path(id): Path<String>,
+    FormBody(which): FormBody<WhichHost, LARGEST>,
+) -> Result<Response, Refusal> {
+    may(&signed, Role::Operator)?;
+    let (id, host) = (number(&id)?, which.name()?);
+    let view = rollouts::unskip_host(&app, id, &host, signed.name.as_str(), app.now()).await?;
+    Ok(host_done(
+        &app,
+        &view,
+        &format!("{host} is one of the hosts of rollout {id} again"),
+    ))
+}
+
+fn host_done(app: &App, view: &RolloutView, said: &str) -> Response {
+    app.boards.forget();
+    app.curves.forget_views();
+    done(&format!("/rollouts/{}", view.id), said)
 }
 
 fn number(text: &str) -> Result<RolloutId, Refusal> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use lockstep_model::api::Kept;
 use lockstep_model::api::operator::{
-    AuditView, ClearSuspect, Explained, Explanation, ReleaseView, RolloutView,
+    AuditView, ClearSuspect, Explained, Explanation, ReleaseView, RolloutView, SkipHost,
 };
 use lockstep_model::{Outcome, PackageName, RolloutState, WaveState};
 use lockstep_net::client::CallError;
@@ -135,6 +135,7 @@ async fn waves_have_figures_and_names_can_be_left_out() {
     );
     assert_eq!((view.generation, view.urgent), (2, false));
 
+    a_host_is_left_out_and_taken_in_again(&world, &hosts).await;
     let skipped: RolloutView = world
         .operator
         .post_json("/api/v1/rollouts/2/skip-wave", &())
@@ -147,6 +148,53 @@ async fn waves_have_figures_and_names_can_be_left_out() {
     for host in &hosts {
         assert_eq!(gate(&world, host).await, "told");
     }
+}
+
+/// Of a rollout whose canary has been told, and whose other hosts wait.
+async fn a_host_is_left_out_and_taken_in_again(world: &World, hosts: &[Host]) {
+    let full = world.rollout(2).await;
+    let name = &full.waves[1].hosts[0].name;
+    let host = hosts.iter().find(|it| it.name == *name).unwrap();
+    let path = |host: &str| format!("/api/v1/rollouts/2/skipped/{host}");
+    let skip = async |host: &str, why: &str| -> Result<RolloutView, CallError> {
+        let order = SkipHost { why: why.into() };
+        world.operator.put_json(&path(host), &order).await
+    };
+    assert_eq!(refused(skip(name.as_str(), " ").await).0, 400);
+    assert_eq!(refused(skip("nobody", "its disk").await).0, 409);
+    let view = skip(name.as_str(), "its disk").await.unwrap();
+    let of = |view: &RolloutView| {
+        let hosts = view.waves.iter().flat_map(|wave| &wave.hosts);
+        hosts.filter(|it| it.name == *name).cloned().next().unwrap()
+    };
+    let left_out = of(&view);
+    assert_eq!(left_out.state, "skipped");
+    assert_eq!(left_out.skipped.unwrap().why, "its disk");
+    assert_eq!(view.waves[1].figures.skipped, 1);
+    assert_eq!(refused(skip(name.as_str(), "again").await).0, 409);
+    let said = explain(world, host).await;
+    assert_eq!(said.gate, "skipped");
+    assert!(
+        said.words.ends_with("left it out of rollout 2: its disk"),
+        "{}",
+        said.words
+    );
+    // What it had it keeps.
+    let desired = host.report("1.0.0", true).await.unwrap().desired;
+    assert!(
+        desired.iter().all(|it| it.version.to_string() == "1.0.0"),
+        "{desired:?}"
+    );
+
+    let back = async || -> Result<RolloutView, CallError> {
+        world.operator.delete(&path(name.as_str())).await
+    };
+    let view = back().await.unwrap();
+    assert_eq!(of(&view).state, "waiting");
+    assert_eq!(refused(back().await).0, 409);
+    let trail: Vec<AuditView> = world.operator.get_json("/api/v1/audit").await.unwrap();
+    let words = format!("left {name} out of rollout 2 of lockstep 1.1.0: its disk");
+    assert!(trail.iter().any(|it| it.what == words), "{trail:?}");
 }
 
 #[tokio::test]

@@ -32,6 +32,7 @@ async fn changes_are_ordered_held_up_and_taken_back() {
     page.wait_gone(".said");
     let _ = say(&page, 3, "resume");
     assert_eq!(state(&site, 3).await, "running");
+    left_out(&site, &page).await;
     let _ = say(&page, 3, "skip-wave");
     let view: RolloutView = site.api("rollouts/3").await;
     assert!(
@@ -52,6 +53,33 @@ async fn changes_are_ordered_held_up_and_taken_back() {
     releases(&site, &page).await;
     locks(&site, &page).await;
     runs(&site, &page).await;
+}
+
+/// A host is left out of the rollout on its page, and taken in again.
+async fn left_out(site: &Site, page: &Page) {
+    let view: RolloutView = site.api("rollouts/3").await;
+    let mut hosts = view.waves.iter().flat_map(|wave| &wave.hosts);
+    let host = hosts.find(|it| it.state == "ordered").unwrap();
+    let host = host.name.as_str();
+    page.goto("/rollouts/3");
+    assert!(page.count("#tail ol li") > 0, "{}", page.text("#tail"));
+    assert!(page.text("#strategy").contains("waves of"));
+    let said = act(
+        page,
+        &form("/rollouts/3/skip-host"),
+        &[("Host", host), ("Why", "its disk is being replaced")],
+        "lockstep rollout skip-host 3 HOST",
+    );
+    assert!(
+        said.contains(&format!("{host} is left out of rollout 3")),
+        "{said}"
+    );
+    page.wait_text("#skipped-hosts", "its disk is being replaced");
+    page.wait_text(&format!("#host-{host}"), "skipped");
+    let twin = format!("lockstep rollout unskip-host 3 {host}");
+    let said = act(page, &form("/rollouts/3/unskip-host"), &[], &twin);
+    assert!(said.contains("again"), "{said}");
+    assert_eq!(page.count("#skipped-hosts ul"), 0);
 }
 
 async fn releases(site: &Site, page: &Page) {
