@@ -4,10 +4,11 @@ use lockstep_model::api::operator::HistoryView;
 use lockstep_model::{HostName, ItemName, ItemState, Value};
 use maud::{Markup, html};
 
-use crate::chart::{self, Line, Marker, Size, Threshold};
+use crate::chart::{self, Line, Marker, Overlay, Size, Threshold};
 use crate::frame::Sheet;
-use crate::item::Range;
+use crate::item::{Beside, Range};
 use crate::parts::action::twin;
+use crate::parts::during::During;
 use crate::parts::empty::empty;
 use crate::parts::link;
 use crate::{Frame, Here};
@@ -20,6 +21,8 @@ pub const MOST: usize = 16;
 pub struct Graph {
     /// The item's history.
     pub history: HistoryView,
+    /// The one of another time beside it, if that was asked for.
+    pub beside: Option<HistoryView>,
     /// Values from which on the level is another one.
     pub thresholds: Vec<Threshold>,
 }
@@ -77,22 +80,27 @@ pub fn path(host: &HostName) -> String {
 #[must_use]
 pub fn page(frame: &Frame<'_>, graphs: &Graphs<'_>) -> String {
     let path = path(graphs.host);
+    let during = During::of(frame.address);
     let from_host = graphs
         .graphs
         .iter()
         .filter(|it| it.history.from_host)
         .count();
     let body = html! {
-        p .where { (link::host(graphs.host)) }
+        p .where {
+            a href=(during.at(&link::host_path(graphs.host))) { (graphs.host) } " · "
+            a href=(during.events(&[("host", Some(graphs.host.as_str()))])) { "its events" }
+        }
         @if let Some(first) = graphs.graphs.first() {
-            (graphs.range.draw(&path, &first.history.series, frame.now))
+            (graphs.range.draw(&path, &first.history.series, &Beside::TIMES, frame.now))
             @if from_host < graphs.graphs.len() {
                 p .source {
                     "The host did not answer for " (graphs.graphs.len() - from_host) " of " (graphs.graphs.len())
                     " graphs. Those show what the server keeps: the last day, coarse."
                 }
             }
-            (draw(graphs))
+            @if let Some(beside) = graphs.range.beside { p .source { (compared(graphs, beside)) } }
+            (draw(graphs, &during))
         } @else {
             (empty("There is nothing to draw.", &html! { p { "The host has reported no numbers yet." } }))
         }
@@ -106,22 +114,43 @@ pub fn page(frame: &Frame<'_>, graphs: &Graphs<'_>) -> String {
     })
 }
 
+/// What the dashed lines are: small drawings have no room for a legend.
+fn compared(graphs: &Graphs<'_>, beside: Beside) -> String {
+    let has_some = |it: &&Graph| {
+        let beside = it.beside.as_ref();
+        beside.is_some_and(|it| !it.series.buckets.is_empty())
+    };
+    let (all, some) = (graphs.graphs.len(), graphs.graphs.iter().filter(has_some));
+    match some.count() {
+        0 => format!("Nothing is known of {}.", beside.words()),
+        some if some < all => format!(
+            "Dashed: {}. Nothing is known of it for {} of {all} graphs.",
+            beside.words(),
+            all - some
+        ),
+        _ => format!("Dashed: {}.", beside.words()),
+    }
+}
+
 /// The graphs alone. A drag over one of them zooms all.
-#[must_use]
-pub fn draw(graphs: &Graphs<'_>) -> Markup {
+fn draw(graphs: &Graphs<'_>, during: &During) -> Markup {
+    let ago = graphs.range.beside.and_then(Beside::ago);
     html! {
         div .graphs data-zoom=(graphs.range.base(&path(graphs.host))) {
             @for (index, graph) in graphs.graphs.iter().take(MOST).enumerate() {
                 @let series = &graph.history.series;
+                @let beside: Vec<Overlay<'_>> = graph.beside.iter().zip(graphs.range.beside).zip(ago)
+                    .map(|((it, beside), ago)| Overlay { words: beside.words(), series: &it.series, later: ago, band: None })
+                    .collect();
                 section .graph {
-                    h3 { (link::item(graphs.host, &series.item)) }
+                    h3 { a href=(during.at(&link::item_path(graphs.host, &series.item))) { (series.item) } }
                     (chart::line(&Line {
                         id: &format!("graph-{index}"),
                         title: &format!("{} on {}", series.item, graphs.host),
                         series,
                         thresholds: &graph.thresholds,
                         markers: graphs.markers,
-                        overlays: &[],
+                        overlays: &beside,
                         size: Size::Small,
                     }))
                 }
@@ -159,6 +188,7 @@ mod tests {
                 from_host: number % 2 == 0,
                 why_not: None,
             },
+            beside: None,
             thresholds: Vec::new(),
         }
     }
@@ -220,6 +250,11 @@ mod tests {
                 && page.contains("did not answer for 10 of 20")
         );
         assert!(page.len() < 350_000, "{}", page.len());
+        assert!(page.contains("href=\"/hosts/web1/graphs?view=day&amp;beside=yesterday\""));
+        assert!(
+            !page.contains("beside=others"),
+            "what is not drawn is not offered"
+        );
         let none = with_frame(Role::Viewer, |frame| {
             super::page(
                 frame,
@@ -232,5 +267,47 @@ mod tests {
             )
         });
         assert!(none.contains("There is nothing to draw."));
+    }
+    #[test]
+    fn another_time_is_drawn_beside_it_and_the_time_goes_on_to_other_pages() {
+        let host = HostName::parse("web1").unwrap();
+        let before = |graph: Graph| {
+            let mut history = graph.history.clone();
+            let day = jiff::SignedDuration::from_hours(24);
+            history.series.from -= day;
+            history.series.to -= day;
+            for bucket in &mut history.series.buckets {
+                bucket.at -= day;
+            }
+            Graph {
+                beside: Some(history),
+                ..graph
+            }
+        };
+        let drawn = |graphs: Vec<Graph>| {
+            let graphs = Graphs {
+                host: &host,
+                range: Range {
+                    span: Span::View(View::Day),
+                    beside: Some(Beside::Yesterday),
+                },
+                graphs: &graphs,
+                markers: &[],
+            };
+            with_frame(Role::Viewer, |frame| {
+                let address = "/hosts/web1/graphs?view=day&beside=yesterday";
+                page(&Frame { address, ..*frame }, &graphs)
+            })
+        };
+        let page = drawn((0..3).map(graph).map(before).collect());
+        assert_eq!(page.matches("class=\"overlay overlay-1\"").count(), 3);
+        assert!(page.contains("Dashed: the same time a day before."));
+        assert!(page.contains("href=\"/hosts/web1?view=day\""));
+        assert!(page.contains("href=\"/hosts/web1/items/disk_usage%3A%2F0?view=day\""));
+        assert!(page.contains("href=\"/events?host=web1&amp;since="));
+        let some = drawn(vec![before(graph(0)), graph(1)]);
+        assert!(some.contains("Nothing is known of it for 1 of 2 graphs."));
+        let none = drawn(vec![graph(0)]);
+        assert!(none.contains("Nothing is known of the same time a day before."));
     }
 }

@@ -1,27 +1,32 @@
 //! `/hosts/NAME/items/ITEM`: one item of one host: how it stands, why, and how it came to that.
 
 mod export;
+mod handling;
 mod judgement;
 mod levels;
+mod others;
 mod range;
 mod table;
+mod typed;
 
-use jiff::Timestamp;
-use lockstep_model::api::operator::HistoryView;
+use jiff::{SignedDuration, Timestamp};
+use lockstep_model::api::operator::{HistoryView, ProblemView};
 use lockstep_model::{HostName, ItemName, ItemState, Span, Value};
 use maud::{Markup, html};
 
 use crate::chart::{self, Line, Marker, Overlay, Ribbon, Segment, Size, Threshold, number};
 use crate::frame::Sheet;
 use crate::parts::action::{twin, word};
+use crate::parts::during::During;
 use crate::parts::level::badge;
 use crate::parts::time::{ago, lasting};
 use crate::parts::{link, time};
-use crate::{Frame, Here, Topic};
+use crate::{Frame, Here, Topic, graphs};
 
 pub use export::csv;
 pub use judgement::{Judgement, Said, thresholds};
 pub use levels::segments;
+pub use others::{Cohorts, Crowd, MOST_OTHERS, Others, course, old_version, others};
 pub use range::{Beside, Range};
 
 /// What the page shows.
@@ -43,8 +48,16 @@ pub struct ItemPage<'a> {
     pub range: Range,
     /// The item's history.
     pub history: &'a HistoryView,
-    /// The one beside it, if there is one.
+    /// The one beside it, if there is one: another time.
     pub beside: Option<&'a HistoryView>,
+    /// Other hosts beside it, if they were asked for.
+    pub others: Option<&'a Others>,
+    /// What it can be compared with.
+    pub offers: &'a [Beside],
+    /// The problem that it is.
+    pub problem: Option<&'a ProblemView>,
+    /// The time zone of the operators, for presets: `Europe/Zurich`.
+    pub zone: &'a str,
     /// What happened in the time.
     pub markers: &'a [Marker],
     /// Which level was when; see [`segments`].
@@ -59,19 +72,18 @@ pub struct ItemPage<'a> {
 #[must_use]
 pub fn page(frame: &Frame<'_>, page: &ItemPage<'_>) -> String {
     let title = format!("{} on {}", page.item, page.host);
-    // What is over does not change.
+    // What is over does not change, but for who is on it.
     let topics: &[Topic] = match page.range.span {
-        Span::View(_) => &[Topic::Events],
-        Span::Between { .. } => &[],
+        Span::View(_) => &[Topic::Events, Topic::Problems, Topic::Silences],
+        Span::Between { .. } => &[Topic::Problems, Topic::Silences],
     };
     let body = html! {
-        p .where {
-            (link::host(page.host)) " · " a href=(across_path(page.item)) { (page.item) " on all hosts" }
-        }
+        (ways(frame, page))
         (stand(frame, page))
+        (handling::draw(frame, page))
         section #history data-live aria-label="History" {
             h2 { "History" }
-            (page.range.draw(&link::item_path(page.host, page.item), &page.history.series, frame.now))
+            (page.range.draw(&link::item_path(page.host, page.item), &page.history.series, page.offers, frame.now))
             (source(frame, page))
             (drawing(page, &title))
             (table::table(&page.history.series))
@@ -90,6 +102,21 @@ pub fn page(frame: &Frame<'_>, page: &ItemPage<'_>) -> String {
         topics,
         body,
     })
+}
+
+/// Where to go from here, in the same time.
+fn ways(frame: &Frame<'_>, page: &ItemPage<'_>) -> Markup {
+    let during = During::of(frame.address);
+    let of_host = ("host", Some(page.host.as_str()));
+    html! {
+        p .where {
+            a href=(during.at(&link::host_path(page.host))) { (page.host) } " · "
+            a href=(during.at(&graphs::path(page.host))) { "all its graphs" } " · "
+            a href=(during.events(&[of_host, ("item", Some(page.item.as_str()))])) { "its events" } " · "
+            a href=(during.events(&[of_host])) { "all events of the host" } " · "
+            a href=(during.at(&across_path(page.item))) { (page.item) " on all hosts" }
+        }
+    }
 }
 
 /// The address of an item across hosts.
@@ -157,6 +184,7 @@ fn silence(page: &ItemPage<'_>, frame: &Frame<'_>) -> Markup {
 
 /// Where the numbers are from.
 fn source(frame: &Frame<'_>, page: &ItemPage<'_>) -> Markup {
+    let is_other_time = page.range.beside.is_some_and(|it| it.ago().is_some());
     html! {
         p .source {
             @if page.history.from_host {
@@ -171,25 +199,17 @@ fn source(frame: &Frame<'_>, page: &ItemPage<'_>) -> Markup {
                 }
                 ". This is what the server keeps: the last day, coarse."
             }
-            @if page.range.beside.is_some() && page.beside.is_none_or(|it| it.series.buckets.is_empty()) {
+            @if is_other_time && page.beside.is_none_or(|it| it.series.buckets.is_empty()) {
                 " There is nothing of the time to compare it with."
             }
         }
+        @if let Some(others) = page.others { (others::note(others, &page.range, frame.now)) }
     }
 }
 
 fn drawing(page: &ItemPage<'_>, title: &str) -> Markup {
     let series = &page.history.series;
-    let overlays: Vec<Overlay<'_>> = page
-        .beside
-        .zip(page.range.beside)
-        .map(|(history, beside)| Overlay {
-            words: beside.words(),
-            series: &history.series,
-            later: beside.ago(),
-        })
-        .into_iter()
-        .collect();
+    let overlays: Vec<Overlay<'_>> = overlay(page).into_iter().collect();
     let is_text = matches!(page.state.map(|it| &it.value), Some(Value::Text(_)));
     html! {
         @if is_text && series.buckets.is_empty() {
@@ -216,6 +236,25 @@ fn drawing(page: &ItemPage<'_>, title: &str) -> Markup {
             segments: page.levels,
             size: Size::Wide,
         }))
+    }
+}
+
+/// What is drawn beside it.
+fn overlay<'a>(page: &ItemPage<'a>) -> Option<Overlay<'a>> {
+    let beside = page.range.beside?;
+    let overlay = |series, later, band| Overlay {
+        words: beside.words(),
+        series,
+        later,
+        band,
+    };
+    match beside.ago() {
+        Some(ago) => Some(overlay(&page.beside?.series, ago, None)),
+        None => Some(overlay(
+            &page.others?.series,
+            SignedDuration::ZERO,
+            Some("middle 80 % of them"),
+        )),
     }
 }
 

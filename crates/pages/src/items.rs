@@ -7,6 +7,7 @@ use crate::chart;
 use crate::frame::Sheet;
 use crate::item::{across_path, value};
 use crate::parts::action::{twin, word};
+use crate::parts::during::During;
 use crate::parts::empty::empty;
 use crate::parts::level::{badge, dot};
 use crate::parts::link;
@@ -174,7 +175,7 @@ fn one_of(frame: &Frame<'_>, item: &ItemName, row: &AcrossRow<'_>) -> Markup {
         tr data-row {
             td { (badge(state.level, frame.levels)) }
             td {
-                a href=(link::item_path(row.host, item)) { (row.host) }
+                a href=(During::of(frame.address).at(&link::item_path(row.host, item))) { (row.host) }
                 @if row.silent { " " span .mark { "silent" } }
             }
             td { (shortened(&value(&state.value))) }

@@ -1,6 +1,7 @@
 //! What several pages share.
 
 pub mod action;
+pub mod during;
 pub mod empty;
 pub mod lasts;
 pub mod level;

@@ -57,6 +57,8 @@ pub struct Overlay<'a> {
     pub series: &'a Series,
     /// How much later they are drawn than they were.
     pub later: SignedDuration,
+    /// What the stretch from its least to its greatest is, as in `middle 80 %`; none if it is not drawn.
+    pub band: Option<&'a str>,
 }
 
 /// Draws an item's history, with a legend below it.
@@ -84,6 +86,9 @@ pub fn line(line: &Line<'_>) -> Markup {
                             (plot.axes())
                             (thresholds(line, &plot))
                             @for (index, overlay) in overlays.iter().enumerate() {
+                                @if line.overlays[index].band.is_some() {
+                                    path class="band other" d=(band(overlay, &plot).as_str()) {}
+                                }
                                 path class={ "overlay overlay-" (index + 1) } fill="none"
                                     stroke-dasharray=(dash(index)) d=(mean(overlay, &plot).as_str()) {}
                             }
@@ -369,6 +374,7 @@ fn legend(line: &Line<'_>, plot: &Plot<'_>, samples: bool, overlays: bool) -> Ma
                 span { (block("band")) " least to greatest" }
                 @for (index, overlay) in line.overlays.iter().take(MOST_OVERLAYS).enumerate() {
                     span { (swatch(&format!("overlay overlay-{}", index + 1), Some(dash(index)))) " " (overlay.words) }
+                    @if let Some(words) = overlay.band { span { (block("band other")) " " (words) } }
                 }
             }
             @for kind in kinds { span { (marker::sample(kind)) " " (kind.as_str()) } }

@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use lockstep_model::{Series, Span, View};
 use maud::{Markup, html};
 
+use super::typed::{first, form};
 use crate::parts::{link, time};
 
 /// The time that is shown, and what is shown beside it.
@@ -12,22 +13,33 @@ use crate::parts::{link, time};
 pub struct Range {
     /// The time.
     pub span: Span,
-    /// Another time beside it.
+    /// What is shown beside it.
     pub beside: Option<Beside>,
 }
 
-/// Another time, as long before.
+/// What a history is compared with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Beside {
-    /// A day before.
+    /// The same item, a day before.
     Yesterday,
-    /// A week before.
+    /// The same item, a week before.
     LastWeek,
+    /// The same time on other hosts of the same groups.
+    Others,
+    /// The same time on hosts that a rollout in motion has not changed yet.
+    OldVersion,
 }
 
 impl Beside {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::Yesterday, Self::LastWeek];
+    /// All of them.
+    pub const ALL: [Self; 4] = [
+        Self::Yesterday,
+        Self::LastWeek,
+        Self::Others,
+        Self::OldVersion,
+    ];
+    /// Those that are other times.
+    pub const TIMES: [Self; 2] = [Self::Yesterday, Self::LastWeek];
 
     /// As addresses have it.
     #[must_use]
@@ -35,6 +47,8 @@ impl Beside {
         match self {
             Self::Yesterday => "yesterday",
             Self::LastWeek => "last-week",
+            Self::Others => "others",
+            Self::OldVersion => "old-version",
         }
     }
 
@@ -50,16 +64,19 @@ impl Beside {
         match self {
             Self::Yesterday => "the same time a day before",
             Self::LastWeek => "the same time a week before",
+            Self::Others => "the others",
+            Self::OldVersion => "hosts on the old version",
         }
     }
 
-    /// How long before.
+    /// How long before; none if it is the same time elsewhere.
     #[must_use]
-    pub fn ago(self) -> SignedDuration {
-        SignedDuration::from_hours(match self {
-            Self::Yesterday => 24,
-            Self::LastWeek => 7 * 24,
-        })
+    pub fn ago(self) -> Option<SignedDuration> {
+        match self {
+            Self::Yesterday => Some(SignedDuration::from_hours(24)),
+            Self::LastWeek => Some(SignedDuration::from_hours(7 * 24)),
+            Self::Others | Self::OldVersion => None,
+        }
     }
 }
 
@@ -103,10 +120,10 @@ impl Range {
         Self { span, ..self }
     }
 
-    /// The ways to other times: the five views, earlier and later, and what to compare with. `shown` is the time that the
-    /// series has.
+    /// The ways to other times: the five views, earlier and later, any other, and what to compare with, of what the page
+    /// offers. `shown` is the time that the series has.
     #[must_use]
-    pub fn draw(&self, path: &str, shown: &Series, now: Timestamp) -> Markup {
+    pub fn draw(&self, path: &str, shown: &Series, offers: &[Beside], now: Timestamp) -> Markup {
         let others = others(shown.from, shown.to, now);
         let to = |span: Span| self.with(span).address(path);
         let beside = |beside: Option<Beside>| Self { beside, ..*self }.address(path);
@@ -123,11 +140,12 @@ impl Range {
                     @if let Some(span) = others.later { a rel="next" href=(to(span)) { "later →" } " " }
                     @if let Some(span) = others.wider { a href=(to(span)) { "zoom out" } " " }
                 }
+                (form(self, path, (shown.from, shown.to)))
                 span .choices {
                     "Beside it: "
                     a href=(beside(None)) aria-current=[self.beside.is_none().then_some("true")] { "nothing" }
-                    @for other in Beside::ALL {
-                        " " a href=(beside(Some(other))) aria-current=[(self.beside == Some(other)).then_some("true")] {
+                    @for other in offers {
+                        " " a href=(beside(Some(*other))) aria-current=[(self.beside == Some(*other)).then_some("true")] {
                             (other.words())
                         }
                     }
@@ -145,14 +163,16 @@ struct Others {
     wider: Option<Span>,
 }
 
-/// As long before, as long after but not in the future, and twice as long about the same middle.
+/// As long before, as long after but not in the future, and twice as long about the same middle, as far as it may be asked
+/// for.
 fn others(from: Timestamp, to: Timestamp, now: Timestamp) -> Others {
     let length = to.duration_since(from);
     let between = |from: Option<Timestamp>, to: Option<Timestamp>| {
-        let (from, to) = (from?, to?.min(now));
+        let (from, to) = (from?.max(first(now)), to?.min(now));
         (from < to).then_some(Span::Between { from, to })
     };
-    let before = |at: Timestamp, by: SignedDuration| at.checked_sub(by).ok();
+    let before =
+        |at: Timestamp, by: SignedDuration| Some(at.checked_sub(by).unwrap_or(Timestamp::MIN));
     let after = |at: Timestamp, by: SignedDuration| at.checked_add(by).ok();
     let half = length / 2;
     Others {
@@ -160,7 +180,8 @@ fn others(from: Timestamp, to: Timestamp, now: Timestamp) -> Others {
         // What is shown up to now has nothing behind it.
         later: between(Some(to), after(to, length))
             .filter(|_| now.duration_since(to).as_secs() > 60),
-        wider: between(before(from, half), after(to, half)),
+        wider: between(before(from, half), after(to, half))
+            .filter(|wider| *wider != Span::Between { from, to }),
     }
 }
 
@@ -210,5 +231,8 @@ mod tests {
         let newest = others(at(4), at(6), at(6));
         assert_eq!((newest.later, newest.wider), (None, between(3, 6)));
         assert_eq!(others(Timestamp::MIN, Timestamp::MAX, at(1)).earlier, None);
+        // As far back as anybody may ask, and no further.
+        let all = others(first(at(7)), at(7), at(7));
+        assert_eq!((all.earlier, all.wider), (None, None));
     }
 }

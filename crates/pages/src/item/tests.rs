@@ -36,6 +36,11 @@ struct Given {
     span: Span,
     history: HistoryView,
     beside: HistoryView,
+    compared: Beside,
+    others: Option<Others>,
+    problem: Option<ProblemView>,
+    role: Role,
+    address: &'static str,
 }
 
 impl Default for Given {
@@ -57,6 +62,11 @@ impl Default for Given {
             span: Span::View(View::Hour),
             history: history(true),
             beside: history(true),
+            compared: Beside::Yesterday,
+            others: None,
+            problem: None,
+            role: Role::Viewer,
+            address: "/hosts/web1/items/disk_usage%3A%2Fa%20b?view=hour&beside=yesterday",
         }
     }
 }
@@ -89,16 +99,23 @@ fn drawn(given: &Given) -> String {
         last_seen: Some(at(-90)),
         range: Range {
             span: given.span,
-            beside: Some(Beside::Yesterday),
+            beside: Some(given.compared),
         },
         history: &given.history,
-        beside: Some(&given.beside),
+        beside: given.compared.ago().map(|_| &given.beside),
+        others: given.others.as_ref(),
+        offers: &Beside::ALL,
+        problem: given.problem.as_ref(),
+        zone: "UTC",
         markers: &[],
         levels: &[],
         thresholds: &limits,
         judgement: &judgement,
     };
-    with_frame(Role::Viewer, |frame| super::page(frame, &page))
+    with_frame(given.role, |frame| {
+        let address = given.address;
+        super::page(&Frame { address, ..*frame }, &page)
+    })
 }
 
 #[test]
@@ -194,4 +211,98 @@ fn texts_are_not_drawn() {
     });
     assert!(page.contains("active &lt;running&gt;") && page.contains("Its values are texts"));
     assert!(!page.contains("no samples in this time") && page.contains("chart ribbon"));
+}
+
+fn problem(ack: bool) -> ProblemView {
+    let mut problem: ProblemView = serde_json::from_value(serde_json::json!({
+        "host": "web1", "item": "disk_usage:/a b", "via": "web1", "level": 2, "since": at(-180), "seen_at": at(-1), "why": "",
+        "value": {"number": {"value": 81.25, "unit": "%"}}, "no_data": false, "flapping": false,
+    }))
+    .unwrap();
+    if ack {
+        problem.ack = Some(lockstep_model::alert::Ack {
+            host: problem.trouble.host.clone(),
+            item: problem.trouble.item.clone(),
+            level: Level::SICK,
+            by: "<olaf>".into(),
+            note: "ordered a disk".into(),
+            at: at(-60),
+            until: None,
+        });
+    }
+    problem
+}
+
+#[test]
+fn what_is_wrong_can_be_taken_up_here() {
+    let given = |problem, role| Given {
+        problem,
+        role,
+        ..Given::default()
+    };
+    let path = "/hosts/web1/items/disk_usage%3A%2Fa%20b";
+    let (ack, silence) = (
+        format!("action=\"{path}/ack\""),
+        format!("action=\"{path}/silence\""),
+    );
+    let fresh = drawn(&given(Some(problem(false)), Role::Operator));
+    assert!(fresh.contains("Nobody is on it.") && fresh.contains(&ack) && fresh.contains(&silence));
+    assert!(fresh.contains("lockstep ack web1 'disk_usage:/a b' --note NOTE --for 4h"));
+    assert!(
+        fresh.contains(
+            "lockstep silence add --host web1 --item 'disk_usage:/a b' --for 4h --why WHY"
+        )
+    );
+    assert!(fresh.contains("<option value=\"tomorrow\">until tomorrow 9:00 UTC</option>"));
+    let mut taken = problem(true);
+    taken.silence = Some("rack move until 13:00".into());
+    let taken = drawn(&given(Some(taken), Role::Operator));
+    assert!(taken.contains("<b>&lt;olaf&gt;</b> is on it") && taken.contains("ordered a disk"));
+    assert!(taken.contains("rack move until 13:00") && !taken.contains("Nobody is on it."));
+    assert!(taken.contains("action=\"/problems/take-back\""));
+    let looking = drawn(&given(Some(problem(true)), Role::Viewer));
+    assert!(looking.contains("is on it") && !looking.contains("method=\"post\" action=\"/hosts"));
+    let fine = drawn(&given(None, Role::Operator));
+    assert!(!fine.contains(&ack) && fine.contains(&silence));
+}
+
+#[test]
+fn the_time_goes_on_to_other_pages() {
+    let page = drawn(&Given::default());
+    assert!(page.contains("href=\"/hosts/web1?view=hour\""));
+    assert!(page.contains("href=\"/hosts/web1/graphs?view=hour\""));
+    assert!(page.contains("href=\"/items/disk_usage%3A%2Fa%20b?view=hour\""));
+    assert!(page.contains("href=\"/events?host=web1&amp;item=disk_usage%3A%2Fa+b&amp;since="));
+    let between = drawn(&Given {
+        address: "/x?from=2026-11-22T11:00:00Z&to=2026-11-22T11:30:00Z",
+        ..Given::default()
+    });
+    let (from, to) = ("2026-11-22T11%3A00%3A00Z", "2026-11-22T11%3A30%3A00Z");
+    assert!(between.contains(&format!(
+        "href=\"/hosts/web1/graphs?from={from}&amp;to={to}\""
+    )));
+    assert!(between.contains(&format!("&amp;since={from}&amp;until={to}\"")));
+}
+
+#[test]
+fn others_stand_beside_it() {
+    let shown = history(true).series;
+    let measured = (0..20).map(|it| (at(-35), 40.0 + f64::from(it)));
+    let others = Others {
+        crowd: Some(Crowd {
+            words: "of the group web".into(),
+            hosts: vec![HostName::parse("web2").unwrap()],
+            all: 20,
+        }),
+        series: course(&shown, measured),
+    };
+    let page = drawn(&Given {
+        compared: Beside::Others,
+        others: Some(others),
+        ..Given::default()
+    });
+    assert!(page.contains("class=\"band other\"") && page.contains("middle 80 % of them</span>"));
+    assert!(page.contains("median and middle 80 % of 20 other hosts of the group web"));
+    assert!(page.contains("?view=hour&amp;beside=old-version"));
+    assert!(!page.contains("There is nothing of the time to compare it with."));
 }

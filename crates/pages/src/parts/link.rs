@@ -5,6 +5,8 @@ use std::fmt::Write;
 use lockstep_model::{HostName, ItemName};
 use maud::{Markup, html};
 
+use super::during::During;
+
 /// A part of a path, escaped (RFC 3986, section 3.3: all but unreserved characters).
 #[must_use]
 pub fn segment(text: &str) -> String {
@@ -59,6 +61,12 @@ pub fn item(host: &HostName, item: &ItemName) -> Markup {
     html! { a href=(item_path(host, item)) { (item) } }
 }
 
+/// A link to an item of a host, in the time that the address of this page asks for.
+#[must_use]
+pub fn item_during(address: &str, host: &HostName, item: &ItemName) -> Markup {
+    html! { a href=(During::of(address).at(&item_path(host, item))) { (item) } }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -74,6 +82,15 @@ mod tests {
         assert_eq!(
             ask("/events", &[("item", Some("a&b=c")), ("host", None)]),
             "/events?item=a%26b%3Dc"
+        );
+        let address = "/events?since=6h&q=\"><script>";
+        assert!(
+            item_during(address, &host, &item)
+                .0
+                .starts_with("<a href=\"/hosts/web1/items/http%3A")
+                && item_during(address, &host, &item)
+                    .0
+                    .contains("%23d?from=6h\">")
         );
     }
 }

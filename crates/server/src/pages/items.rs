@@ -4,7 +4,9 @@
 //! (An ending such as `.csv` could be part of an item's name.)
 
 mod across;
+mod deeds;
 pub(super) mod judgement;
+mod others;
 mod story;
 
 use std::sync::Arc;
@@ -12,7 +14,7 @@ use std::sync::Arc;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::response::{Html, IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use futures_util::future::join_all;
 use http::HeaderValue;
@@ -26,10 +28,12 @@ use lockstep_pages::item::{self, Beside, ItemPage, Range};
 use serde::Deserialize;
 
 use super::Visit;
+use super::problems::zone;
 use crate::app::App;
 use crate::services::history;
 use crate::web::{Named, Question, Refusal};
 
+use others::Offers;
 use story::Story;
 
 /// Buckets of a time that is none of the five views.
@@ -42,14 +46,18 @@ pub(super) fn routes() -> Router<Arc<App>> {
         .route("/items/{item}", get(across::across))
         .route("/hosts/{name}/graphs", get(host_graphs))
         .route("/hosts/{name}/items/{item}", get(one))
+        .route("/hosts/{name}/items/{item}/ack", post(deeds::ack))
+        .route("/hosts/{name}/items/{item}/silence", post(deeds::silence))
 }
 
 /// Which time is wanted, and how.
 #[derive(Debug, Deserialize)]
 struct Asked {
     view: Option<View>,
-    from: Option<Timestamp>,
-    to: Option<Timestamp>,
+    #[serde(default)]
+    from: String,
+    #[serde(default)]
+    to: String,
     beside: Option<String>,
     format: Option<String>,
 }
@@ -59,28 +67,27 @@ impl Asked {
         let beside = match self.beside.as_deref() {
             None | Some("") => None,
             Some(text) => Some(Beside::parse(text).ok_or_else(|| {
-                Refusal::bad_request("beside: yesterday or last-week is expected")
+                let known = Beside::ALL.map(Beside::as_str).join(", ");
+                Refusal::bad_request(format!("beside: one of {known} is expected"))
             })?),
         };
+        let range = Range::typed(self.view, &self.from, &self.to, now);
         Ok(Range {
-            span: history::span(self.view, self.from, self.to, now)?,
             beside,
+            ..range.map_err(Refusal::bad_request)?
         })
     }
 }
 
-/// `GET /hosts/NAME/items/ITEM?view=VIEW` or `?from=T&to=T`, with `&beside=yesterday|last-week` or `&format=csv|json`.
+/// `GET /hosts/NAME/items/ITEM?view=VIEW` or `?from=T&to=T`, with `&format=csv|json` or
+/// `&beside=` another time or other hosts.
 async fn one(
     State(app): State<Arc<App>>,
     visit: Visit,
     path: Result<Path<(String, String)>, PathRejection>,
     Question(asked): Question<Asked>,
 ) -> Result<Response, Refusal> {
-    let Path((host, item)) = path.map_err(|error| Refusal::bad_request(error.body_text()))?;
-    let host: HostName = host
-        .parse()
-        .map_err(|error| Refusal::bad_request(format!("{error}")))?;
-    let item: ItemName = item.parse().map_err(Refusal::bad_request)?;
+    let (host, item) = named(path)?;
     let line = known(&visit, &host)?;
     let range = asked.range(visit.now)?;
     let found = history_of(&app, line, &item, range.span, visit.now).await?;
@@ -90,10 +97,13 @@ async fn one(
         Some("json") => return Ok(Json(found).into_response()),
         Some(_) => return Err(Refusal::bad_request("format: csv or json is expected")),
     }
-    let beside = match range.beside {
-        Some(beside) => Some(before(&app, line, &found.series, beside, visit.now).await?),
-        None => None,
-    };
+    let beside = before(&app, line, &found, range.beside, visit.now).await?;
+    let offers = Offers::of(&app, &visit, &host, &item).await?;
+    let others = offers
+        .read(&app, &visit, &host, range.beside, &found.series)
+        .await?;
+    let mut problems = visit.board.problems.iter();
+    let problem = problems.find(|it| it.trouble.host == host && it.trouble.item == item);
     let frame = visit.frame();
     let state = line.items.iter().find(|it| it.item == item);
     let shown = (found.series.from, found.series.to);
@@ -110,6 +120,10 @@ async fn one(
         range,
         history: &found,
         beside: beside.as_ref(),
+        others: others.as_ref(),
+        offers: &offers.choices,
+        problem,
+        zone: &zone(&app),
         markers: &markers,
         levels: &levels,
         thresholds: &judged.thresholds,
@@ -118,7 +132,17 @@ async fn one(
     Ok(Html(item::page(&frame, &page)).into_response())
 }
 
-/// `GET /hosts/NAME/graphs?view=VIEW` or `?from=T&to=T`.
+/// The host and the item that an address names.
+fn named(
+    path: Result<Path<(String, String)>, PathRejection>,
+) -> Result<(HostName, ItemName), Refusal> {
+    let Path((host, item)) = path.map_err(|error| Refusal::bad_request(error.body_text()))?;
+    let host = host.parse();
+    let host = host.map_err(|error| Refusal::bad_request(format!("{error}")))?;
+    Ok((host, item.parse().map_err(Refusal::bad_request)?))
+}
+
+/// `GET /hosts/NAME/graphs?view=VIEW` or `?from=T&to=T`, with `&beside=yesterday|last-week`.
 async fn host_graphs(
     State(app): State<Arc<App>>,
     visit: Visit,
@@ -126,11 +150,15 @@ async fn host_graphs(
     Question(asked): Question<Asked>,
 ) -> Result<Html<String>, Refusal> {
     let line = known(&visit, &host)?;
-    let range = asked.range(visit.now)?;
+    let mut range = asked.range(visit.now)?;
+    // Other hosts are on the page of an item alone.
+    range.beside = range.beside.filter(|it| it.ago().is_some());
     let frame = visit.frame();
     let one = async |item: &ItemName| -> Result<Graph, Refusal> {
+        let history = history_of(&app, line, item, range.span, visit.now).await?;
         Ok(Graph {
-            history: history_of(&app, line, item, range.span, visit.now).await?,
+            beside: before(&app, line, &history, range.beside, visit.now).await?,
+            history,
             thresholds: judgement::of(&app, &host, item, visit.signed.role, frame.levels)
                 .thresholds,
         })
@@ -168,13 +196,7 @@ async fn history_of(
     span: Span,
     now: Timestamp,
 ) -> Result<HistoryView, Refusal> {
-    let query = HistoryQuery {
-        host: None,
-        item: item.clone(),
-        span,
-        points: matches!(span, Span::Between { .. }).then_some(POINTS),
-    };
-    let mut found = history::of(app, &line.view.name, query, now).await?;
+    let mut found = history::of(app, &line.view.name, query(item, span), now).await?;
     let state = line.items.iter().find(|it| it.item == *item);
     if let Some(Value::Number { unit, .. }) = state.map(|it| &it.value)
         && found.series.unit.is_empty()
@@ -184,20 +206,45 @@ async fn history_of(
     Ok(found)
 }
 
-/// The same stretch of time, as long before.
+/// The same stretch of time, as long before; none unless another time was asked for. A host that has not answered is not
+/// asked again: each question may take as long as it may keep us waiting.
 async fn before(
     app: &App,
     line: &HostLine,
-    series: &Series,
-    beside: Beside,
+    found: &HistoryView,
+    beside: Option<Beside>,
     now: Timestamp,
-) -> Result<HistoryView, Refusal> {
-    let earlier = |at: Timestamp| at.checked_sub(beside.ago()).unwrap_or(Timestamp::MIN);
+) -> Result<Option<HistoryView>, Refusal> {
+    let Some(ago) = beside.and_then(Beside::ago) else {
+        return Ok(None);
+    };
+    let earlier = |at: Timestamp| at.checked_sub(ago).unwrap_or(Timestamp::MIN);
+    let series = &found.series;
     let span = Span::Between {
         from: earlier(series.from),
         to: earlier(series.to),
     };
-    history_of(app, line, &series.item, span, now).await
+    if found.from_host {
+        let before = history_of(app, line, &series.item, span, now).await?;
+        return Ok(Some(before));
+    }
+    let query = query(&series.item, span);
+    let mut series = history::kept(app, &line.view.name, &query, now).await?;
+    series.unit.clone_from(&found.series.unit);
+    Ok(Some(HistoryView {
+        series,
+        from_host: false,
+        why_not: found.why_not.clone(),
+    }))
+}
+
+fn query(item: &ItemName, span: Span) -> HistoryQuery {
+    HistoryQuery {
+        host: None,
+        item: item.clone(),
+        span,
+        points: matches!(span, Span::Between { .. }).then_some(POINTS),
+    }
 }
 
 fn csv(host: &HostName, series: &Series) -> Response {

@@ -74,7 +74,7 @@ pub(crate) async fn of(
 }
 
 /// What the server keeps itself: one number for each slot of the last day.
-async fn kept(
+pub(crate) async fn kept(
     app: &App,
     host: &HostName,
     query: &HistoryQuery,

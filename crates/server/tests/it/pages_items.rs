@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lockstep_model::api::operator::HistoryView;
+use lockstep_model::api::operator::{HistoryView, SilenceView};
 use lockstep_model::api::{Backfill, Snapshot};
 use lockstep_model::{Level, Outcome, Phase, Role};
 
@@ -10,7 +10,7 @@ use crate::health::{item, run, state};
 use crate::visitor::Visitor;
 use crate::world::World;
 
-const FLEET: &str = "[defaults]\nitems = [\"disk_usage:*\"]\n\n[fitness.disk_usage]\nsick = \">= 90%\"\n\n[host.web1]\n[host.web2]\n";
+const FLEET: &str = "[defaults]\nitems = [\"disk_usage:*\"]\n\n[fitness.disk_usage]\nsick = \">= 90%\"\n\n[group.web]\nhosts = [\"web*\"]\n\n[host.web1]\n[host.web2]\n";
 const ITEM: &str = "/hosts/web1/items/disk_usage%3A%2Fvar";
 
 /// Snapshots of the last hours, ten minutes apart.
@@ -94,7 +94,23 @@ async fn an_item_has_its_story_on_one_page_and_its_numbers_behind_it() {
             && earlier.contains("There is nothing of the time to compare it with.")
     );
 
+    let others = vera.get(&format!("{ITEM}?view=hour&beside=others")).await;
+    let others = others.page();
+    assert!(
+        others.contains("one other host of the group web") && others.contains("\"band other\"")
+    );
+    let week = vera
+        .get(&format!("{ITEM}?from=7d&beside=others"))
+        .await
+        .page();
+    assert!(week.contains("This time begins earlier: of what was before"));
+    let old = vera.get(&format!("{ITEM}?beside=old-version")).await.page();
+    assert!(old.contains("no rollout is in motion"));
+    let typed = format!("{ITEM}?from=2026-11-20T22:00&to=2026-11-20T23:15");
+    assert!(vera.get(&typed).await.page().contains("later →"));
+
     for (address, status) in [
+        (format!("{ITEM}?from=2030-01-01T00:00"), 400),
         (format!("{ITEM}?view=day&from=2026-11-20T22:00:00Z"), 400),
         (
             format!("{ITEM}?from=2026-11-20T23:00:00Z&to=2026-11-20T22:00:00Z"),
@@ -106,6 +122,43 @@ async fn an_item_has_its_story_on_one_page_and_its_numbers_behind_it() {
         ("/hosts/nobody/items/cpu_load".into(), 404),
     ] {
         assert_eq!(vera.get(&address).await.status, status, "{address}");
+    }
+}
+
+#[tokio::test]
+async fn a_problem_is_taken_up_on_the_page_of_its_item() {
+    let world = World::start().await;
+    let web1 = world.enroll("web1").await;
+    web1.says(&world, &[("disk_usage:/var", Level::SICK)]).await;
+    let event = web1.event(&world, 1, "disk_usage:/var", Level::SICK);
+    web1.send_events("s", vec![event]).await.unwrap();
+    let olaf = Visitor::sign_in(&world, "olaf", Role::Operator).await;
+    assert!(olaf.get(ITEM).await.page().contains("Nobody is on it."));
+    let note = [("note", "on order"), ("for", "4h")];
+    let ack = olaf.post(&format!("{ITEM}/ack"), &note).await;
+    assert_eq!(ack.leads_to(), ITEM);
+    let page = olaf.get(ITEM).await.page();
+    assert!(page.contains("<b>olaf</b> is on it") && page.contains("on order"));
+    let silence = olaf.post(&format!("{ITEM}/silence"), &note).await;
+    assert_eq!(silence.leads_to(), ITEM);
+    assert!(
+        olaf.get(ITEM)
+            .await
+            .page()
+            .contains("Silenced</a>: on order until")
+    );
+    let silences: Vec<SilenceView> = world.operator.get_json("/api/v1/silences").await.unwrap();
+    let only = &silences[0].silence;
+    assert_eq!(
+        (only.hosts[0].to_string(), only.items[0].to_string()),
+        ("web1".into(), "disk_usage:/var".into())
+    );
+    let endless = [("note", "on order"), ("for", "end")];
+    for (path, fields, status) in [
+        (format!("{ITEM}/silence"), &endless[..], 400),
+        ("/hosts/web1/items/cpu_load/ack".into(), &note[..], 404),
+    ] {
+        assert_eq!(olaf.post(&path, fields).await.status, status, "{path}");
     }
 }
 
@@ -143,6 +196,15 @@ async fn an_item_is_compared_across_hosts() {
     assert!(
         graphs.contains("no samples in this time"),
         "nothing is kept of cpu_load"
+    );
+    let yesterday = vera
+        .get("/hosts/web1/graphs?view=hour&beside=yesterday")
+        .await;
+    assert!(
+        yesterday
+            .page()
+            .contains("Nothing is known of the same time a day before."),
+        "what was not kept"
     );
     let stranger = Visitor::stranger(&world).get(ITEM).await;
     assert!(stranger.leads_to().starts_with("/sign-in?to="));

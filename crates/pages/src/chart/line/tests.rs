@@ -124,15 +124,43 @@ fn other_times_lie_behind_it() {
             words: "the same time yesterday",
             series: &before,
             later: SignedDuration::from_hours(24),
+            band: None,
         }],
         size: Size::Wide,
     })
     .into_string();
     assert_eq!(path(&drawing, "overlay overlay-1").matches('L').count(), 59);
-    assert!(drawing.contains("the same time yesterday</span>"));
+    assert!(drawing.contains("the same time yesterday</span>") && !drawing.contains("band other"));
     assert!(
         drawing.contains("<text class=\"tick\" x=\"64\" y=\"30\" text-anchor=\"end\">150</text>")
     );
+}
+
+#[test]
+fn others_are_a_line_in_a_band_of_their_own() {
+    let own: Vec<Bucket> = (0..60).map(|it| bucket(it, 1.0)).collect();
+    let crowd: Vec<Bucket> = (0..6).map(|it| bucket(it * 10, 7.0)).collect();
+    let (own, mut crowd) = (series(60, &own), series(60, &crowd));
+    crowd.bucket_ms = 600_000;
+    let drawing = line(&Line {
+        id: "h",
+        title: "cpu_load on web1",
+        series: &own,
+        thresholds: &[],
+        markers: &[],
+        overlays: &[Overlay {
+            words: "the others",
+            series: &crowd,
+            later: SignedDuration::ZERO,
+            band: Some("middle 80 %"),
+        }],
+        size: Size::Wide,
+    })
+    .into_string();
+    assert_eq!(path(&drawing, "band other").matches('Z').count(), 1);
+    assert_eq!(path(&drawing, "overlay overlay-1").matches('L').count(), 5);
+    assert!(drawing.contains(" the others</span>") && drawing.contains(" middle 80 %</span>"));
+    assert!(drawing.contains("Beside it: the others."));
 }
 
 /// The largest drawing that a page gets, written down so that it does not grow unseen.

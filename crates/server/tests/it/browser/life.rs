@@ -178,8 +178,21 @@ fn without_scripts(site: &Site) {
     page.follow(&format!("{} >> button", form("/rollouts/3/pause")));
     assert!(page.text(".said").contains("paused by olaf"));
     page.follow(&format!("{} >> button", form("/rollouts/3/resume")));
-    page.goto("/hosts/web03/items/disk_usage:%2Fvar");
+    page.goto("/hosts/web03/items/disk_usage:%2Fvar?beside=others");
     assert!(page.count("main svg") > 0);
+    assert!(page.text("#the-others").contains("other hosts of the"));
+    page.click("#other-time >> summary");
+    page.eval("document.querySelector('#other-time input[name=from]').value = '2026-11-20T20:00'");
+    page.follow("#other-time >> button");
+    let shown = page.text(".range .shown");
+    assert!(shown.starts_with("2026-11-20 20:00:00 UTC"), "{shown}");
+    assert_eq!(
+        page.count("#the-others"),
+        1,
+        "what it is compared with is kept"
+    );
+    page.follow("main .where >> link:all its graphs");
+    assert_eq!(page.text(".range .shown"), shown, "and the time goes along");
     page.fill("#search", "db02");
     page.press("Enter");
     page.wait_for("heading~db02");
@@ -197,6 +210,7 @@ async fn only_looking(site: &Site) {
         "/releases/shop",
         "/silences",
         "/hosts/web03",
+        "/hosts/web03/items/disk_usage:%2Fvar",
         "/admin",
     ] {
         page.goto(address);
@@ -215,6 +229,11 @@ async fn only_looking(site: &Site) {
         (
             "/problems/take-back",
             "&host=web03&item=disk_usage:/var&back=/",
+        ),
+        ("/hosts/web03/items/disk_usage:%2Fvar/ack", ""),
+        (
+            "/hosts/web03/items/disk_usage:%2Fvar/silence",
+            "&note=x&for=1h",
         ),
         ("/hosts/web03/remove", ""),
         ("/admin/updates", "&updates=off"),

@@ -1,0 +1,153 @@
+//! The time that a page shows, on its way to the next page. It stands in the address of each: as `view`, or as `from` and
+//! `to`; in that of the events as `since` and `until`.
+
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use lockstep_model::{Interval, View};
+
+use super::link::ask;
+use super::time::second;
+
+/// The time that an address asks for, as far as it can be read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct During {
+    view: Option<View>,
+    from: Option<String>,
+    to: Option<String>,
+}
+
+impl During {
+    /// The time that an address asks for: a path with its question. What is no time of ours is left out: `view=matrix` is
+    /// another page's.
+    #[must_use]
+    pub fn of(address: &str) -> Self {
+        let question = address.split_once('?').map_or("", |(_, question)| question);
+        let mut during = Self::default();
+        for (name, value) in form_urlencoded::parse(question.as_bytes()) {
+            match name.as_ref() {
+                "view" => during.view = value.parse().ok(),
+                "from" | "since" => during.from = said(&value),
+                "to" | "until" => during.to = said(&value),
+                _ => {}
+            }
+        }
+        if during.from.is_some() {
+            during.view = None;
+        } else {
+            // Before a moment, but not since when: that is no stretch of time.
+            during.to = None;
+        }
+        during
+    }
+
+    /// The address of a page with graphs, or of one that leads to such, in this time.
+    #[must_use]
+    pub fn at(&self, path: &str) -> String {
+        let view = self.view.map(View::as_str);
+        ask(
+            path,
+            &[
+                ("view", view),
+                ("from", self.from.as_deref()),
+                ("to", self.to.as_deref()),
+            ],
+        )
+    }
+
+    /// The address of the events of this time, of those that the parts of the question ask for.
+    #[must_use]
+    pub fn events(&self, parts: &[(&str, Option<&str>)]) -> String {
+        let view = self.view.map(|view| {
+            let seconds = view.bucket().as_secs() * u64::from(view.buckets());
+            Interval::from_secs(seconds).to_string()
+        });
+        let mut parts = parts.to_vec();
+        parts.push(("since", view.as_deref().or(self.from.as_deref())));
+        parts.push(("until", self.to.as_deref()));
+        ask("/events", &parts)
+    }
+}
+
+/// A moment as it is typed: RFC 3339, or a day, or a day and an hour, which are UTC, as everything is that stands in an
+/// address. A form's field of the type `datetime-local` sends such.
+#[must_use]
+pub fn moment(text: &str) -> Option<Timestamp> {
+    let text = text.trim();
+    if let Ok(at) = text.parse() {
+        return Some(at);
+    }
+    let at: DateTime = text.parse().ok()?;
+    at.to_zoned(TimeZone::UTC).ok().map(|at| at.timestamp())
+}
+
+/// As each page reads it: a moment to the second, or how long ago.
+fn said(text: &str) -> Option<String> {
+    match moment(text) {
+        Some(at) => Some(second(at)),
+        None => Interval::parse(text.trim()).ok().map(|it| it.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_goes_from_page_to_page() {
+        let at = |address: &str| During::of(address).at("/x");
+        assert_eq!(
+            at("/hosts/web1/graphs?view=week&beside=yesterday"),
+            "/x?view=week"
+        );
+        let moments = "/x?from=2026-11-22T01%3A00%3A00Z&to=2026-11-22T02%3A00%3A00Z";
+        assert_eq!(at(moments), moments);
+        // As a form sends it, and as the events have it.
+        assert_eq!(
+            at("/y?from=2026-11-22T01%3A00&to=2026-11-22T02%3A00"),
+            moments
+        );
+        let events = "/events?item=a&since=2026-11-22T01:00:00Z&until=2026-11-22T02:00:00Z";
+        assert_eq!(at(events), moments);
+        assert_eq!(at("/events?since=6h"), "/x?from=6h");
+        for nothing in [
+            "/hosts",
+            "/hosts?view=matrix",
+            "/y?to=2026-11-22",
+            "/y?from=%3Cb%3E&to=1h",
+        ] {
+            assert_eq!(at(nothing), "/x", "{nothing}");
+        }
+    }
+
+    #[test]
+    fn events_are_those_of_the_time() {
+        let events = |address: &str| During::of(address).events(&[("host", Some("web1"))]);
+        assert_eq!(events("/y?view=day"), "/events?host=web1&since=1d10m");
+        assert_eq!(
+            events("/y?from=2026-11-22+01:00&to=2026-11-22T02:00:00Z"),
+            "/events?host=web1&since=2026-11-22T01%3A00%3A00Z&until=2026-11-22T02%3A00%3A00Z"
+        );
+        assert_eq!(events("/y"), "/events?host=web1");
+    }
+
+    #[test]
+    fn moments_without_a_zone_are_utc() {
+        for text in [
+            "2026-11-22T01:00:00Z",
+            "2026-11-22T02:00:00+01:00",
+            "2026-11-22T01:00",
+            " 2026-11-22 01:00:00 ",
+        ] {
+            let at = moment(text).unwrap();
+            assert_eq!(second(at), "2026-11-22T01:00:00Z", "{text}");
+        }
+        assert_eq!(
+            moment("2026-11-22").map(second).as_deref(),
+            Some("2026-11-22T00:00:00Z")
+        );
+        for text in ["", "tomorrow", "2026-13-01", "12:30"] {
+            assert_eq!(moment(text), None, "{text}");
+        }
+    }
+}
