@@ -4,6 +4,7 @@ pub mod operator;
 
 mod agent;
 mod locks;
+mod notes;
 
 pub use agent::{
     AgentHeaders, Ask, Backfill, Desired, EnrollAnswer, EnrollRequest, EventBatch, EventsStored,
@@ -11,3 +12,4 @@ pub use agent::{
     RunStatus, Snapshot, StoredEvent, Updates, WatchedReport, WorkAnswer,
 };
 pub use locks::{LockAnswer, LockReleased, LockRequest, LockStanding};
+pub use notes::{ItemNow, Notes, NowQuery, ProcessSeen, ProcessesSeen, ProgramSeen};

@@ -62,6 +62,7 @@ pub const NEEDS_TWO: &str = "needs two samples";
 
 mod agent_memory;
 mod aside;
+mod busiest;
 mod command;
 mod config;
 mod disk;
@@ -69,12 +70,14 @@ mod kernel;
 mod permits;
 mod probe;
 mod prober;
+mod programs;
 mod registry;
 mod remote;
 mod secrets;
 mod system;
 
+pub use busiest::Busiest;
 pub use config::Config;
 pub use permits::Permits;
-pub use prober::Prober;
+pub use prober::{Live, Looked, Prober};
 pub use secrets::{HttpSecret, Secrets, SnmpAuth, SnmpPrivacy, SnmpSecret};

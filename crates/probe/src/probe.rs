@@ -14,6 +14,7 @@ use lockstep_net::Clock;
 
 use crate::aside::Aside;
 use crate::kernel::Kernel;
+use crate::programs::Programs;
 use crate::{Permits, Secrets};
 
 /// One source of values. It is made once for an entry of the work document and asked again and again; what it must
@@ -84,6 +85,8 @@ pub(crate) struct Order {
     pub(crate) aside: Arc<Aside>,
     /// What the probes of the kernel share.
     pub(crate) kernel: Arc<Kernel>,
+    /// Where programs are noted that were run.
+    pub(crate) programs: Arc<Programs>,
 }
 
 /// A host that has no agent and is watched from here.
@@ -136,6 +139,7 @@ impl Order {
             clock: Clock::system(),
             aside: Arc::default(),
             kernel: Arc::new(Kernel::new("/proc".into(), "/".into(), Vec::new())),
+            programs: Arc::default(),
         }
     }
 }

@@ -2,19 +2,25 @@
 
 mod bounds;
 mod entry;
+mod live;
 mod outbox;
+mod probes;
 mod schedule;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use lockstep_model::api::ProgramSeen;
 use lockstep_model::{Sample, Work};
 use lockstep_net::Clock;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::probe::{Order, Probe};
+use crate::programs::Programs;
 use crate::{Config, Permits, Secrets, registry};
 use schedule::Schedule;
+
+pub use live::{Live, Looked};
 
 /// Looks at everything that the work document names, each item in its own time, and hands over what it found.
 ///
@@ -24,6 +30,8 @@ use schedule::Schedule;
 pub struct Prober {
     wanted: watch::Sender<Wanted>,
     at_once: mpsc::Sender<oneshot::Sender<Vec<Sample>>>,
+    live: Live,
+    programs: Arc<Programs>,
 }
 
 /// What the task shall do; the newest counts.
@@ -66,14 +74,23 @@ impl Prober {
         let (batches, receiver) = mpsc::channel(1);
         let (at_once, requests) = mpsc::channel(4);
         let work = Arc::new(work);
-        let schedule = Schedule::new(config, Arc::clone(&work), clock, find);
+        let (asks, asked) = mpsc::channel(4);
+        let programs = Arc::<Programs>::default();
+        let noted = Arc::clone(&programs);
+        let schedule = Schedule::new(config, Arc::clone(&work), clock, find, noted);
         let (wanted, changes) = watch::channel(Wanted {
             work,
             hurry: None,
             leave: None,
         });
-        tokio::spawn(schedule.run(changes, requests, batches));
-        (Self { wanted, at_once }, receiver)
+        tokio::spawn(schedule.run(changes, requests, asked, batches));
+        let prober = Self {
+            wanted,
+            at_once,
+            live: Live { asks },
+            programs,
+        };
+        (prober, receiver)
     }
 
     /// Watches what this document says from now on. Entries that did not change keep their time and what they
@@ -98,6 +115,18 @@ impl Prober {
     pub fn hurry(&self, at_least_every: Option<Duration>) {
         self.wanted
             .send_modify(|wanted| wanted.hurry = at_least_every);
+    }
+
+    /// The plugins and scripts that were run, as they ended last; at most 64.
+    #[must_use]
+    pub fn programs(&self) -> Vec<ProgramSeen> {
+        self.programs.all()
+    }
+
+    /// What asks for single items, beside their intervals.
+    #[must_use]
+    pub fn live(&self) -> Live {
+        self.live.clone()
     }
 
     /// Samples everything at once, and waits until the last probe has answered or was given up. The samples go into

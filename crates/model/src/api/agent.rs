@@ -3,9 +3,11 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::notes::{ItemNow, Notes, NowQuery};
 use crate::{
-    Change, ChannelName, ContentHash, Event, HistoryQuery, HostName, Interval, ItemName, ItemState,
-    Level, PackageName, PackageVersion, Phase, Platform, RunCommand, RunId, Series, Version, Work,
+    Change, ChannelName, ContentHash, Event, HistoryQuery, HostName, HostWish, Interval, ItemName,
+    ItemState, Level, PackageName, PackageVersion, Phase, Platform, RunCommand, RunId, Series,
+    Version, Work,
 };
 
 /// Header names of the agent API.
@@ -114,6 +116,9 @@ pub struct Report {
     /// Why this host does not follow an order now; at most [`Report::MOST_KEPT`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kept: Vec<Kept>,
+    /// What there is to say beside that.
+    #[serde(default, skip_serializing_if = "Notes::is_empty")]
+    pub notes: Notes,
 }
 
 /// What keeps a host from an order.
@@ -248,6 +253,30 @@ pub struct Query {
 pub enum Ask {
     /// An item's history.
     History(HistoryQuery),
+    /// An item's value, measured now if that is cheap.
+    Now(NowQuery),
+    /// Something that this version does not know; see [`Query::read`].
+    #[serde(skip)]
+    Unknown,
+}
+
+impl Query {
+    /// Reads a question. One whose kind this version does not know is [`Ask::Unknown`], so that it can be refused and
+    /// nobody waits for an answer; none if not even its identity can be read.
+    #[must_use]
+    pub fn read(text: &str) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct Alone {
+            id: String,
+        }
+        serde_json::from_str(text).ok().or_else(|| {
+            let Alone { id } = serde_json::from_str(text).ok()?;
+            Some(Self {
+                id,
+                ask: Ask::Unknown,
+            })
+        })
+    }
 }
 
 /// `POST /agent/v1/answers/ID`.
@@ -256,6 +285,8 @@ pub enum Ask {
 pub enum QueryAnswer {
     /// An item's history.
     History(Series),
+    /// An item as it is now.
+    Now(ItemNow),
     /// The host cannot say; this is why.
     Refused(String),
 }
@@ -325,6 +356,9 @@ pub struct ReportAnswer {
     /// What people say of runs of this host that have stopped.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub commands: Vec<RunCommand>,
+    /// What operators wish of this host, and it has not begun yet; at most one of each verb.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub wishes: Vec<HostWish>,
 }
 
 /// Whether hosts may update.
@@ -359,4 +393,26 @@ pub struct Desired {
     /// that one's order, though it may be older than one that it has seen by the other.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel: Option<ChannelName>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_question_of_another_time_can_be_refused() {
+        let read = |text: &str| Query::read(text).map(|query| (query.id, query.ask));
+        let (id, ask) = read(r#"{"id":"a","ask":{"now":{"item":"cpu_load"}}}"#).unwrap();
+        assert!(matches!(ask, Ask::Now(NowQuery { host: None, .. })));
+        assert_eq!(id, "a");
+        for strange in [
+            r#"{"id":"b","ask":{"dream":{"of":"sheep"}}}"#,
+            r#"{"id":"b","ask":"dream"}"#,
+            r#"{"id":"b","ask":{"now":{"item":""}}}"#,
+        ] {
+            assert_eq!(read(strange), Some(("b".into(), Ask::Unknown)), "{strange}");
+        }
+        assert_eq!(read(r#"{"ask":{"now":{"item":"cpu_load"}}}"#), None);
+        assert_eq!(read("no"), None);
+    }
 }

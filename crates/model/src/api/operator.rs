@@ -1,15 +1,20 @@
 //! The operator API, `/api/v1`: JSON over TLS with a bearer token.
 
 mod behind;
+mod health;
 mod moment;
 mod rollouts;
 mod users;
+mod probes;
 mod views;
+mod wishes;
+
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Installed, Updates};
+use super::{Installed, ProgramSeen, Updates};
 use crate::alert::{Ack, Notice, Silence, Trouble};
 use crate::{
     ChainEntry, ChainLink, Change, ChannelName, ContentHash, Delta, Ghost, GhostAction, Glob,
@@ -21,10 +26,16 @@ pub use behind::{ChannelBehind, HostBehind, WhyBehind};
 pub use moment::{BoardThen, ItemThen, Proof, ToldBy};
 pub use views::{NewView, SavedView, ViewAddress, ViewPage};
 
-pub use users::{
-    ApiTokenView, CreatedApiToken, Me, NewApiToken, NewUser, Password, SessionView, SetPassword,
-    SetRole, UserView,
+pub use probes::ProbeView;
+pub use health::{
+    FileCompared, FleetCompared, FleetVersion, FleetVersionText, HealthPart, MovingRollout,
 };
+pub use users::{
+    ApiTokenView, CreatedApiToken, CreatedKiosk, KioskView, Me, NewApiToken, NewKiosk, NewUser,
+    Password, SessionView, SetPassword, SetRole, UserView,
+};
+
+pub use wishes::{TakenBack, WishOrder, WishView};
 
 pub use rollouts::{
     ClearSuspect, CurveWave, DecisionView, Explained, Explanation, Promote, RolloutCurve,
@@ -59,6 +70,24 @@ pub struct ServerStatus {
     /// What is wrong with the newest fleet file, if it was refused and an older one is in force.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fleet_refused: Vec<String>,
+    /// Hosts by the worst of their items, those without an agent among them: the operator's name of the level, and how many.
+    #[serde(default)]
+    pub levels: BTreeMap<String, u64>,
+    /// Problems that nobody is on and nothing explains.
+    #[serde(default)]
+    pub unhandled: u64,
+    /// Hosts that a run is changing.
+    #[serde(default)]
+    pub in_change: u64,
+    /// The rollouts that are not over.
+    #[serde(default)]
+    pub rollouts: Vec<MovingRollout>,
+    /// How the server itself stands, part by part.
+    #[serde(default)]
+    pub health: Vec<HealthPart>,
+    /// When the last backup was made, as far as the server knows.
+    #[serde(default)]
+    pub backup_at: Option<Timestamp>,
 }
 
 /// `POST /api/v1/tokens`.
@@ -151,6 +180,15 @@ pub struct HostView {
     /// What of its work document the host does not do, and why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub work_refused: Option<String>,
+    /// Who cares for it, by the fleet file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// What people read about it, by what it is called: addresses with `http` or `https`, by the fleet file.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub links: BTreeMap<String, String>,
+    /// The plugins and scripts that it runs, as they ended last; only in `GET /api/v1/hosts/NAME`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub programs: Vec<ProgramSeen>,
 }
 
 /// `GET /api/v1/releases`.
@@ -277,6 +315,9 @@ pub struct ProblemView {
     pub silence: Option<String>,
     /// The host that it depends on and that is in trouble itself.
     pub depends_on: Option<HostName>,
+    /// Who cares for the host, by the fleet file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
     /// What was changed on the host in the hours before.
     #[serde(default)]
     pub changes: Vec<Change>,

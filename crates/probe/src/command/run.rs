@@ -8,12 +8,15 @@ use jiff::Timestamp;
 use lockstep_host::exec::{Exec, Keep};
 use lockstep_host::machine;
 use lockstep_host::process::User;
+use lockstep_model::HostName;
+use lockstep_model::api::ProgramSeen;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
 use super::program::{Kind, Program, Wish};
 use crate::aside::Aside;
 use crate::probe::Order;
+use crate::programs::{Marked, Programs, shown};
 use crate::remote::{clean, slightly_before};
 
 /// Programs that run at the same time: more would be a load of their own on a small machine.
@@ -33,6 +36,9 @@ pub(super) struct Command {
     address: Option<String>,
     state_dir: Option<PathBuf>,
     aside: Arc<Aside>,
+    programs: Arc<Programs>,
+    /// The watched host, if it is about one.
+    about: Option<HostName>,
 }
 
 /// What a program said at its end.
@@ -59,6 +65,8 @@ impl Command {
             address,
             state_dir: order.state_dir.clone(),
             aside: Arc::clone(&order.aside),
+            programs: Arc::clone(&order.programs),
+            about: order.target.as_ref().map(|target| target.host.clone()),
         })
     }
 
@@ -73,21 +81,38 @@ impl Command {
         let _place = place.map_err(|error| error.to_string())?;
         let wish = self.wish.clone();
         let state_dir = self.state_dir.clone();
+        let (programs, about) = (Arc::clone(&self.programs), self.about.clone());
         let prepared = self.aside.ask(self.wish.item.as_str(), at, move || {
             let program = wish.program()?;
             let own = state_dir.and_then(|dir| own_dir(&dir, wish.item.as_str(), program.user));
-            Ok::<_, String>((program, own))
+            let marked = programs.mark(about.as_ref(), &wish.item, &program.path);
+            Ok::<_, String>((program, own, marked))
         });
-        let (program, own_dir) = prepared
-            .answer(deadline)
-            .await
-            .and_then(|program| program)?;
-        let left = deadline.saturating_duration_since(Instant::now());
+        let prepared = prepared.answer(deadline).await.and_then(|program| program);
+        let (program, own_dir, marked) = prepared.inspect_err(|why| {
+            let seen = self.seen(at, None, Duration::ZERO, why);
+            self.programs.note(seen, Marked::default());
+        })?;
+        let path = program.path.clone();
+        let begun = Instant::now();
+        let left = deadline.saturating_duration_since(begun);
         let finished = self.exec(program, own_dir, left).run().await;
         let finished = finished.map_err(|error| match std::error::Error::source(&error) {
             Some(source) => format!("{error}: {source}"),
             None => error.to_string(),
-        })?;
+        });
+        let (exit, ended) = match &finished {
+            Ok(finished) if finished.timed_out => (None, finished.how()),
+            Ok(finished) => match finished.status.code() {
+                Some(code) => (Some(code), String::new()),
+                None => (None, finished.how()),
+            },
+            Err(why) => (None, why.clone()),
+        };
+        let mut seen = self.seen(at, exit, begun.elapsed(), &ended);
+        seen.path = shown(&path);
+        self.programs.note(seen, marked);
+        let finished = finished?;
         let errors = clean(&finished.errors, 500);
         if finished.timed_out {
             return Err(format!(
@@ -102,6 +127,20 @@ impl Command {
                 errors,
             }),
             None => Err(format!("it was ended by {}", finished.how())),
+        }
+    }
+
+    /// What is told of this run.
+    fn seen(&self, at: Timestamp, exit: Option<i32>, took: Duration, ended: &str) -> ProgramSeen {
+        ProgramSeen {
+            item: self.wish.item.clone(),
+            host: self.about.clone(),
+            path: String::new(),
+            hash: None,
+            exit,
+            ended: clean(ended, ProgramSeen::LONGEST_ENDED),
+            took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            at,
         }
     }
 

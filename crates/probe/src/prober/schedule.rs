@@ -1,35 +1,40 @@
 //! Who is asked when, and what becomes of the answers.
 
+mod beside;
+
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use lockstep_model::api::Report;
-use lockstep_model::{HostName, Interval, ItemName, Sample, Work};
+use lockstep_model::{Interval, ItemName, Sample, Work};
 use lockstep_net::Clock;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{self, AbortHandle, JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::entry::{Entry, Identity, Wish, counts, wishes};
+use super::live::{self, Ask, Watched};
 use super::outbox::Outbox;
+use super::probes::Probes;
 use super::{Find, Leave, Wanted, bounds};
-use crate::aside::Aside;
-use crate::kernel::{Kernel, number};
-use crate::probe::{Found, Order, Probe, Target};
-use crate::{Config, Permits, Secrets};
+use crate::Config;
+use crate::kernel::number;
+use crate::probe::Found;
+use crate::programs::Programs;
 
 /// Most looks under way, cheap ones aside.
 const MOST_LOOKS: usize = 16;
 /// Most requests for samples of everything that wait for their last probe.
 const MOST_REQUESTS: usize = 16;
+/// Most who wait for looks that are under way.
+const MOST_WAITING: usize = 64;
 /// A probe has its limit to give up in its own words; so much later it is given up by us.
 const GRACE: Duration = Duration::from_millis(500);
 
 /// The number of an entry; it keeps it for as long as its probe is the same.
-type EntryId = u64;
+pub(super) type EntryId = u64;
 
 /// The task that asks.
 pub(super) struct Schedule {
@@ -48,24 +53,14 @@ pub(super) struct Schedule {
     outbox: Outbox,
     /// Who wants samples of everything at once.
     requests: Vec<Request>,
+    /// Items that somebody watches live.
+    watched: Watched,
+    /// Who waits for a look that is under way, and for which item.
+    waiting: Vec<(EntryId, ItemName, live::Answer)>,
     /// Entries that there was no room for.
     refused: usize,
     /// How many items had no room, as it was said last.
     dropped: usize,
-}
-
-/// What it takes to find a probe.
-struct Probes {
-    find: Arc<Find>,
-    proc_root: PathBuf,
-    root: PathBuf,
-    permits: Arc<Permits>,
-    secrets: Arc<Secrets>,
-    host: Option<HostName>,
-    state_dir: Option<PathBuf>,
-    clock: Clock,
-    aside: Arc<Aside>,
-    kernel: Arc<Kernel>,
 }
 
 #[derive(Debug)]
@@ -73,6 +68,8 @@ struct UnderWay {
     entry: EntryId,
     at: Timestamp,
     is_cheap: bool,
+    /// The item that it is looked at for, if somebody watches that live: the schedule knows nothing of such a look.
+    live: Option<ItemName>,
     abort: AbortHandle,
 }
 
@@ -84,10 +81,16 @@ struct Request {
 }
 
 impl Schedule {
-    pub(super) fn new(config: Config, work: Arc<Work>, clock: Clock, find: Arc<Find>) -> Self {
+    pub(super) fn new(
+        config: Config,
+        work: Arc<Work>,
+        clock: Clock,
+        find: Arc<Find>,
+        programs: Arc<Programs>,
+    ) -> Self {
         let start = Instant::now();
         let mut schedule = Self {
-            probes: Probes::new(config, clock.clone(), find),
+            probes: Probes::new(config, clock.clone(), find, programs),
             clock,
             work: Arc::clone(&work),
             hurry: None,
@@ -99,6 +102,8 @@ impl Schedule {
             under_way: HashMap::new(),
             outbox: Outbox::default(),
             requests: Vec::new(),
+            watched: Watched::default(),
+            waiting: Vec::new(),
             refused: 0,
             dropped: 0,
         };
@@ -110,6 +115,7 @@ impl Schedule {
         mut self,
         mut wanted: watch::Receiver<Wanted>,
         mut requests: mpsc::Receiver<oneshot::Sender<Vec<Sample>>>,
+        mut asks: mpsc::Receiver<Ask>,
         batches: mpsc::Sender<Vec<Sample>>,
     ) {
         loop {
@@ -128,6 +134,7 @@ impl Schedule {
                 Some(answer) = requests.recv(), if self.requests.len() < MOST_REQUESTS => {
                     self.sample_everything(answer);
                 }
+                Some(ask) = asks.recv() => self.look_live(ask),
                 Some(ended) = self.looks.join_next_with_id(), if !self.looks.is_empty() => {
                     self.end(ended);
                 }
@@ -151,9 +158,10 @@ impl Schedule {
     fn wake(&self) -> Instant {
         let due = self.entries.values().map(|entry| entry.due).min();
         let batch = self.outbox.ready_at().filter(|at| *at > Instant::now());
+        let live = self.watched.wake();
         // With nothing to do, an hour is as good as any.
         let latest = Instant::now() + Duration::from_secs(3600);
-        [due, batch]
+        [due, batch, live]
             .into_iter()
             .flatten()
             .fold(latest, Instant::min)
@@ -187,6 +195,7 @@ impl Schedule {
                 entry.probe = self.probes.find(&entry.identity);
             }
         }
+        self.watched.clear();
     }
 
     fn follow(&mut self, work: Arc<Work>, now: Instant) {
@@ -209,6 +218,16 @@ impl Schedule {
             }
         }
         self.work = work;
+        self.watched.clear();
+        self.waiting.clear();
+        self.probes.programs.keep(|host, item| {
+            let runs = |it: &Identity| {
+                let rest = it.name.as_str().strip_prefix(item.as_str());
+                it.host.as_ref() == host
+                    && rest.is_some_and(|it| it.is_empty() || it.starts_with('/'))
+            };
+            self.entries.values().any(|entry| runs(&entry.identity))
+        });
         self.queue.retain(|id| self.entries.contains_key(id));
         for look in self.under_way.values() {
             if before.contains_key(&look.entry) {
@@ -267,6 +286,7 @@ impl Schedule {
         for id in cheap {
             self.begin(id, at, now);
         }
+        self.begin_live(at, now);
         while self
             .under_way
             .values()
@@ -297,6 +317,7 @@ impl Schedule {
                     entry: id,
                     at,
                     is_cheap,
+                    live: None,
                     abort: handle.clone(),
                 };
                 self.under_way.insert(handle.id(), under_way);
@@ -310,11 +331,21 @@ impl Schedule {
 
     fn end(&mut self, ended: Result<(task::Id, Option<Vec<Found>>), JoinError>) {
         let task = ended.as_ref().map_or_else(JoinError::id, |(task, _)| *task);
-        let Some(UnderWay { entry: id, at, .. }) = self.under_way.remove(&task) else {
+        let Some(UnderWay {
+            entry: id,
+            at,
+            live,
+            ..
+        }) = self.under_way.remove(&task)
+        else {
             return;
         };
         if self.looks.is_empty() {
             self.probes.kernel.forget();
+        }
+        if let Some(item) = live {
+            self.end_live(&item, id, at, ended.ok().and_then(|(_, found)| found));
+            return;
         }
         let Some(entry) = self.entries.get(&id) else {
             return;
@@ -334,6 +365,7 @@ impl Schedule {
             return;
         };
         entry.is_busy = false;
+        entry.looked_at = Some(at);
         found.retain(|found| counts(&entry.identity, &found.item, &self.work));
         entry.dropped = bounds::admit(&mut found, &entry.items, room);
         entry.items = found.iter().map(|found| found.item.clone()).collect();
@@ -351,6 +383,11 @@ impl Schedule {
             .collect();
         for sample in &samples {
             self.outbox.put(sample.clone(), now);
+        }
+        let is_asked = |(entry, ..): &mut (EntryId, _, _)| *entry == id;
+        for (_, item, answer) in self.waiting.extract_if(.., is_asked) {
+            let sample = samples.iter().find(|it| it.item == item);
+            let _ = answer.send(live::looked(sample));
         }
         self.tell_requests(id, &samples);
         self.tell_dropped(now);
@@ -408,64 +445,6 @@ impl Schedule {
             let _ = request.answer.send(request.samples);
         }
     }
-}
-
-impl Probes {
-    fn new(config: Config, clock: Clock, find: Arc<Find>) -> Self {
-        let kernel = Kernel::new(
-            config.proc_root.clone(),
-            config.root.clone(),
-            config.agent_pids,
-        );
-        Self {
-            find,
-            proc_root: config.proc_root,
-            root: config.root,
-            permits: Arc::new(config.permits),
-            secrets: Arc::new(config.secrets),
-            host: config.host,
-            state_dir: config.state_dir,
-            clock,
-            aside: Arc::default(),
-            kernel: Arc::new(kernel),
-        }
-    }
-
-    /// The probe of an entry, or why there is none.
-    fn find(&self, identity: &Identity) -> Result<Arc<dyn Probe>, String> {
-        let probe = (self.find)(&self.order(identity));
-        if let Err(why) = &probe {
-            let entry = &identity.name;
-            tracing::warn!(%entry, why, "an entry of the work document cannot be watched");
-        }
-        probe
-    }
-
-    fn order(&self, identity: &Identity) -> Order {
-        Order {
-            name: identity.name.clone(),
-            timeout: identity.timeout,
-            options: identity.options.clone(),
-            target: target(identity),
-            permits: Arc::clone(&self.permits),
-            secrets: Arc::clone(&self.secrets),
-            proc: self.proc_root.clone(),
-            root: self.root.clone(),
-            state_dir: self.state_dir.clone(),
-            this_host: self.host.clone(),
-            clock: self.clock.clone(),
-            aside: Arc::clone(&self.aside),
-            kernel: Arc::clone(&self.kernel),
-        }
-    }
-}
-
-fn target(identity: &Identity) -> Option<Target> {
-    Some(Target {
-        host: identity.host.clone()?,
-        address: identity.address.clone()?,
-        snmp: identity.snmp.clone(),
-    })
 }
 
 fn no_answer(limit: Duration) -> String {

@@ -507,3 +507,88 @@ fn processor_ms() -> u64 {
     let ticks: u64 = ticks.map(|ticks| ticks.parse::<u64>().unwrap()).sum();
     ticks * 10
 }
+
+async fn live(prober: &Prober, name: &str) -> Looked {
+    let item = ItemName::parse(name).unwrap();
+    prober.live().look(None, item).await
+}
+
+fn value(looked: &Looked) -> f64 {
+    match looked {
+        Looked::Sample(Sample {
+            value: Value::Number { value, .. },
+            ..
+        }) => *value,
+        other => panic!("a sample was expected, not {other:?}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cheap_item_is_looked_at_once_a_second_whoever_asks() {
+    let mut world = world(work([item("cheap:*"), item("cheap:a")]));
+    world.batch().await;
+    let before = Instant::now();
+    for second in 0..3 {
+        let (one, other) = tokio::join!(
+            live(&world.prober, "cheap:a"),
+            live(&world.prober, "cheap:a")
+        );
+        assert_eq!(one, other);
+        // Its own probe counts from one.
+        assert_eq!(value(&one), f64::from(second + 1));
+        assert_eq!(before.elapsed().as_secs(), u64::try_from(second).unwrap());
+    }
+    // The schedule goes on as if nobody had asked: its second look is the second one, and no batch came between.
+    let batch = world.batch().await;
+    assert_eq!(world.start.elapsed().as_secs(), 60);
+    assert_eq!(
+        batch
+            .iter()
+            .find(|it| it.item.as_str() == "cheap:a")
+            .unwrap()
+            .value,
+        number(2.0, "")
+    );
+    assert_eq!(live(&world.prober, "cheap:none").await, Looked::Nothing);
+    // Whoever comes back after a while begins anew.
+    sleep(Duration::from_secs(40)).await;
+    assert_eq!(value(&live(&world.prober, "cheap:a").await), 1.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_that_asks_others_is_not_asked_more_often() {
+    let mut world = world(work([item("web:a"), item("hang:b")]));
+    world.values(30).await;
+    let asked = world.asked("web:a").len();
+    let looked = live(&world.prober, "web:a").await;
+    assert_eq!(looked, Looked::Newest(Some(Timestamp::UNIX_EPOCH)));
+    assert_eq!(world.asked("web:a").len(), asked);
+    // One that is under way is waited for, and not asked a second time.
+    world.values(60).await;
+    while world.stage.under_way.load(Ordering::SeqCst) == 0 {
+        sleep(Duration::from_millis(100)).await;
+    }
+    let hung = world.asked("hang:b").len();
+    let Looked::Sample(sample) = live(&world.prober, "hang:b").await else {
+        panic!("the end of the look was expected");
+    };
+    assert!(matches!(sample.value, Value::None(_)), "{sample:?}");
+    assert_eq!(world.asked("hang:b").len(), hung);
+}
+
+#[tokio::test(start_paused = true)]
+async fn items_that_are_watched_live_are_bounded() {
+    let items: Vec<_> = (0..30).map(|n| item(&format!("cheap:{n}"))).collect();
+    let mut all = work([]);
+    all.items = items;
+    let mut world = world(all);
+    world.batch().await;
+    for n in 0..30 {
+        let looked = live(&world.prober, &format!("cheap:{n}")).await;
+        assert_eq!(
+            matches!(looked, Looked::Sample(_)),
+            n < 16,
+            "{n}: {looked:?}"
+        );
+    }
+}

@@ -345,6 +345,7 @@ pub(crate) fn report_of(row: &HostRow, kept: &Kept, now: Timestamp) -> Report {
         work: None,
         work_refused: None,
         kept: Vec::new(),
+        notes: lockstep_model::api::Notes::default(),
     };
     let report = row.report.clone().unwrap_or(blank);
     let report = Report {

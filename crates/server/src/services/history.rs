@@ -63,6 +63,7 @@ pub(crate) async fn of(
             });
         }
         Ok(QueryAnswer::Refused(why)) => why,
+        Ok(_) => "it answered something else".into(),
         Err(why) => why.to_string(),
     };
     let series = kept(app, host, &query, now).await?;

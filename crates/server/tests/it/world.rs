@@ -302,6 +302,7 @@ impl Host {
             work: None,
             work_refused: None,
             kept: Vec::new(),
+            notes: lockstep_model::api::Notes::default(),
         }
     }
 

@@ -591,6 +591,7 @@ impl Agent {
             kept: self.kept.clone(),
             work: self.work,
             work_refused: None,
+            notes: lockstep_model::api::Notes::default(),
         }
     }
 

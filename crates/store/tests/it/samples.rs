@@ -100,6 +100,7 @@ pub(crate) fn report(number: u64) -> Report {
         work: None,
         work_refused: None,
         kept: Vec::new(),
+        notes: lockstep_model::api::Notes::default(),
     }
 }
 

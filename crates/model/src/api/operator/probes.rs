@@ -1,0 +1,16 @@
+//! Programs that hosts run to look at something.
+
+use serde::{Deserialize, Serialize};
+
+use crate::HostName;
+use crate::api::ProgramSeen;
+
+/// `GET /api/v1/probes`: a plugin or script on one host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProbeView {
+    /// The host that runs it.
+    pub on: HostName,
+    /// What it is, and how it ended last.
+    #[serde(flatten)]
+    pub program: ProgramSeen,
+}
