@@ -9,9 +9,12 @@
 //! * `fetch` has a release brought into a slot, each stage journaled.
 //! * `runs` begins runs that are processes of their own, and goes on with them; `bundles` says which of them the orders
 //!   for packages of others begin, `daemons` starts those that nobody else starts with the machine.
+//! * `asked` is what operators wish of the host: a restart of the machine, or of this worker.
 //! * `control` answers the local socket, `wishes` what comes in by gateways.
 
+mod asked;
 mod bundles;
+mod busy;
 mod control;
 mod daemons;
 mod fetch;
@@ -19,6 +22,7 @@ mod figures;
 mod forecast;
 mod hints;
 mod link;
+mod now;
 mod orders;
 mod past;
 mod reports;
@@ -55,6 +59,7 @@ use self::watching::Watching;
 use crate::config::AgentConfig;
 use crate::gateway::dmon;
 use crate::local::{self, SupervisorAnswer, SupervisorRequest, WorkerAnswer, WorkerRequest};
+use crate::run::WishBook;
 use crate::state::State;
 use crate::xymon::Reporter;
 use crate::{Error, Identity, words};
@@ -179,6 +184,10 @@ struct Worker {
     wanted_since: Option<Timestamp>,
     /// Runs that are processes of their own.
     runs: Runs,
+    /// What operators wish of this host.
+    wishes: WishBook,
+    /// True once this worker ends so that it is started again.
+    ends_for_restart: bool,
     /// Packages of others.
     bundles: Bundles,
     /// Their daemons.
@@ -190,8 +199,21 @@ struct Worker {
     boot_id: String,
 }
 
+/// A worker ends with this code if an operator wishes the agent to be started again: it is no death that counts. It is
+/// beyond the codes of sysexits(3).
+pub const EXIT_RESTART: u8 = 90;
+
+/// Why a worker ended in good order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// It was told to stop.
+    Stopped,
+    /// It is to be started again, by an operator's wish.
+    Restart,
+}
+
 /// Runs the worker until it is told to stop, or its supervisor is gone.
-pub async fn run(options: Options, clock: Clock) -> Result<(), Error> {
+pub async fn run(options: Options, clock: Clock) -> Result<End, Error> {
     process::die_with_parent(options.supervisor)?;
     fault::set_role(if options.trial.is_some() {
         "candidate"
@@ -217,6 +239,7 @@ pub async fn run(options: Options, clock: Clock) -> Result<(), Error> {
     let figures = Figures::begin(config.metrics.listen, &version);
     let (dmon, wishes) = dmon::Port::begin(&layout, &config, &version, &clock);
     let now = Instant::now();
+    let boot_id = machine::boot_id_below(&layout)?;
     let mut worker = Worker {
         memory: state.memory()?,
         run: state.journal()?,
@@ -250,6 +273,8 @@ pub async fn run(options: Options, clock: Clock) -> Result<(), Error> {
         wanted_since: None,
         waiting: Vec::new(),
         runs: Runs::default(),
+        wishes: WishBook::read(&layout)?,
+        ends_for_restart: false,
         bundles: Bundles::default(),
         awake: Awake::default(),
         next_look_at_runs: now,
@@ -263,7 +288,7 @@ pub async fn run(options: Options, clock: Clock) -> Result<(), Error> {
         link,
         client,
         events,
-        boot_id: machine::boot_id()?,
+        boot_id,
     };
     worker.resume_run();
     // A version on probation has enough to show, and the old one's way of telling is still the one in force.
@@ -289,7 +314,7 @@ impl Worker {
         mut requests: mpsc::Receiver<local::Asked<WorkerRequest, WorkerAnswer>>,
         mut samples: mpsc::Receiver<Vec<Sample>>,
         mut wishes: mpsc::Receiver<dmon::Wish>,
-    ) -> Result<(), Error> {
+    ) -> Result<End, Error> {
         let listen = |kind| {
             signal(kind).map_err(|source| Error::System {
                 doing: "listen for signals",
@@ -311,11 +336,16 @@ impl Worker {
                 _ = terminate.recv() => {
                     self.watching.save();
                     info!("the worker stops");
-                    return Ok(());
+                    return Ok(End::Stopped);
                 }
                 _ = reload.recv() => self.reload(),
                 () = tokio::time::sleep_until(wake) => {}
                 () = tokio::time::sleep(retry) => self.retry_run(),
+            }
+            if self.ends_for_restart {
+                self.watching.save();
+                info!("the worker ends and is started again");
+                return Ok(End::Restart);
             }
         }
     }

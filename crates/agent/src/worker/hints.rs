@@ -51,10 +51,11 @@ async fn listen(
     while let Some(event) = stream.next().await? {
         let news = match event.name.as_str() {
             "report" => Event::Hint,
-            "query" => match serde_json::from_str::<Query>(&event.data) {
-                Ok(query) => Event::Queried(Box::new(query)),
-                Err(error) => {
-                    debug!(%error, "the server asks something that this version does not understand");
+            "query" => match Query::read(&event.data) {
+                // What this version does not understand is refused, so that nobody waits for an answer.
+                Some(query) => Event::Queried(Box::new(query)),
+                None => {
+                    debug!("the server asks something that cannot be answered");
                     continue;
                 }
             },

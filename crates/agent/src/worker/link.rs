@@ -16,6 +16,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tracing::{debug, error, info, warn};
 
 use super::Event;
+use super::now::Asker;
 use super::past::Past;
 use crate::config::AgentConfig;
 use crate::state::State;
@@ -28,6 +29,8 @@ pub(super) struct Link {
     in_use: usize,
     /// Places for questions that are being answered.
     questions: Arc<Semaphore>,
+    /// Places for those about single values, which come each second while somebody watches.
+    live_questions: Arc<Semaphore>,
 }
 
 /// Up to which number of which series events are at the server; none if they could not be sent.
@@ -35,6 +38,8 @@ pub(super) type EventsSent = Option<(String, u64)>;
 
 /// Questions that are answered at once.
 const MOST_QUESTIONS: usize = 4;
+/// Questions about single values that are answered at once; each may wait for a look.
+const MOST_LIVE: usize = 8;
 /// The server keeps what it is told for so long.
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
@@ -44,6 +49,8 @@ pub(super) struct Reported {
     /// The answer; or the version that a server wants which does not talk to this one.
     pub(super) answer: Result<ReportAnswer, Option<Desired>>,
     pub(super) retry_after: Option<Duration>,
+    /// The moment of the note of processes that the report carried.
+    pub(super) told: Option<Timestamp>,
 }
 
 impl Link {
@@ -68,6 +75,7 @@ impl Link {
             servers,
             in_use: 0,
             questions: Arc::new(Semaphore::new(MOST_QUESTIONS)),
+            live_questions: Arc::new(Semaphore::new(MOST_LIVE)),
         })
     }
 
@@ -89,6 +97,8 @@ impl Link {
         let client = self.client();
         tokio::spawn(async move {
             let reported = Reported::from(client.post_json("/agent/v1/report", &report).await);
+            let told = report.notes.processes.as_ref().map(|it| it.at);
+            let reported = Reported { told, ..reported };
             events.send(Event::Reported(Box::new(reported))).await
         });
     }
@@ -140,19 +150,24 @@ impl Link {
     }
 
     /// Answers a question.
-    pub(super) fn answer(&self, query: Query, past: Past) {
+    pub(super) fn answer(&self, query: Query, past: Past, asker: Asker) {
         let client = self.client();
+        let places = match query.ask {
+            Ask::Now(_) => &self.live_questions,
+            _ => &self.questions,
+        };
         // A server that asks without end must not keep the host from watching itself.
-        let Ok(place) = Arc::clone(&self.questions).try_acquire_owned() else {
+        let Ok(place) = Arc::clone(places).try_acquire_owned() else {
             debug!("too many questions at once; this one is not answered");
             return;
         };
         tokio::spawn(async move {
             let answer = match query.ask {
-                Ask::History(asked) => past.view(asked).await,
+                Ask::History(asked) => past.view(asked).await.map(QueryAnswer::History),
+                Ask::Now(asked) => asker.answer(asked).await.map(QueryAnswer::Now),
                 _ => Err("this version does not understand the question".into()),
             };
-            let answer = answer.map_or_else(QueryAnswer::Refused, QueryAnswer::History);
+            let answer = answer.unwrap_or_else(QueryAnswer::Refused);
             let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
             let id: String = query.id.chars().filter(|&c| plain(c)).take(64).collect();
             let path = format!("/agent/v1/answers/{id}");
@@ -243,6 +258,7 @@ impl From<Result<ReportAnswer, CallError>> for Reported {
                     state: LinkState::Up,
                     answer: Ok(answer),
                     retry_after: None,
+                    told: None,
                 };
             }
             Err(error) => error,
@@ -268,6 +284,7 @@ impl From<Result<ReportAnswer, CallError>> for Reported {
                     state,
                     answer: Err(wanted),
                     retry_after,
+                    told: None,
                 }
             }
             error => {
@@ -276,6 +293,7 @@ impl From<Result<ReportAnswer, CallError>> for Reported {
                     state,
                     answer: Err(None),
                     retry_after: None,
+                    told: None,
                 }
             }
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use lockstep_host::machine;
-use lockstep_model::api::{Installed, Query, Report, RunStatus, WorkAnswer};
+use lockstep_model::api::{Installed, Notes, Query, Report, RunStatus, WorkAnswer};
 use lockstep_model::{ContentHash, Interval, Sample};
 use lockstep_plan::schedule;
 use tokio::time::Instant;
@@ -72,6 +72,10 @@ impl Worker {
                 None => self.runs.refused.clone(),
             },
             kept: self.kept(),
+            notes: Notes {
+                wishes: self.wishes_seen(),
+                ..self.watching.notes()
+            },
         }
     }
 
@@ -82,6 +86,7 @@ impl Worker {
         match reported.answer {
             Ok(answer) => {
                 self.reported_at = Some(self.clock.now());
+                self.watching.told(reported.told);
                 self.server_clock = Some((answer.server_time, Instant::now()));
                 self.compare_clocks(answer.server_time);
                 self.look_for_work(answer.work);
@@ -90,6 +95,7 @@ impl Worker {
                 self.plan_next_report(Some(answer.next_report), reported.retry_after);
                 self.take_commands(answer.commands);
                 self.take_orders(answer.desired);
+                self.take_wishes(&answer.wishes);
                 self.note_what_is_wanted();
                 self.send_records();
                 self.send_events();
@@ -249,7 +255,8 @@ impl Worker {
     /// Answers what the server asked over the stream.
     pub(super) fn answer_query(&mut self, query: Query) {
         let past = self.watching.past().clone();
-        self.link.answer(query, past);
+        let asker = self.watching.asker(self.clock.clone());
+        self.link.answer(query, past, asker);
     }
 
     fn show_figures(&self) {

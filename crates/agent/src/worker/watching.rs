@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use lockstep_host::{Layout, fault, fs};
-use lockstep_model::api::{WatchedReport, WorkAnswer};
+use lockstep_model::api::{Notes, WatchedReport, WorkAnswer};
 use lockstep_model::{
     ContentHash, Event, HostName, Interval, ItemName, ItemState, Level, LevelNames, PackageRule,
     Sample, Value, Work, WorkItem,
@@ -20,7 +20,9 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
+use super::busy::Busy;
 use super::forecast::DISK_FORECAST;
+use super::now::Asker;
 use super::past::Past;
 use super::runs::RUN;
 use crate::config::AgentConfig;
@@ -45,6 +47,7 @@ pub(super) struct Watching {
     shown: Shown,
     log: EventLog,
     past: Past,
+    busy: Busy,
     work: Work,
     /// The identity of the work document in force; none for the defaults.
     work_hash: Option<ContentHash>,
@@ -117,6 +120,7 @@ impl Watching {
             shown: Shown::default(),
             log,
             past,
+            busy: Busy::of_this_machine(),
             work,
             work_hash,
             work_refused: None,
@@ -148,6 +152,7 @@ impl Watching {
         let mut book = self.book.clone();
         let happened = book.take(&samples, now);
         self.show(&book);
+        self.busy.notice(&happened, now);
         let events: Vec<Event> = happened.into_iter().map(|it| self.event(it)).collect();
         let new = !events.is_empty();
         let memory = self.memory(&book);
@@ -252,6 +257,32 @@ impl Watching {
     /// How the host's own items stand; none before the first samples.
     pub(super) fn states(&self) -> Option<&[ItemState]> {
         self.has_sampled.then_some(&self.shown.own[..])
+    }
+
+    /// What is told beside the states.
+    pub(super) fn notes(&self) -> Notes {
+        Notes {
+            programs: self.prober.programs(),
+            processes: self.busy.untold(),
+            ..Notes::default()
+        }
+    }
+
+    /// The server has stored a report whose note of processes was of this moment.
+    pub(super) fn told(&self, processes_at: Option<Timestamp>) {
+        if let Some(at) = processes_at {
+            self.busy.told(at);
+        }
+    }
+
+    /// What answers a question about one item.
+    pub(super) fn asker(&self, clock: Clock) -> Asker {
+        Asker {
+            host: self.host.clone(),
+            live: self.prober.live(),
+            book: self.book.clone(),
+            clock,
+        }
     }
 
     /// The names of the levels.
