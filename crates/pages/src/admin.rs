@@ -6,6 +6,7 @@ pub mod audit;
 pub mod enrolment;
 pub mod fleet;
 pub mod overview;
+pub mod probes;
 pub(crate) mod rights;
 pub mod users;
 
@@ -23,11 +24,12 @@ enum Part {
     Users,
     Audit,
     Fleet,
+    Probes,
     Alerts,
 }
 
 /// The pages: address, word, and who may open it.
-const PARTS: [(Part, &str, &str, Role); 6] = [
+const PARTS: [(Part, &str, &str, Role); 7] = [
     (Part::Overview, "/admin", "Server", Role::Viewer),
     (
         Part::Enrolment,
@@ -38,6 +40,7 @@ const PARTS: [(Part, &str, &str, Role); 6] = [
     (Part::Users, "/admin/users", "Users", Role::Admin),
     (Part::Audit, "/admin/audit", "Audit trail", Role::Viewer),
     (Part::Fleet, "/admin/fleet", "Fleet file", Role::Viewer),
+    (Part::Probes, "/admin/probes", "Probes", Role::Viewer),
     (Part::Alerts, "/admin/alerts", "Alerts", Role::Viewer),
 ];
 

@@ -33,6 +33,13 @@ pub const SCRIPT: Asset = Asset {
     text: include_str!("assets/app.js"),
 };
 
+/// The script of an item that is watched live, on its page alone.
+pub const LIVE: Asset = Asset {
+    name: "live.js",
+    media_type: "text/javascript; charset=utf-8",
+    text: include_str!("assets/live.js"),
+};
+
 /// What stands in the browser's tab.
 pub const ICON: Asset = Asset {
     name: "icon.svg",
@@ -41,7 +48,7 @@ pub const ICON: Asset = Asset {
 };
 
 /// All of them.
-pub const ALL: [Asset; 3] = [STYLE, SCRIPT, ICON];
+pub const ALL: [Asset; 4] = [STYLE, SCRIPT, ICON, LIVE];
 
 impl Asset {
     /// Its address.
@@ -70,12 +77,13 @@ mod tests {
     fn the_sheet_and_the_script_stay_small() {
         // Uncompressed; a third of that goes over the wire.
         assert!(SCRIPT.text.len() <= 16 * 1024, "{}", SCRIPT.text.len());
+        assert!(LIVE.text.len() <= 4 * 1024, "{}", LIVE.text.len());
         assert!(STYLE.text.len() <= 32 * 1024, "{}", STYLE.text.len());
     }
 
     #[test]
     fn nothing_comes_from_elsewhere() {
-        for asset in [STYLE, SCRIPT] {
+        for asset in [STYLE, SCRIPT, LIVE] {
             for stranger in [
                 "http://",
                 "https://",

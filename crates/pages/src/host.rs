@@ -4,6 +4,7 @@ mod actions;
 mod head;
 mod items;
 mod missing;
+pub(crate) mod notes;
 mod past;
 mod standing;
 mod versions;
@@ -11,7 +12,7 @@ mod why;
 
 use std::collections::BTreeMap;
 
-use lockstep_model::api::StoredEvent;
+use lockstep_model::api::{ProcessesSeen, StoredEvent};
 use lockstep_model::api::operator::{Explanation, LockView, ProblemView, RunView};
 use lockstep_model::{HostName, Interval, ItemName};
 use maud::html;
@@ -50,6 +51,8 @@ pub struct HostSheet<'a> {
     pub events: &'a [StoredEvent],
     /// The locks that it holds or waits for.
     pub locks: &'a [LockView],
+    /// Who was at work when something went wrong on it last, if that is known.
+    pub processes: Option<&'a ProcessesSeen>,
     /// The hosts that it watches for others.
     pub watches: &'a [HostName],
     /// What it is told to watch, as JSON; none without a fleet file, or if that is too long for a page.
@@ -80,6 +83,7 @@ pub fn page(frame: &Frame<'_>, sheet: &HostSheet<'_>) -> String {
         section #host-items data-live { (items::draw(frame, sheet)) }
         section #host-runs data-live { (past::runs(frame, sheet)) }
         section #host-events data-live { (past::events(frame, sheet)) }
+        section #host-notes data-live { (notes::draw(frame, sheet)) }
         section #host-locks data-live { (standing::locks(frame, sheet)) }
         (standing::work(sheet))
         (actions::removal(frame, sheet))

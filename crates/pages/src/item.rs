@@ -80,6 +80,7 @@ pub fn page(frame: &Frame<'_>, page: &ItemPage<'_>) -> String {
     let body = html! {
         (ways(frame, page))
         (stand(frame, page))
+        (crate::live::control(page.host, page.item))
         (handling::draw(frame, page))
         section #history data-live aria-label="History" {
             h2 { "History" }

@@ -26,6 +26,7 @@ use crate::queries::Queries;
 use crate::repository::Downloads;
 use crate::services::alerts::Told;
 use crate::services::board::Boards;
+use crate::services::live::LiveItems;
 use crate::services::deltas::Deltas;
 use crate::services::fleet::FleetInForce;
 use crate::services::foreign::Foreign;
@@ -98,6 +99,8 @@ pub(crate) struct App {
     pub(crate) counters: Counters,
     /// Questions to hosts that wait for their answers.
     pub(crate) queries: Queries,
+    /// Items that somebody watches live.
+    pub(crate) live_items: LiveItems,
     pub(crate) downloads: Downloads,
     pub(crate) uploads: Uploads,
     pub(crate) freshness: Freshness,

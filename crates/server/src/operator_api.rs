@@ -17,6 +17,7 @@ mod hosts;
 mod locks;
 mod metrics;
 mod monitoring;
+mod notes;
 mod openapi;
 mod paging;
 mod records;
@@ -106,6 +107,9 @@ fn for_viewers() -> Router<Arc<App>> {
         .route("/api/v1/hosts/{name}", get(hosts::one))
         .route("/api/v1/hosts/{name}/explain", get(hosts::explain))
         .route("/api/v1/hosts/{name}/history", get(monitoring::history))
+        .route("/api/v1/hosts/{name}/items/{item}/now", get(notes::now))
+        .route("/api/v1/hosts/{name}/processes", get(notes::processes))
+        .route("/api/v1/probes", get(notes::probes))
         .route("/api/v1/runs", get(hosts::runs))
         .route("/api/v1/runs/{id}", get(hosts::run))
         .route("/api/v1/locks", get(locks::list))

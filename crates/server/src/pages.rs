@@ -24,6 +24,7 @@ mod items;
 mod live;
 mod locks;
 mod me;
+mod now;
 mod problems;
 mod releases;
 mod rollouts;
@@ -61,6 +62,7 @@ pub(crate) fn quick(app: &Arc<App>) -> Router {
         .merge(items::routes())
         .merge(locks::routes())
         .merge(me::routes())
+        .merge(now::routes())
         .merge(problems::routes())
         .merge(releases::routes())
         .merge(rollouts::routes())

@@ -138,6 +138,7 @@ impl Server {
             hints: Hints::new(),
             streams: Default::default(),
             queries: Default::default(),
+            live_items: Default::default(),
             fleet: Default::default(),
             reload: Default::default(),
             told: Default::default(),

@@ -55,6 +55,7 @@ mod migrations;
 mod operators;
 mod overviews;
 mod past;
+mod processes;
 mod proofs;
 mod records;
 mod repository;

@@ -13,7 +13,7 @@ use crate::Error;
 use crate::error::hint;
 
 /// Number, name and text of every step.
-const STEPS: [(i64, &str, &str); 7] = [
+const STEPS: [(i64, &str, &str); 8] = [
     (1, "start", include_str!("../migrations/0001_start.sql")),
     (
         2,
@@ -40,6 +40,11 @@ const STEPS: [(i64, &str, &str); 7] = [
         8,
         "saved_views",
         include_str!("../migrations/0008_saved_views.sql"),
+    ),
+    (
+        9,
+        "processes",
+        include_str!("../migrations/0009_processes.sql"),
     ),
 ];
 

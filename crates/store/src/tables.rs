@@ -23,7 +23,7 @@ pub(crate) enum Column {
 use Column::{Number, Text};
 
 /// Every table, those that others refer to first.
-pub(crate) const TABLES: [Table; 39] = [
+pub(crate) const TABLES: [Table; 40] = [
     Table {
         name: "hosts",
         columns: &[
@@ -38,6 +38,11 @@ pub(crate) const TABLES: [Table; 39] = [
     Table {
         name: "foreign_hosts",
         columns: &[Text("host"), Text("speaks"), Text("document")],
+        key: "host",
+    },
+    Table {
+        name: "host_processes",
+        columns: &[Text("host"), Number("received_at"), Text("document")],
         key: "host",
     },
     Table {

@@ -300,10 +300,11 @@ fn delete(key: &Key, via: &str) -> Statement {
 }
 
 /// Forgets what a host told, and what is told of it, because it is gone or is another machine now.
-pub(crate) const FORGET: [&str; 3] = [
+pub(crate) const FORGET: [&str; 4] = [
     "DELETE FROM reporters WHERE host = $1",
     "DELETE FROM troubles WHERE via = $1 OR host = $1",
     "DELETE FROM watched WHERE via = $1",
+    "DELETE FROM host_processes WHERE host = $1",
 ];
 
 #[derive(FromRow)]

@@ -2,9 +2,12 @@
 
 mod history;
 mod list;
+mod probes;
+mod processes;
 mod remove;
 mod report;
 mod show;
+mod watch;
 
 use clap::Subcommand;
 
@@ -19,6 +22,12 @@ pub(crate) enum Command {
     Show(show::Args),
     /// How an item of a host went, as a plot or in numbers
     History(history::Args),
+    /// Watch an item of a host, a value each second
+    Watch(watch::Args),
+    /// The busiest processes at a host's last problem
+    Processes(processes::Args),
+    /// The plugins and scripts that hosts run, with the hashes of their files
+    Probes(probes::Args),
     /// Ask a host to report now
     Report(report::Args),
     /// Remove a host and revoke its certificates
@@ -31,6 +40,9 @@ impl Command {
             Self::List(args) => list::run(args).await,
             Self::Show(args) => show::run(args).await,
             Self::History(args) => history::run(args).await,
+            Self::Watch(args) => watch::run(args).await,
+            Self::Processes(args) => processes::run(args).await,
+            Self::Probes(args) => probes::run(args).await,
             Self::Report(args) => report::run(args).await,
             Self::Remove(args) => remove::run(args).await,
         }

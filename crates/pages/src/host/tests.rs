@@ -191,6 +191,7 @@ impl Full {
             runs: &self.runs,
             events: &self.events,
             locks: &self.locks,
+            processes: None,
             watches: &[],
             work: Some(&self.text),
         }
@@ -282,6 +283,7 @@ fn a_host_without_anything_is_a_page() {
         runs: &[],
         events: &[],
         locks: &[],
+        processes: None,
         watches: &[],
         work: None,
     };

@@ -4,6 +4,7 @@ mod alerts;
 mod audit;
 mod enrolment;
 mod fleet;
+mod probes;
 mod users;
 
 use std::sync::Arc;
@@ -42,6 +43,7 @@ pub(super) fn routes() -> Router<Arc<App>> {
         .route("/admin/audit", get(audit::show))
         .route("/admin/fleet", get(fleet::show))
         .route("/admin/fleet/reload", post(fleet::reload))
+        .route("/admin/probes", get(probes::show))
         .route("/admin/alerts", get(alerts::show))
 }
 

@@ -83,6 +83,7 @@ async fn enrolled(
             let mut view = view(&orders, row, now);
             view.items.clear();
             view.packages.clear();
+            view.programs.clear();
             // What a silent host said last is no word on how it is.
             if app.is_silent(&view.name, view.last_seen, view.enrolled_at, now) {
                 view.level = Level::DEAD;
@@ -213,11 +214,13 @@ pub(super) fn view(orders: &Orders, row: HostRow, now: Timestamp) -> HostView {
         .and_then(|wish| wish.target)
         .map(|target| target.version);
     let os = machine.os.clone();
-    let (items, packages, boot_id, work_refused) = report.map_or_else(Default::default, |it| {
-        let mut packages = it.installed;
-        packages.retain(|it| it.package != own);
-        (it.items, packages, it.boot_id, it.work_refused)
-    });
+    let (items, packages, boot_id, work_refused, programs) =
+        report.map_or_else(Default::default, |it| {
+            let mut packages = it.installed;
+            packages.retain(|it| it.package != own);
+            let programs = it.notes.programs;
+            (it.items, packages, it.boot_id, it.work_refused, programs)
+        });
     let gateway = row.facts.gateway.clone();
     HostView {
         name: row.name,
@@ -234,6 +237,7 @@ pub(super) fn view(orders: &Orders, row: HostRow, now: Timestamp) -> HostView {
         via: None,
         gateway,
         work_refused,
+        programs,
     }
 }
 
@@ -259,5 +263,6 @@ pub(super) fn view_of_watched(row: WatchedRow) -> HostView {
         via: Some(row.via),
         gateway: None,
         work_refused: None,
+        programs: Vec::new(),
     }
 }

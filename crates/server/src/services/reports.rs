@@ -16,7 +16,7 @@ use lockstep_model::{
 };
 use lockstep_plan::schedule;
 
-use super::events;
+use super::{events, notes};
 use super::orders::{Asking, Orders, installed_of};
 use crate::app::App;
 use crate::operator_api::add;
@@ -79,6 +79,7 @@ pub(crate) async fn store(
     now: Timestamp,
 ) -> Result<Arc<Orders>, Refusal> {
     check_items(report)?;
+    notes::receive(app, host, report, now).await?;
     app.store
         .record_report(host, &heard(app, host, report), now)
         .await?;
@@ -123,11 +124,20 @@ fn heard<'a>(app: &App, host: &HostName, report: &'a Report) -> Cow<'a, Report> 
             watched.items.retain(|it| !of_the_server(it));
         }
     }
+    if !heard.notes.is_empty() {
+        let notes = &mut heard.to_mut().notes;
+        // It has a place of its own.
+        notes.processes = None;
+        notes.cut();
+    }
     for longest in SHORTER {
         if fits(&heard) {
             break;
         }
         shorten(heard.to_mut(), longest);
+    }
+    if !heard.notes.programs.is_empty() && !fits(&heard) {
+        heard.to_mut().notes.programs.clear();
     }
     heard
 }

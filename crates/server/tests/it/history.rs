@@ -9,6 +9,7 @@ use lockstep_net::client::{CallError, EventStream};
 use tokio::time::timeout;
 
 use crate::health::item;
+use crate::now;
 use crate::world::{Host, World, host, refused};
 
 const DAY: &str = "/api/v1/hosts/web1/history?item=cpu_load&view=day";
@@ -73,7 +74,7 @@ async fn what_a_host_measured_during_an_outage_is_shown_when_it_is_away() {
     assert_eq!(history(&world, of_ups).await.series.buckets.len(), 2);
 }
 
-async fn asked(stream: &mut EventStream) -> Query {
+pub(crate) async fn asked(stream: &mut EventStream) -> Query {
     loop {
         let event = timeout(Duration::from_secs(20), stream.next())
             .await
@@ -86,7 +87,7 @@ async fn asked(stream: &mut EventStream) -> Query {
     }
 }
 
-async fn answer(from: &Host, query: &Query, answer: &QueryAnswer) {
+pub(crate) async fn answer(from: &Host, query: &Query, answer: &QueryAnswer) {
     let path = format!("/agent/v1/answers/{}", query.id);
     let sent: Result<(), _> = from.client.post_json(&path, answer).await;
     sent.unwrap();
@@ -153,6 +154,9 @@ async fn only_the_host_that_is_asked_answers() {
     // The other host was asked nothing.
     let nothing = timeout(Duration::from_millis(50), others.next()).await;
     assert!(nothing.is_err(), "{nothing:?}");
+
+    now::an_item_is_watched_live(&world, &web1, &mut stream).await;
+    now::notes_of_agents_are_kept(&world, &web1).await;
 }
 
 #[tokio::test]

@@ -27,6 +27,7 @@ mod health;
 mod history;
 mod hostile;
 mod limits;
+mod now;
 mod lock_health;
 mod lock_servers;
 mod locks;

@@ -70,6 +70,7 @@ async fn run(engine: Engine) {
         hosts::damaged_rows_are_named,
         hosts::many_hosts_come_in_pages,
         hosts::reports_are_kept_by_the_time_they_came,
+        hosts::the_newest_note_of_processes_is_kept_for_each_host,
         killed::acknowledged_grants_outlive_the_process,
         killed::acknowledged_events_outlive_the_process,
         killed::what_was_acknowledged_outlives_the_process,

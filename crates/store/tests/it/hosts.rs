@@ -1,6 +1,7 @@
 //! Hosts, their certificates and their reports.
 
-use lockstep_model::{Level, Value};
+use lockstep_model::api::{ProcessSeen, ProcessesSeen};
+use lockstep_model::{ItemName, Level, Value};
 use lockstep_store::Error;
 
 use crate::engine::{Engine, Place};
@@ -269,4 +270,40 @@ pub(crate) async fn damaged_rows_are_named(place: Place) {
             "{complaint}"
         );
     }
+}
+
+/// What went wrong at a second.
+fn processes(second: i64) -> ProcessesSeen {
+    let process = ProcessSeen {
+        pid: 4711,
+        name: "java".into(),
+        user: "shop".into(),
+        cpu: 198.5,
+        memory: 1 << 33,
+    };
+    ProcessesSeen {
+        at: at(second),
+        item: ItemName::parse("cpu_load").unwrap(),
+        level: Level::CRITICAL,
+        by_cpu: vec![process.clone()],
+        by_memory: vec![process],
+    }
+}
+
+pub(crate) async fn the_newest_note_of_processes_is_kept_for_each_host(place: Place) {
+    let store = place.open().await;
+    enroll(&store, &["web1", "web2"]).await;
+    let note = async |name: &str, second| {
+        let seen = processes(second);
+        let noted = store.record_processes(&host(name), &seen, at(second)).await;
+        noted.unwrap();
+    };
+    let of = async |name: &str| store.processes_of(&host(name)).await.unwrap();
+    note("web1", 10).await;
+    note("web1", 20).await;
+    note("stranger", 20).await;
+    assert_eq!(of("web1").await, Some(processes(20)));
+    assert_eq!((of("web2").await, of("stranger").await), (None, None));
+    store.remove_host(&host("web1"), at(30)).await.unwrap();
+    assert_eq!(of("web1").await, None);
 }

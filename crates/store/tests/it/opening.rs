@@ -72,6 +72,7 @@ pub(crate) async fn a_database_of_the_first_step_goes_on(place: Place) {
         "baselines",
         "suspects",
         "foreign_hosts",
+        "host_processes",
         "saved_views",
         "sessions",
         "sign_in_failures",

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use jiff::{SignedDuration, Timestamp};
 use lockstep_model::api::operator::{Explanation, LockView, ProblemView, RunView};
-use lockstep_model::api::{Snapshot, StoredEvent};
+use lockstep_model::api::{ProcessesSeen, Snapshot, StoredEvent};
 use lockstep_model::{Holder, HostName, Interval, ItemName, Role};
 use lockstep_pages::host::HostSheet;
 use lockstep_pages::hosts::HostLine;
@@ -42,6 +42,7 @@ pub(super) struct Facts {
     runs: Vec<RunView>,
     events: Vec<StoredEvent>,
     locks: Vec<LockView>,
+    processes: Option<ProcessesSeen>,
     watches: Vec<HostName>,
     work: Option<String>,
 }
@@ -101,6 +102,7 @@ impl Facts {
             runs: app.store.runs(Some(name), RUNS).await?,
             events: app.store.events(&filter, EVENTS).await?,
             locks: locks(app, name, now).await?,
+            processes: app.store.processes_of(name).await?,
             watches: watches.map(|it| it.view.name.clone()).collect(),
             work: work.filter(|text| text.len() <= LARGEST_WORK),
         })
@@ -120,6 +122,7 @@ impl Facts {
             runs: &self.runs,
             events: &self.events,
             locks: &self.locks,
+            processes: self.processes.as_ref(),
             watches: &self.watches,
             work: self.work.as_deref(),
         }
