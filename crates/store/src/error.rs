@@ -164,6 +164,12 @@ pub enum Error {
         /// How many can be.
         most: u32,
     },
+    /// There are as many kiosk tokens as can be.
+    #[error("there are {most} kiosk tokens already; revoke one first")]
+    TooManyKiosks {
+        /// How many can be.
+        most: u32,
+    },
     /// An enrolment token was refused.
     #[error(transparent)]
     TokenRefused(#[from] TokenRefused),

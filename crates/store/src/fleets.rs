@@ -41,6 +41,22 @@ struct Record {
     files: String,
 }
 
+impl Record {
+    fn read(self) -> Result<FleetRow, Error> {
+        let place = Place {
+            table: "fleet_versions",
+            key: &self.key,
+        };
+        Ok(FleetRow {
+            version: place.number("version", self.version)?,
+            accepted_at: place.time("accepted_at", self.accepted_at)?,
+            hash: place.parse("hash", &self.hash)?,
+            files: place.json("files", &self.files)?,
+            accepted_by: self.accepted_by,
+        })
+    }
+}
+
 impl Store {
     /// Keeps an accepted fleet file, and returns its version. The same as the newest one is no new version. The last
     /// fifty are kept.
@@ -92,31 +108,49 @@ impl Store {
     /// # Errors
     /// [`Error::Database`] and [`Error::Damaged`].
     pub async fn newest_fleet(&self) -> Result<Option<FleetRow>, Error> {
+        self.find_fleet(None).await
+    }
+
+    /// The accepted fleet file of this number; none if there never was one, or it is not kept any more.
+    ///
+    /// # Errors
+    /// [`Error::Database`] and [`Error::Damaged`].
+    pub async fn fleet_version(&self, version: u64) -> Result<Option<FleetRow>, Error> {
+        // A number that was never given belongs to none.
+        self.find_fleet(Some(i64::try_from(version).unwrap_or(-1)))
+            .await
+    }
+
+    async fn find_fleet(&self, version: Option<i64>) -> Result<Option<FleetRow>, Error> {
         let found: Vec<Record> = on!(self.db(), "read the fleet file", pool => {
             let found = query(
                 "SELECT CAST(f.version AS TEXT) AS key, f.version, f.accepted_at, f.accepted_by, f.hash, \
-                 f.files FROM fleet_versions f ORDER BY f.version DESC LIMIT 1",
+                 f.files FROM fleet_versions f WHERE f.version = $1 OR $2 = 1 ORDER BY f.version DESC LIMIT 1",
             )
+            .bind(version.unwrap_or_default())
+            .bind(i64::from(version.is_none()))
             .fetch_all(pool)
             .await?;
             Ok(rows("fleet_versions", &found)?)
         })?;
-        found
-            .into_iter()
-            .next()
-            .map(|record| {
-                let place = Place {
-                    table: "fleet_versions",
-                    key: &record.key,
-                };
-                Ok(FleetRow {
-                    version: place.number("version", record.version)?,
-                    accepted_at: place.time("accepted_at", record.accepted_at)?,
-                    hash: place.parse("hash", &record.hash)?,
-                    files: place.json("files", &record.files)?,
-                    accepted_by: record.accepted_by,
-                })
-            })
-            .transpose()
+        found.into_iter().next().map(Record::read).transpose()
+    }
+
+    /// The accepted fleet files that are kept, newest first, without their texts.
+    ///
+    /// # Errors
+    /// [`Error::Database`] and [`Error::Damaged`].
+    pub async fn fleet_versions(&self) -> Result<Vec<FleetRow>, Error> {
+        let found: Vec<Record> = on!(self.db(), "list the fleet files", pool => {
+            let found = query(
+                "SELECT CAST(f.version AS TEXT) AS key, f.version, f.accepted_at, f.accepted_by, f.hash, \
+                 '[]' AS files FROM fleet_versions f ORDER BY f.version DESC LIMIT $1",
+            )
+            .bind(KEPT)
+            .fetch_all(pool)
+            .await?;
+            Ok(rows("fleet_versions", &found)?)
+        })?;
+        found.into_iter().map(Record::read).collect()
     }
 }

@@ -13,7 +13,7 @@ use crate::Error;
 use crate::error::hint;
 
 /// Number, name and text of every step.
-const STEPS: [(i64, &str, &str); 8] = [
+const STEPS: [(i64, &str, &str); 10] = [
     (1, "start", include_str!("../migrations/0001_start.sql")),
     (
         2,
@@ -36,6 +36,7 @@ const STEPS: [(i64, &str, &str); 8] = [
         include_str!("../migrations/0005_gateways.sql"),
     ),
     (6, "users", include_str!("../migrations/0006_users.sql")),
+    (7, "kiosks", include_str!("../migrations/0007_kiosks.sql")),
     (
         8,
         "saved_views",
@@ -46,6 +47,7 @@ const STEPS: [(i64, &str, &str); 8] = [
         "processes",
         include_str!("../migrations/0009_processes.sql"),
     ),
+    (10, "wishes", include_str!("../migrations/0010_wishes.sql")),
 ];
 
 /// The newest step.

@@ -23,7 +23,7 @@ pub(crate) enum Column {
 use Column::{Number, Text};
 
 /// Every table, those that others refer to first.
-pub(crate) const TABLES: [Table; 40] = [
+pub(crate) const TABLES: [Table; 42] = [
     Table {
         name: "hosts",
         columns: &[
@@ -88,6 +88,21 @@ pub(crate) const TABLES: [Table; 40] = [
             Text("label"),
             Number("expires_at"),
             Number("used_at"),
+        ],
+        key: "id",
+    },
+    Table {
+        name: "kiosks",
+        columns: &[
+            Text("id"),
+            Text("secret_hash"),
+            Text("label"),
+            Text("made_by"),
+            Number("created_at"),
+            Number("expires_at"),
+            Number("revoked_at"),
+            Number("used_at"),
+            Text("used_from"),
         ],
         key: "id",
     },
@@ -378,6 +393,17 @@ pub(crate) const TABLES: [Table; 40] = [
             Text("document"),
         ],
         key: "run",
+    },
+    Table {
+        name: "host_wishes",
+        columns: &[
+            Text("host"),
+            Text("verb"),
+            Number("number"),
+            Number("open_until"),
+            Text("document"),
+        ],
+        key: "host, verb",
     },
     Table {
         name: "chain",

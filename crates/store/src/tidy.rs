@@ -40,6 +40,8 @@ pub struct Tidied {
     pub sign_in_failures: u64,
     /// API tokens that were revoked, or expired, more than thirty days ago.
     pub api_tokens: u64,
+    /// Kiosk tokens that were revoked, or expired, more than thirty days ago.
+    pub kiosks: u64,
     /// Users who were removed more than thirty days ago.
     pub users: u64,
 }
@@ -72,6 +74,7 @@ const OLD_DELIVERIES: &str = "DELETE FROM deliveries WHERE created_at < $1 AND d
 const OLD_SESSIONS: &str = "DELETE FROM sessions WHERE expires_at < $1 OR used_at < $2";
 const OLD_FAILURES: &str = "DELETE FROM sign_in_failures WHERE last_at < $1";
 const OLD_API_TOKENS: &str = "DELETE FROM operators WHERE revoked_at < $1 OR expires_at < $1";
+const OLD_KIOSKS: &str = "DELETE FROM kiosks WHERE revoked_at < $1 OR expires_at < $1";
 const OLD_USERS: &str = "DELETE FROM users WHERE removed_at < $1";
 
 impl Store {
@@ -153,6 +156,7 @@ impl Store {
                 query(OLD_FAILURES).bind(yesterday).execute(&mut *tx).await?.rows_affected();
             let api_tokens =
                 query(OLD_API_TOKENS).bind(expired).execute(&mut *tx).await?.rows_affected();
+            let kiosks = query(OLD_KIOSKS).bind(expired).execute(&mut *tx).await?.rows_affected();
             let users = query(OLD_USERS).bind(expired).execute(&mut *tx).await?.rows_affected();
             Ok(Tidied {
                 certificates,
@@ -170,6 +174,7 @@ impl Store {
                 sessions,
                 sign_in_failures,
                 api_tokens,
+                kiosks,
                 users,
             })
         })

@@ -11,7 +11,7 @@ use crate::engine::{Engine, Place};
 use crate::{
     alerts, chain, commands, dump, events, evidence, foreign, groups, hosts, killed, leases, locks,
     monitoring, opening, overviews, pages, past, repository, rollouts, runs, small, standings,
-    tokens, troubles, users, views,
+    tokens, troubles, users, views, wishes,
 };
 
 type Case = fn(Place) -> Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -141,10 +141,12 @@ async fn run(engine: Engine) {
         troubles::whatever_the_order_the_last_report_is_right,
         users::api_tokens_are_known_until_revoked,
         users::attempts_count_until_one_was_good,
+        users::kiosk_tokens_are_known_until_revoked_and_forgotten,
         users::sessions_end_with_the_password_they_were_opened_by,
         users::there_is_always_an_admin,
         users::users_are_made_found_and_removed,
         users::users_sessions_and_tokens_are_forgotten,
+        wishes::a_wish_is_told_until_its_end_and_numbers_grow,
         views::a_user_keeps_so_many_views_and_no_more,
         views::views_are_ones_own_or_shared,
     ];

@@ -95,6 +95,8 @@ async fn fill_monitoring(store: &Store) {
     let run = done(record(1, 0, 9));
     store.record_run(&web1, &run, at(9)).await.unwrap();
     store.create_silence(&silence("s1", 0, 9)).await.unwrap();
+    let wish = crate::wishes::wish(lockstep_model::WishVerb::Reboot, 9);
+    store.wish(&web1, &wish).await.unwrap();
     let ack = Ack {
         host: web1,
         item: name("swap"),
@@ -193,6 +195,7 @@ pub(crate) async fn a_dump_fills_an_empty_store(place: Place) {
         "fleet_versions",
         "locks",
         "run_commands",
+        "host_wishes",
         "chain",
         "chain_head",
     ] {

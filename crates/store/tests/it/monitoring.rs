@@ -240,6 +240,14 @@ pub(crate) async fn fifty_fleet_files_are_kept(place: Place) {
     assert_eq!((newest.version, newest.accepted_at), (53, at(53)));
     assert_eq!((newest.hash, newest.files), (hash(53), files(53)));
     assert_eq!(newest.accepted_by, "ann");
+    let kept = store.fleet_versions().await.unwrap();
+    let numbers: Vec<u64> = kept.iter().map(|row| row.version).collect();
+    assert_eq!(numbers, (4..=53).rev().collect::<Vec<_>>());
+    assert!(kept.iter().all(|row| row.files.is_empty()));
+    let older = store.fleet_version(7).await.unwrap().unwrap();
+    assert_eq!((older.version, older.files), (7, files(7)));
+    assert_eq!(store.fleet_version(3).await.unwrap(), None);
+    assert_eq!(store.fleet_version(u64::MAX).await.unwrap(), None);
     // Both servers read the same file at the same time.
     let accepting: Vec<_> = (0..8)
         .map(|number| {

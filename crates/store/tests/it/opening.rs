@@ -73,6 +73,8 @@ pub(crate) async fn a_database_of_the_first_step_goes_on(place: Place) {
         "suspects",
         "foreign_hosts",
         "host_processes",
+        "host_wishes",
+        "kiosks",
         "saved_views",
         "sessions",
         "sign_in_failures",

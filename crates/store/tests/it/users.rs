@@ -5,7 +5,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use lockstep_model::{Role, UserName};
 use lockstep_store::{
-    Error, NewApiToken, NewSession, SignInFailures, SignInKeys, SignInTally, Store, Tidied,
+    Error, NewApiToken, NewKiosk, NewSession, SignInFailures, SignInKeys, SignInTally, Store,
+    Tidied,
 };
 
 use crate::engine::Place;
@@ -76,6 +77,18 @@ pub(crate) async fn fill(store: &Store) {
     count(store, &keys("bob", "10.0.0.1"), 1).await;
     count(store, &keys("ann", "10.0.0.1"), 2).await;
     assert!(begin(store, "session", "ann", 2).await);
+    give_kiosk(store, "k1", None).await.unwrap();
+}
+
+async fn give_kiosk(store: &Store, id: &str, end: Option<Timestamp>) -> Result<(), Error> {
+    let kiosk = NewKiosk {
+        id,
+        secret_hash: &format!("hash of {id}"),
+        label: "the é wall",
+        made_by: "ann",
+        expires_at: end,
+    };
+    store.create_kiosk(&kiosk, at(1)).await
 }
 
 pub(crate) async fn users_are_made_found_and_removed(place: Place) {
@@ -224,6 +237,47 @@ pub(crate) async fn api_tokens_are_known_until_revoked(place: Place) {
         ..of_nobody
     };
     assert!(store.create_api_token(&taken, at(1)).await.is_err());
+}
+
+pub(crate) async fn kiosk_tokens_are_known_until_revoked_and_forgotten(place: Place) {
+    let store = place.open().await;
+    fill(&store).await;
+    give_kiosk(&store, "k2", Some(at(50))).await.unwrap();
+    assert!(give_kiosk(&store, "k2", None).await.is_err(), "it is taken");
+    let row = store.kiosk("k2").await.unwrap().unwrap();
+    assert_eq!(
+        (row.secret_hash.as_str(), row.label.as_str()),
+        ("hash of k2", "the é wall")
+    );
+    assert_eq!((row.expires_at, row.used_at), (Some(at(50)), None));
+    assert!(!format!("{row:?}").contains("hash of"));
+    for second in [20, 10] {
+        store
+            .note_kiosk("k2", &format!("10.0.0.{second}"), at(second))
+            .await
+            .unwrap();
+        let row = store.kiosk("k2").await.unwrap().unwrap();
+        assert_eq!(
+            (row.used_at, row.used_from.as_str()),
+            (Some(at(20)), "10.0.0.20")
+        );
+    }
+    assert_eq!(store.kiosk("").await.unwrap(), None);
+    assert_eq!(store.kiosks().await.unwrap().len(), 2);
+    assert!(store.revoke_kiosk("k1", at(3)).await.unwrap());
+    assert!(!store.revoke_kiosk("k1", at(4)).await.unwrap());
+    assert_eq!(store.kiosk("k1").await.unwrap(), None);
+
+    // Those that are revoked or over make room.
+    for number in 0..200 {
+        let made = give_kiosk(&store, &format!("n{number}"), None).await;
+        match number {
+            0..199 => made.unwrap(),
+            _ => assert!(matches!(made, Err(Error::TooManyKiosks { most: 200 }))),
+        }
+    }
+    let kiosks = store.tidy(at(31 * DAY)).await.unwrap().kiosks;
+    assert_eq!(kiosks, 2);
 }
 
 pub(crate) async fn sessions_end_with_the_password_they_were_opened_by(place: Place) {

@@ -25,7 +25,7 @@ pub use csr::{HostKey, csr_for, csr_key};
 pub use error::IdentityError;
 pub use peer::{PeerIdentity, renew_at};
 pub use session::SessionSecret;
-pub use token::{EnrollmentToken, OperatorToken, TokenError, new_secret, same_secret};
+pub use token::{EnrollmentToken, KioskToken, OperatorToken, TokenError, new_secret, same_secret};
 
 use aws_lc_rs::digest;
 use lockstep_model::ContentHash;

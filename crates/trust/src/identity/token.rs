@@ -5,7 +5,7 @@
 //! the secret behind it. An enrolment token also carries the fingerprint of the server's certificate authority,
 //! so that the new host knows whom to believe before it has seen anything else.
 //!
-//! The text forms are `lse1.ID.SECRET.FINGERPRINT` and `lso1.ID.SECRET`, all parts lower-case hexadecimal.
+//! The text forms are `lse1.ID.SECRET.FINGERPRINT`, `lso1.ID.SECRET` and `lsk1.ID.SECRET`, all parts lower-case hexadecimal.
 
 use std::fmt;
 use std::str::FromStr;
@@ -17,6 +17,7 @@ use super::{IdentityError, sha256};
 
 const ENROLLMENT: &str = "lse1";
 const OPERATOR: &str = "lso1";
+const KIOSK: &str = "lsk1";
 const ID_BYTES: usize = 8;
 const SECRET_BYTES: usize = 16;
 const FINGERPRINT_BYTES: usize = 32;
@@ -39,6 +40,13 @@ pub struct EnrollmentToken {
 /// Lets an operator use the operator API. `Display` gives the whole text with its secret, `Debug` does not.
 #[derive(Clone, PartialEq, Eq)]
 pub struct OperatorToken {
+    key: IdAndSecret,
+}
+
+/// Lets a screen on a wall show the problems, and nothing else. `Display` gives the whole text with its secret, `Debug`
+/// does not.
+#[derive(Clone, PartialEq, Eq)]
+pub struct KioskToken {
     key: IdAndSecret,
 }
 
@@ -156,6 +164,50 @@ impl OperatorToken {
     }
 }
 
+impl KioskToken {
+    /// Makes a new token.
+    ///
+    /// # Errors
+    /// When the system gives no randomness.
+    pub fn generate() -> Result<Self, IdentityError> {
+        Ok(Self {
+            key: IdAndSecret::generate()?,
+        })
+    }
+
+    /// Parses `lsk1.ID.SECRET`; white space around it is ignored.
+    ///
+    /// # Errors
+    /// Says which part is wrong.
+    pub fn parse(text: &str) -> Result<Self, TokenError> {
+        let refuse = |why| TokenError {
+            what: "a kiosk token",
+            why,
+        };
+        let parts: Vec<&str> = text.trim().splitn(4, '.').collect();
+        let [KIOSK, id, secret] = parts[..] else {
+            return Err(refuse(
+                "it has three parts with dots between them, the first of them \"lsk1\"",
+            ));
+        };
+        Ok(Self {
+            key: IdAndSecret::parse(id, secret).map_err(refuse)?,
+        })
+    }
+
+    /// The token's identity: public, and the key to what the server knows of it.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.key.id
+    }
+
+    /// What the server keeps of the secret: its SHA-256 in hexadecimal.
+    #[must_use]
+    pub fn secret_hash(&self) -> String {
+        self.key.secret_hash()
+    }
+}
+
 /// 128 random bits in hexadecimal: a secret between processes of one machine.
 ///
 /// # Errors
@@ -219,6 +271,12 @@ impl fmt::Display for OperatorToken {
         write!(f, "{OPERATOR}.{id}.{secret}")
     }
 }
+impl fmt::Display for KioskToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let IdAndSecret { id, secret } = &self.key;
+        write!(f, "{KIOSK}.{id}.{secret}")
+    }
+}
 impl fmt::Debug for EnrollmentToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EnrollmentToken")
@@ -230,6 +288,13 @@ impl fmt::Debug for EnrollmentToken {
 impl fmt::Debug for OperatorToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OperatorToken")
+            .field("id", &self.key.id)
+            .finish_non_exhaustive()
+    }
+}
+impl fmt::Debug for KioskToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KioskToken")
             .field("id", &self.key.id)
             .finish_non_exhaustive()
     }
@@ -266,6 +331,15 @@ mod tests {
 
         let token = OperatorToken::generate().unwrap();
         assert_eq!(OperatorToken::parse(&token.to_string()), Ok(token));
+
+        let token = KioskToken::generate().unwrap();
+        let text = token.to_string();
+        assert!(
+            OperatorToken::parse(&text).is_err(),
+            "each door has its own"
+        );
+        assert!(!format!("{token:?}").contains(&text[22..]));
+        assert_eq!(KioskToken::parse(&text), Ok(token));
     }
 
     #[test]
