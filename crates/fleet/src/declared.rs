@@ -33,6 +33,10 @@ pub(crate) struct Scope {
     pub(crate) sample: Option<Set<Interval>>,
     pub(crate) report: Option<Set<Interval>>,
     pub(crate) depends: Vec<Set<HostName>>,
+    /// Who cares for these hosts.
+    pub(crate) owner: Option<String>,
+    /// What people read about them, by what it is called.
+    pub(crate) links: BTreeMap<String, String>,
     pub(crate) rules: Vec<ItemRule>,
 }
 

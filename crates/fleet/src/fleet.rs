@@ -238,6 +238,28 @@ impl Fleet {
             .collect()
     }
 
+    /// Who cares for a host: what it says itself, or the group of it that counts most and says so.
+    #[must_use]
+    pub fn owner_of(&self, host: &HostName) -> Option<&str> {
+        let kin = self.kin(host);
+        let groups = kin.groups.iter().rev().map(|(_, group)| &group.scope);
+        let mut scopes = kin.host.iter().map(|host| &host.scope).chain(groups);
+        scopes.find_map(|scope| scope.owner.as_deref())
+    }
+
+    /// What people read about a host, by what it is called: of its groups and itself; of two of one name, that of what
+    /// counts more.
+    #[must_use]
+    pub fn links_of(&self, host: &HostName) -> BTreeMap<&str, &str> {
+        let kin = self.kin(host);
+        let groups = kin.groups.iter().map(|(_, group)| &group.scope);
+        let scopes = groups.chain(kin.host.map(|host| &host.scope));
+        scopes
+            .flat_map(|scope| &scope.links)
+            .map(|(name, address)| (name.as_str(), address.as_str()))
+            .collect()
+    }
+
     /// The hosts without an agent that this one watches. Nobody else may report them.
     #[must_use]
     pub fn watched_by(&self, host: &HostName) -> &[HostName] {

@@ -3,6 +3,7 @@
 //! Names of groups, fitness functions and receivers may be used before they are defined, and in another file. So all
 //! texts are read twice: once for the names and the levels, once for everything else.
 
+mod about;
 mod alert;
 mod channel;
 mod fitness;

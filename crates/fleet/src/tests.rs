@@ -632,3 +632,30 @@ fn ten_thousand_hosts_are_no_burden() {
     assert!(entry(&work, "unit:u42").every.is_some());
     assert!(serde_json::to_vec(&work).unwrap().len() < 4_000);
 }
+
+#[test]
+fn whose_a_host_is_and_what_there_is_to_read() {
+    let fleet = fleet(
+        "[group.all]\nhosts = [\"*\"]\nowner = \"operations\"\nlinks = { wiki = \"https://wiki/\", runbook = \"https://all/\" }\n\
+         [group.db]\nhosts = [\"db*\"]\npriority = 1\nowner = \"dba team\"\nlinks = { runbook = \"https://db/\" }\n\
+         [host.db2]\nowner = \"ann\"\n",
+    );
+    let owner = |name: &str| {
+        fleet
+            .owner_of(&HostName::parse(name).unwrap())
+            .map(str::to_owned)
+    };
+    assert_eq!(owner("web1").as_deref(), Some("operations"));
+    assert_eq!(owner("db1").as_deref(), Some("dba team"));
+    assert_eq!(owner("db2").as_deref(), Some("ann"));
+    let links = fleet.links_of(&HostName::parse("db2").unwrap());
+    let links: Vec<_> = links.into_iter().collect();
+    assert_eq!(
+        links,
+        [("runbook", "https://db/"), ("wiki", "https://wiki/")]
+    );
+    let parse = |text: &str| Fleet::parse(vec![("fleet.toml".into(), text.into())]);
+    let bad =
+        parse("[group.x]\nhosts = [\"*\"]\nlinks = { a = \"javascript:alert(1)\" }\n").unwrap_err();
+    assert!(bad.to_string().contains("fleet.toml:3"), "{bad}");
+}

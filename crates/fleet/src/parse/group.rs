@@ -6,6 +6,8 @@
 //! * `without`: patterns for items that are taken away from what is inherited;
 //! * `sample`, `report`: as in `[defaults]`;
 //! * `depends`: hosts without which these cannot be reached, e.g. a switch;
+//! * `owner`: who cares for these hosts, in words, e.g. `"dba team"`;
+//! * `links`: what people read about them, by what it is called: `{ runbook = "https://…" }`; `http` and `https` alone;
 //! * `item."X"`: what holds for items here, see `item`.
 //!
 //! Groups alone:
@@ -27,7 +29,7 @@ use std::net::IpAddr;
 
 use lockstep_model::{Glob, HostName, SnmpVersion};
 
-use super::{Context, REPORT, SAMPLE, host_pattern, item, item_pattern, items, name};
+use super::{Context, REPORT, SAMPLE, about, host_pattern, item, item_pattern, items, name};
 use crate::declared::{Declared, Dumb, Group, Host, LabelTest, Members, Scope, SnmpAccess};
 use crate::distance::question;
 use crate::fault::{list, quoted};
@@ -133,6 +135,14 @@ fn scope<'a>(context: &Context<'a>, declared: &Declared, section: &mut Section<'
         depends: section
             .take("depends")
             .map(|field| field.list(HostName::parse))
+            .unwrap_or_default(),
+        owner: section
+            .take("owner")
+            .and_then(|field| field.parsed(about::owner))
+            .map(|set| set.value),
+        links: section
+            .take("links")
+            .map(|field| about::links(&field))
             .unwrap_or_default(),
         rules: item::rules(context, &rules.unwrap_or_default(), &declared.fitness),
     }

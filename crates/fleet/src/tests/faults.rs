@@ -571,7 +571,7 @@ fn an_error_is_shown_as_compilers_do_it() {
         "fleet.toml:3:9: unclosed table, expected `]`\n  |\n3 | [group.x\n  |         ^\n\n\
          fleet.d/web.toml:3:2: unknown key \"itmes\"; did you mean \"items\"?\n  |\n\
          3 | \titmes = [\"cpu_load\"]\n  | \t^^^^^\n  \
-         = known here: hosts, priority, item, items, without, sample, report, depends"
+         = known here: hosts, priority, item, items, without, sample, report, depends, owner, links"
     );
 }
 
