@@ -5,6 +5,8 @@ pub(crate) mod ask;
 pub mod audit;
 pub mod enrolment;
 pub mod fleet;
+pub mod fleet_past;
+pub mod kiosks;
 pub mod overview;
 pub mod probes;
 pub(crate) mod rights;

@@ -1,6 +1,9 @@
 //! What all pages have in common: the strip of figures, the navigation, the search, the footer.
 
+mod json;
 mod strip;
+
+use std::time::Duration;
 
 use jiff::Timestamp;
 use lockstep_model::api::operator::SavedView;
@@ -21,6 +24,16 @@ pub struct Viewer<'a> {
     pub role: Role,
     /// What each form carries, so that no other site can send it.
     pub csrf: &'a str,
+}
+
+/// Says how long the answering has taken so far: there is no clock in here.
+#[derive(Clone, Copy)]
+pub struct Stopwatch<'a>(pub &'a (dyn Fn() -> Duration + Sync));
+
+impl std::fmt::Debug for Stopwatch<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Stopwatch")
+    }
 }
 
 /// How light a page is.
@@ -171,6 +184,8 @@ pub struct Frame<'a> {
     pub editions: &'a str,
     /// What was just done, in a sentence.
     pub said: Option<&'a str>,
+    /// How long the page has taken so far.
+    pub took: Stopwatch<'a>,
     /// Views that the visitor and others have kept, of all pages.
     pub views: &'a [SavedView],
 }
@@ -228,6 +243,7 @@ impl Frame<'_> {
                 now: Some(self.now),
                 topics: &topics,
                 editions: self.editions,
+                reloads: wall,
             },
             &body,
         )
@@ -278,12 +294,29 @@ impl Frame<'_> {
                     @if let Some(newest) = self.strip.newest_report {
                         "Newest report " (ago(newest, self.now)) ". "
                     }
+                    // The footer is drawn last, so this is nearly all of it.
+                    "Made in " (milliseconds((self.took.0)())) " ms."
                 }
                 p #live-state .live-state hidden { "Not live: the server does not answer. The page is as it was." }
                 noscript { p { "Without JavaScript this page does not change by itself: reload it." } }
-                p { "Press " kbd { "?" } " for the keys. " a href="/api/v1/openapi.json" { "API" } }
+                p {
+                    "Press " kbd { "?" } " for the keys. " a href="/api/v1/openapi.json" { "API" }
+                    @if let Some((address, is_whole)) = json::of(self.address) {
+                        " " a #as-json data-live href=(address) { @if is_whole { "This as JSON" } @else { "All as JSON" } }
+                    }
+                }
             }
         }
+    }
+}
+
+/// Milliseconds with as many digits as say something.
+fn milliseconds(took: Duration) -> String {
+    let ms = took.as_secs_f64() * 1e3;
+    if ms < 10.0 {
+        format!("{ms:.1}")
+    } else {
+        format!("{ms:.0}")
     }
 }
 
@@ -307,6 +340,8 @@ fn keys() -> Markup {
                 dt { kbd { "Esc" } } dd { "close, leave a field" }
                 dt { kbd { "j" } " " kbd { "k" } } dd { "next and previous row" }
                 dt { kbd { "Enter" } } dd { "open the row" }
+                dt { kbd { "a" } } dd { "acknowledge what the row tells of" }
+                dt { kbd { "s" } } dd { "silence it" }
                 @for (_, _, word, key) in PLACES {
                     dt { kbd { "g" } " " kbd { (key) } } dd { (word) }
                 }
@@ -325,6 +360,8 @@ pub(crate) struct Head<'a> {
     pub(crate) now: Option<Timestamp>,
     pub(crate) topics: &'a str,
     pub(crate) editions: &'a str,
+    /// True for a page that loads itself again where there is no script: nobody stands at a wall to do it.
+    pub(crate) reloads: bool,
 }
 
 /// A whole document.
@@ -338,6 +375,7 @@ pub(crate) fn document(head: &Head<'_>, body: &Markup) -> String {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
+                @if head.reloads { noscript { meta http-equiv="refresh" content="60"; } }
                 title { (head.title) " · Lockstep" }
                 link rel="icon" href=(assets::ICON.path()) type="image/svg+xml";
                 link rel="stylesheet" href=(assets::STYLE.path());
@@ -377,6 +415,7 @@ pub(crate) mod tests {
             address: "/hosts?q=web",
             editions: "hosts:1",
             said: None,
+            took: Stopwatch(&|| Duration::from_micros(4_270)),
             views: &[],
         })
     }
@@ -397,6 +436,7 @@ pub(crate) mod tests {
         assert!(page.contains(r#"<a href="/locks" data-key="l" aria-current="page">Locks</a>"#));
         assert!(page.contains(r#"data-topics="locks""#));
         assert!(page.contains("<title>Locks · Lockstep</title>"));
+        assert!(page.contains("Made in 4.3 ms."));
     }
 
     #[test]

@@ -53,6 +53,7 @@ pub fn page(form: &SignIn<'_>) -> String {
             now: None,
             topics: "",
             editions: "",
+            reloads: false,
         },
         &body,
     )

@@ -21,6 +21,7 @@ pub fn page(status: u16, title: &str, detail: &str, theme: Theme) -> String {
             now: None,
             topics: "",
             editions: "",
+            reloads: false,
         },
         &body,
     )

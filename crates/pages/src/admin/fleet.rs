@@ -1,10 +1,10 @@
 //! `/admin/fleet`: the fleet file in force, what is wrong with the newest one, and who does not follow.
 
-use lockstep_model::api::operator::{FleetText, FleetView};
+use lockstep_model::api::operator::{FleetText, FleetVersion, FleetView};
 use lockstep_model::{HostName, Role};
 use maud::{Markup, html};
 
-use super::{Part, draw};
+use super::{Part, draw, fleet_past};
 use crate::parts::action::Action;
 use crate::parts::empty::{command, empty};
 use crate::parts::link;
@@ -24,6 +24,8 @@ pub struct FleetFile<'a> {
     pub path: &'a str,
     /// Hosts that do not do all of what they are told, by name, each with what it says.
     pub hosts: &'a [(&'a HostName, &'a str)],
+    /// Those that were accepted, newest first; they are for operators, and are not drawn for others.
+    pub versions: &'a [FleetVersion],
 }
 
 /// Lines of one file that are drawn.
@@ -43,6 +45,7 @@ pub fn page(frame: &Frame<'_>, view: &FleetFile<'_>) -> String {
             (texts(frame, &file.files))
             (hosts(view.hosts))
         }
+        (fleet_past::list(frame, view.versions))
         (compare(view.path))
     };
     draw(frame, Part::Fleet, "Fleet file", &[Topic::Hosts], &body)
@@ -93,7 +96,7 @@ fn reload() -> Action<'static> {
     }
 }
 
-fn texts(frame: &Frame<'_>, files: &[FleetText]) -> Markup {
+pub(super) fn texts(frame: &Frame<'_>, files: &[FleetText]) -> Markup {
     html! {
         h2 { "What it says" }
         @if frame.may(Role::Operator) {
@@ -174,6 +177,7 @@ mod tests {
                 is_behind: false,
                 path: "/etc/lockstep/fleet.toml",
                 hosts: &[(&host, "command:/bin/x is not <permitted>")],
+                versions: &[],
             };
             page(frame, &view)
         })

@@ -3,12 +3,13 @@
 use jiff::Timestamp;
 use lockstep_model::Role;
 use lockstep_model::api::Updates;
-use lockstep_model::api::operator::ServerStatus;
+use lockstep_model::api::operator::{HealthPart, ServerStatus};
 use maud::{Markup, html};
 
 use super::{Part, draw};
 use crate::parts::action::{Action, twin};
 use crate::parts::empty::command;
+use crate::parts::level::glyph;
 use crate::parts::time::{ago, lasting};
 use crate::{Frame, Topic};
 
@@ -38,6 +39,14 @@ pub struct Figures {
     pub notices: u64,
     /// Streams of hints that hosts hold open.
     pub streams: u64,
+    /// Bytes of the database; none if that is not known.
+    pub database: Option<u64>,
+    /// Pages that it has made.
+    pub pages: u64,
+    /// Below how many milliseconds half of them were made; none if that is not known.
+    pub half: Option<u64>,
+    /// Below how many 99 of 100 were.
+    pub most: Option<u64>,
 }
 
 /// Draws the page.
@@ -48,7 +57,8 @@ pub fn page(frame: &Frame<'_>, view: &Overview<'_>) -> String {
             (server(frame, view))
             (updates(frame, view))
             (figures(frame, &view.figures))
-            (backup())
+            (health(&view.status.health))
+            (backup(frame, view.status.backup_at))
         }
         (parts(frame))
     };
@@ -142,6 +152,13 @@ fn figures(frame: &Frame<'_>, figures: &Figures) -> Markup {
                 dt { "Events taken in" } dd { (figures.events) }
                 dt { "Messages decided on" } dd { (figures.notices) }
                 dt { "Streams of hosts" } dd { (figures.streams) }
+                @if let Some(bytes) = figures.database {
+                    dt { "Database" } dd { (format!("{:.1}", bytes as f64 / 1_048_576.0)) " MiB" }
+                }
+                dt { "Pages made" } dd { (figures.pages) }
+                @if let (Some(half), Some(most)) = (figures.half, figures.most) {
+                    dt { "Time of a page" } dd { "half below " (half) " ms, 99 of 100 below " (most) " ms" }
+                }
             }
             p { "Everything that is counted is at " code { "/metrics" } "." }
             (twin("lockstep server metrics"))
@@ -149,10 +166,29 @@ fn figures(frame: &Frame<'_>, figures: &Figures) -> Markup {
     }
 }
 
-fn backup() -> Markup {
+/// How the server itself stands, part by part.
+fn health(parts: &[HealthPart]) -> Markup {
+    html! {
+        section #health .panel data-live aria-labelledby="health-title" {
+            h2 #health-title { "Its health" }
+            dl .facts {
+                @for part in parts {
+                    dt { (glyph(part.level)) " " (part.part) } dd { (part.words) }
+                }
+            }
+            (twin("lockstep server status"))
+        }
+    }
+}
+
+fn backup(frame: &Frame<'_>, made: Option<Timestamp>) -> Markup {
     html! {
         section .panel aria-labelledby="backup-title" {
             h2 #backup-title { "Backup" }
+            p { @match made {
+                Some(at) => { "The last one was made " b { (ago(at, frame.now)) } "." },
+                None => { b { "There never was one" } ", as far as this server knows." },
+            } }
             p { "On the server's machine, while it runs. The file holds the fleet's private keys: keep it as safe as the "
                 "server itself." }
             (command("lockstep server backup /backup/lockstep.tar.zst"))
@@ -182,7 +218,7 @@ fn parts(frame: &Frame<'_>) -> Markup {
 
 #[cfg(test)]
 mod tests {
-    use lockstep_model::Version;
+    use lockstep_model::{Level, Version};
 
     use super::*;
     use crate::frame::tests::with_frame;
@@ -200,6 +236,16 @@ mod tests {
             stopped_runs: 0,
             locks_held: 0,
             fleet_refused: vec!["x".into()],
+            levels: Default::default(),
+            unhandled: 0,
+            in_change: 0,
+            rollouts: Vec::new(),
+            health: vec![HealthPart {
+                part: "decider".into(),
+                level: Level::CRITICAL,
+                words: "nobody <decides>".into(),
+            }],
+            backup_at: None,
         }
     }
 
@@ -214,6 +260,9 @@ mod tests {
                     figures: Figures {
                         started_at: "2026-11-22T09:00:00Z".parse().unwrap(),
                         reports: 90_210,
+                        database: Some(2 * 1_048_576),
+                        half: Some(5),
+                        most: Some(50),
                         ..Figures::default()
                     },
                 },
@@ -232,6 +281,11 @@ mod tests {
             "90210",
             ">3 h<",
             "lockstep server backup",
+            "There never was one",
+            "◆",
+            "nobody &lt;decides&gt;",
+            "half below 5 ms, 99 of 100 below 50 ms",
+            "2.0 MiB",
         ] {
             assert!(page.contains(words), "{words}");
         }

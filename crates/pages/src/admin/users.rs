@@ -2,12 +2,12 @@
 
 use lockstep_model::Role;
 use lockstep_model::UserName;
-use lockstep_model::api::operator::{ApiTokenView, SessionView, UserView};
+use lockstep_model::api::operator::{ApiTokenView, KioskView, SessionView, UserView};
 use maud::{Markup, html};
 
 use super::ask::{self, Which};
 use super::rights::{self, Whose};
-use super::{Part, draw};
+use super::{Part, draw, kiosks};
 use crate::Frame;
 use crate::parts::action::{Action, text, word};
 use crate::parts::empty::{command, empty};
@@ -28,6 +28,8 @@ pub struct Users<'a> {
     pub sessions: &'a [SessionView],
     /// The API tokens, newest first.
     pub tokens: &'a [ApiTokenView],
+    /// The kiosk tokens, newest first.
+    pub kiosks: &'a [KioskView],
     /// The identity of the session by which the page is looked at.
     pub own_session: &'a str,
 }
@@ -52,6 +54,7 @@ pub fn page(frame: &Frame<'_>, view: &Users<'_>) -> String {
         }
         (rights::sessions(frame, whose, view.sessions))
         (rights::api_tokens(frame, whose, view.tokens))
+        @if view.only.is_none() { (kiosks::section(frame, view.kiosks)) }
     };
     draw(frame, Part::Users, "Users", &[], &body)
 }
@@ -217,6 +220,7 @@ mod tests {
                 only: None,
                 sessions: &[session("s1"), session("s2")],
                 tokens: &[token("gate <kured>")],
+                kiosks: &[],
                 own_session: "s2",
             };
             page(frame, &view)

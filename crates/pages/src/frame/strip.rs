@@ -1,6 +1,7 @@
 //! The strip of figures above every page: is anything wrong, is anybody on it, is something being changed?
 
 use jiff::Timestamp;
+use lockstep_model::api::operator::HealthPart;
 use lockstep_model::{Level, LevelNames, PackageName, RolloutId, RolloutState, Version};
 use maud::{Markup, html};
 
@@ -29,6 +30,8 @@ pub struct Strip {
     pub fleet_refused: bool,
     /// When the newest report came.
     pub newest_report: Option<Timestamp>,
+    /// How the server itself stands, part by part; nothing is said of one of which nothing is known.
+    pub health: Vec<HealthPart>,
 }
 
 /// A rollout in the strip.
@@ -54,6 +57,32 @@ impl Strip {
         self.levels.iter().sum()
     }
 
+    /// The server's own health: a shape, a word, and what is wrong.
+    fn server(&self) -> Markup {
+        let Some(worst) = self.health.iter().max_by_key(|it| it.level) else {
+            return Markup::default();
+        };
+        let wrong: Vec<_> = self
+            .health
+            .iter()
+            .filter(|it| it.level > Level::FINE)
+            .collect();
+        let words = self
+            .health
+            .iter()
+            .map(|it| format!("{}: {}", it.part, it.words));
+        let words = words.collect::<Vec<_>>().join("\n");
+        html! {
+            li { a .health .warn[worst.level >= Level::SICK] .{ "level-" (worst.level.rank()) } href="/admin#health" title=(words) {
+                (glyph(worst.level)) " server"
+                @if let [first, rest @ ..] = wrong.as_slice() {
+                    ": " b { (first.part) }
+                    @if !rest.is_empty() { " and " (rest.len()) " more" }
+                }
+            } }
+        }
+    }
+
     pub(crate) fn draw(&self, names: &LevelNames) -> Markup {
         html! {
             section #strip .strip data-live aria-label="The fleet now" {
@@ -73,6 +102,7 @@ impl Strip {
                     }
                     @if self.updates_off { li { a .warn href="/admin" { "updates are off" } } }
                     @if self.fleet_refused { li { a .warn href="/admin/fleet" { "fleet file refused" } } }
+                    (self.server())
                     @for chip in self.rollouts.iter().take(MOST_CHIPS) {
                         li { a .chip href={ "/rollouts/" (chip.id) } {
                             (chip.package) " " (chip.version) " " b { (chip.state) }
@@ -84,5 +114,49 @@ impl Strip {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part(part: &str, level: Level) -> HealthPart {
+        HealthPart {
+            part: part.into(),
+            level,
+            words: format!("<{part}>"),
+        }
+    }
+
+    #[test]
+    fn the_servers_health_has_a_shape_and_words() {
+        let draw = |health: Vec<HealthPart>| {
+            Strip {
+                health,
+                ..Strip::default()
+            }
+            .draw(&LevelNames::default())
+            .0
+        };
+        assert!(!draw(Vec::new()).contains("server"), "nothing is known");
+        let fine = draw(vec![
+            part("database", Level::FINE),
+            part("disk", Level::FINE),
+        ]);
+        assert!(
+            fine.contains(" server</a>") && fine.contains("disk: &lt;disk&gt;"),
+            "{fine}"
+        );
+        let page = draw(vec![
+            part("database", Level::FINE),
+            part("decider", Level::CRITICAL),
+            part("backup", Level::SOSO),
+        ]);
+        assert!(
+            page.contains("server: <b>decider</b> and 1 more")
+                && page.contains("health level-3 warn"),
+            "{page}"
+        );
     }
 }

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::HostSheet;
 use crate::frame::Frame;
-use crate::hosts::{group_link, label_link, value};
+use crate::hosts::{group_link, label_link, quiet, value};
 use crate::parts::level::badge;
 use crate::parts::{link, time};
 
@@ -15,6 +15,7 @@ pub(super) fn draw(frame: &Frame<'_>, sheet: &HostSheet<'_>) -> Markup {
         p {
             (badge(view.level, frame.levels))
             @if line.silent { " " b { "silent" } }
+            (quiet(line.quiet.as_ref()))
             @if let Some(phase) = line.in_run { " " span .chip { "in change: " (phase) } }
             @if line.unhandled > 0 { " " b { (line.unhandled) " unhandled" } }
         }
@@ -37,6 +38,11 @@ pub(super) fn draw(frame: &Frame<'_>, sheet: &HostSheet<'_>) -> Markup {
             @if let Some(why) = &view.work_refused { dt { "Refuses" } dd { (why) } }
             @if !line.groups.is_empty() { dt { "Groups" } dd { @for group in &line.groups { (group_link(group)) " " } } }
             @if !line.labels.is_empty() { dt { "Labels" } dd { @for (key, value) in &line.labels { (label_link(key, value)) " " } } }
+            @if let Some(owner) = &view.owner { dt { "Owner" } dd { (owner) } }
+            @if !view.links.is_empty() {
+                // Words of the fleet file: those who follow them tell the other side nothing of this page.
+                dt { "To read" } dd { @for (name, to) in &view.links { a href=(to) rel="noopener noreferrer" { (name) } " " } }
+            }
             @if !view.os.is_empty() { dt { "System" } dd { (view.os) } }
             @if !sheet.kernel.is_empty() { dt { "Kernel" } dd { (sheet.kernel) } }
             @if !sheet.platform.is_empty() { dt { "Platform" } dd { (sheet.platform) } }

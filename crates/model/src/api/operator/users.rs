@@ -157,3 +157,52 @@ pub struct SessionView {
     /// Where the user signed in from.
     pub from: String,
 }
+
+/// One kiosk token in `GET /api/v1/kiosks`, newest first. Nothing of its secret is in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KioskView {
+    /// Its identity, for `DELETE /api/v1/kiosks/ID`.
+    pub id: String,
+    /// Which screen it is for, in words.
+    pub label: String,
+    /// The user who made it.
+    pub made_by: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// From when on it is worth nothing; none if it has no end.
+    pub expires_at: Option<Timestamp>,
+    /// When a screen showed something by it last, to within minutes.
+    pub used_at: Option<Timestamp>,
+    /// Where that screen was; empty for a token that was not used.
+    #[serde(default)]
+    pub used_from: String,
+}
+
+/// `POST /api/v1/kiosks`: a token for screens on walls. It is good for the page `/kiosk` and nothing else.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct NewKiosk {
+    /// Which screen it is for, in words; at most 200 bytes.
+    pub label: String,
+    /// For how long; none for one without an end.
+    #[serde(default)]
+    pub valid_for: Option<Interval>,
+}
+
+/// The answer: the only time the secret is shown.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct CreatedKiosk {
+    /// Its identity.
+    pub id: String,
+    /// The address that the screen opens, with the whole token in it.
+    pub address: String,
+    /// From when on it is worth nothing.
+    pub expires_at: Option<Timestamp>,
+}
+
+impl std::fmt::Debug for CreatedKiosk {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CreatedKiosk")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
