@@ -21,15 +21,16 @@ use crate::first_start::{Addresses, OnlineSigners};
 use crate::freshness::Freshness;
 use crate::hints::Hints;
 use crate::operator_api::{Counters, Uploads};
-use crate::pages::Watchers;
+use crate::pages::{PageTimes, Watchers};
 use crate::queries::Queries;
 use crate::repository::Downloads;
 use crate::services::alerts::Told;
 use crate::services::board::Boards;
-use crate::services::live::LiveItems;
 use crate::services::deltas::Deltas;
 use crate::services::fleet::FleetInForce;
 use crate::services::foreign::Foreign;
+use crate::services::health::HealthNow;
+use crate::services::live::LiveItems;
 use crate::services::lock_facts::LockFactsNow;
 use crate::services::locks::SeenLocks;
 use crate::services::opened::Opened;
@@ -69,6 +70,10 @@ pub(crate) struct App {
     pub(crate) reload_front: Notify,
     /// Live pages that are open.
     pub(crate) watchers: Watchers,
+    /// How long pages take.
+    pub(crate) page_times: PageTimes,
+    /// How the server itself stands.
+    pub(crate) health: HealthNow,
     /// What receivers were told.
     pub(crate) told: Told,
     /// Sessions of users, as they were read a moment ago.

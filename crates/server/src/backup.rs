@@ -35,6 +35,7 @@ use tempfile::{NamedTempFile, TempDir};
 use tokio::runtime::Handle;
 
 use crate::config::ServerConfig;
+use crate::services::health::BACKUP;
 use crate::{Error, data_dir};
 
 /// What is in a backup.
@@ -97,6 +98,19 @@ pub async fn backup<W: Write + Send + 'static>(
     // The dump comes first: a bundle that is listed in it was there before, and bundles are never changed.
     let packed = tokio::task::spawn_blocking(move || pack(&data, dump.path(), writer, now)).await;
     joined(packed, "write the backup")
+}
+
+/// Notes in the store that a backup is made and in its place, so that pages can say how old it is.
+///
+/// # Errors
+/// [`Error::Database`].
+pub async fn note(config: &ServerConfig, made_at: Timestamp) -> Result<(), Error> {
+    let store = Store::open(&config.database_url())
+        .await
+        .map_err(Error::database("opening it"))?;
+    let noted = store.set_setting(BACKUP, &made_at.to_string()).await;
+    store.close().await;
+    noted.map_err(Error::database("noting the backup"))
 }
 
 async fn dump(store: &Store, data: &Path) -> Result<NamedTempFile, Error> {

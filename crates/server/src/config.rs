@@ -61,6 +61,8 @@ pub struct ServerConfig {
     pub mail: Option<Mail>,
     /// What `/metrics` shows.
     pub metrics: Metrics,
+    /// How old a backup may be.
+    pub backup: Backup,
     /// Another address for people, with a certificate that their browsers know.
     pub pages: Option<Front>,
     /// Other systems' clients; each gateway is off until its table is there.
@@ -117,6 +119,25 @@ pub struct Metrics {
 impl Default for Metrics {
     fn default() -> Self {
         Self { hosts: 1_000 }
+    }
+}
+
+/// `[backup]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Backup {
+    /// False where backups are made otherwise: then nobody is warned.
+    pub warn: bool,
+    /// Pages and `server status` warn when the last backup is older than this, or there never was one.
+    pub warn_after: Interval,
+}
+
+impl Default for Backup {
+    fn default() -> Self {
+        Self {
+            warn: true,
+            warn_after: Interval::from_secs(7 * DAY),
+        }
     }
 }
 
@@ -179,6 +200,7 @@ impl Default for ServerConfig {
             fleet: None,
             mail: None,
             metrics: Metrics::default(),
+            backup: Backup::default(),
             pages: None,
             gateway: Gateways::default(),
         }

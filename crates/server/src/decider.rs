@@ -22,7 +22,7 @@ use crate::freshness;
 use crate::services::{alerts, foreign_locks, rollout_facts, rollouts, silent_hosts};
 
 /// The lease's name in the store.
-const LEASE: &str = "decider";
+pub(crate) const LEASE: &str = "decider";
 /// How long the lease is valid. It is renewed at a third of it; after a crash another server takes over then.
 const VALID: Duration = Duration::from_secs(15);
 /// Between two looks there is at least this much time, and ten times as much as the last look took, however many
@@ -56,6 +56,11 @@ impl Decider {
             listening_since: now,
             office: Mutex::default(),
         }
+    }
+
+    /// True if this is the name of this process among the servers.
+    pub(crate) fn is(&self, holder: &str) -> bool {
+        self.holder == holder
     }
 }
 
@@ -263,8 +268,6 @@ pub(crate) fn concerned(before: &Rollout, after: &Rollout) -> HashSet<HostName> 
         let known = let_go(before);
         concerned.retain(|host| !known.contains(host));
     }
-    concerned
-}
     let skipped = |rollout: &Rollout, other: &Rollout| -> Vec<HostName> {
         let hosts = rollout.skipped.keys();
         let changed = hosts.filter(|host| !other.skipped.contains_key(*host));
@@ -272,3 +275,5 @@ pub(crate) fn concerned(before: &Rollout, after: &Rollout) -> HashSet<HostName> 
     };
     concerned.extend(skipped(before, after));
     concerned.extend(skipped(after, before));
+    concerned
+}

@@ -13,7 +13,9 @@ mod alerts;
 mod artifacts;
 mod board;
 mod door;
+mod fleet_past;
 mod hosts;
+mod kiosks;
 mod locks;
 mod metrics;
 mod monitoring;
@@ -28,6 +30,7 @@ mod status;
 mod tokens;
 mod users;
 mod views;
+mod wishes;
 
 use std::sync::Arc;
 
@@ -103,9 +106,11 @@ fn for_viewers() -> Router<Arc<App>> {
         .route("/api/v1/sessions", get(users::open_sessions))
         .route("/api/v1/sessions/{id}", delete(users::end_session))
         .route("/api/v1/status", get(status::status))
+        .route("/status", get(status::status))
         .route("/api/v1/hosts", get(hosts::list))
         .route("/api/v1/hosts/{name}", get(hosts::one))
         .route("/api/v1/hosts/{name}/explain", get(hosts::explain))
+        .route("/api/v1/hosts/{name}/wishes", get(wishes::list))
         .route("/api/v1/hosts/{name}/history", get(monitoring::history))
         .route("/api/v1/hosts/{name}/items/{item}/now", get(notes::now))
         .route("/api/v1/hosts/{name}/processes", get(notes::processes))
@@ -144,6 +149,14 @@ fn for_operators() -> Router<Arc<App>> {
         .route("/api/v1/tokens/{id}", delete(tokens::revoke))
         .route("/api/v1/hosts/{name}", delete(hosts::remove))
         .route("/api/v1/hosts/{name}/report", post(hosts::report))
+        .route(
+            "/api/v1/hosts/{name}/reboot",
+            post(wishes::reboot).delete(wishes::no_reboot),
+        )
+        .route(
+            "/api/v1/hosts/{name}/restart-agent",
+            post(wishes::restart_agent).delete(wishes::no_restart_agent),
+        )
         .route("/api/v1/runs/{id}/{verb}", post(records::command))
         .route(
             "/api/v1/locks/{name}",
@@ -157,6 +170,10 @@ fn for_operators() -> Router<Arc<App>> {
         .route("/api/v1/repo/metadata", post(releases::publish))
         .route("/api/v1/promote", post(rollouts::promote))
         .route("/api/v1/rollouts/{id}/{command}", post(rollouts::command))
+        .route(
+            "/api/v1/rollouts/{id}/skipped/{name}",
+            put(rollouts::skip_host).delete(rollouts::unskip_host),
+        )
         .route("/api/v1/silences", post(monitoring::silence))
         .route("/api/v1/silences/{id}", delete(monitoring::end_silence))
         .route(
@@ -165,6 +182,9 @@ fn for_operators() -> Router<Arc<App>> {
         )
         .route("/api/v1/hosts/{name}/work", get(monitoring::work))
         .route("/api/v1/fleet", get(monitoring::fleet))
+        .route("/api/v1/fleet/versions", get(fleet_past::list))
+        .route("/api/v1/fleet/versions/{number}", get(fleet_past::one))
+        .route("/api/v1/fleet/compare", get(fleet_past::compare))
         .route("/api/v1/fleet/reload", post(monitoring::reload_fleet))
         .route("/api/v1/suspects/clear", post(releases::clear_suspect))
 }
@@ -178,9 +198,7 @@ fn for_admins() -> Router<Arc<App>> {
             get(users::one).delete(users::remove),
         )
         .route("/api/v1/users/{name}/role", put(users::set_role))
+        .route("/api/v1/kiosks", get(kiosks::list).post(kiosks::create))
+        .route("/api/v1/kiosks/{id}", delete(kiosks::revoke))
         .route("/api/v1/settings/updates", put(settings::set_updates))
-        .route(
-            "/api/v1/rollouts/{id}/skipped/{name}",
-            put(rollouts::skip_host).delete(rollouts::unskip_host),
-        )
 }

@@ -2,7 +2,7 @@
 //!
 //! | | |
 //! |---|---|
-//! | who may connect | anybody who can reach the port; every page needs a session, but for signing in and what pages are made of |
+//! | who may connect | anybody who can reach the port; every page needs a session, but for signing in and what pages are made of; a kiosk token opens `/kiosk` and `/live` |
 //! | largest message | 64 KiB for a form |
 //! | how many at once | `limits.connections`; `limits.requests` being answered, the API's among them; 8 live streams for each user, 512 in all |
 //! | how long | 30 s for a request; a live stream ends with its session, and after an hour in any case |
@@ -21,6 +21,7 @@ mod events;
 mod host;
 mod hosts;
 mod items;
+mod kiosk;
 mod live;
 mod locks;
 mod me;
@@ -33,6 +34,7 @@ mod search;
 mod sign_in;
 mod silences;
 mod theme;
+mod timing;
 mod views;
 mod visit;
 
@@ -46,6 +48,7 @@ use crate::app::App;
 
 pub(crate) use dress::dress;
 pub(crate) use live::Watchers;
+pub(crate) use timing::PageTimes;
 pub(crate) use visit::{Visit, done, may};
 
 /// Largest form, in bytes.
@@ -72,17 +75,28 @@ pub(crate) fn quick(app: &Arc<App>) -> Router {
         .route("/search", get(search::search))
         .route("/theme", post(theme::set))
         .route_layer(from_fn_with_state(Arc::clone(app), door::signed_in));
+    let wall = problems::wall().route_layer(from_fn_with_state(
+        Arc::clone(app),
+        kiosk::screen_or_signed_in,
+    ));
     pages
+        .merge(wall)
         .merge(sign_in::routes(app))
+        .route_layer(from_fn_with_state(Arc::clone(app), timing::timed))
         .with_state(Arc::clone(app))
 }
 
 /// What stays open, and what may take its time.
 pub(crate) fn slow(app: &Arc<App>) -> Router {
-    Router::new()
+    let live = Router::new()
         .route("/live", get(live::stream))
-        .merge(admin::slow_routes())
+        .route_layer(from_fn_with_state(
+            Arc::clone(app),
+            kiosk::screen_or_signed_in,
+        ));
+    admin::slow_routes()
         .route_layer(from_fn_with_state(Arc::clone(app), door::signed_in))
+        .merge(live)
         .with_state(Arc::clone(app))
 }
 

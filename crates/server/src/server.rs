@@ -151,6 +151,8 @@ impl Server {
             reload_gateways: Default::default(),
             reload_front: Default::default(),
             watchers: Default::default(),
+            page_times: Default::default(),
+            health: Default::default(),
             lock_facts: Default::default(),
             seen_locks: Default::default(),
             notifier,

@@ -11,7 +11,7 @@ use crate::app::App;
 use crate::services::status;
 use crate::web::Refusal;
 
-/// `GET /api/v1/status`.
+/// `GET /api/v1/status`, and the same at `/status`: that address is easy to remember in a script.
 pub(crate) async fn status(
     State(app): State<Arc<App>>,
     Extension(role): Extension<Role>,

@@ -37,11 +37,14 @@ pub(super) fn routes() -> Router<Arc<App>> {
         .route("/admin/users/add", post(users::add))
         .route("/admin/users/end-session", post(users::end_session))
         .route("/admin/users/revoke-token", post(users::revoke_token))
+        .route("/admin/users/kiosk", post(users::create_kiosk))
+        .route("/admin/users/revoke-kiosk", post(users::revoke_kiosk))
         .route("/admin/users/{name}/password", post(users::set_password))
         .route("/admin/users/{name}/role", post(users::set_role))
         .route("/admin/users/{name}/remove", post(users::remove))
         .route("/admin/audit", get(audit::show))
         .route("/admin/fleet", get(fleet::show))
+        .route("/admin/fleet/{number}", get(fleet::one))
         .route("/admin/fleet/reload", post(fleet::reload))
         .route("/admin/probes", get(probes::show))
         .route("/admin/alerts", get(alerts::show))
@@ -60,12 +63,12 @@ async fn show(State(app): State<Arc<App>>, visit: Visit) -> Result<Html<String>,
         status: &status,
         switch: settings::fleet_updates(&app).await?,
         fleet_file: accepted.map(|it| (it.version, it.accepted_at)),
-        figures: figures(&app),
+        figures: figures(&app).await,
     };
     Ok(Html(overview::page(&visit.frame(), &view)))
 }
 
-fn figures(app: &App) -> Figures {
+async fn figures(app: &App) -> Figures {
     let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
     Figures {
         started_at: app.counters.started_at,
@@ -73,6 +76,10 @@ fn figures(app: &App) -> Figures {
         events: count(&app.counters.events),
         notices: count(&app.counters.notices),
         streams: app.streams.count(),
+        database: app.store.size().await.ok(),
+        pages: app.page_times.pages(),
+        half: app.page_times.below(0.5),
+        most: app.page_times.below(0.99),
     }
 }
 

@@ -14,7 +14,7 @@ use lockstep_pages::frame::Theme;
 use lockstep_pages::wrong;
 
 use super::visit::{SAID, theme};
-use crate::services::sessions;
+use crate::services::{kiosks, sessions};
 use crate::web::{collect, cookie};
 
 /// Scripts, styles and images of our own and nothing else; forms go nowhere else, nobody frames a page (CSP level 3).
@@ -29,7 +29,9 @@ pub(crate) async fn dress(request: Request, next: Next) -> Response {
     let theme = theme(request.headers());
     let was_said = request.method() == Method::GET && cookie(request.headers(), SAID).is_some();
     let reads_pages = reads_pages(&request);
-    let by_session = cookie(request.headers(), sessions::COOKIE).is_some();
+    let by_session = [sessions::COOKIE, kiosks::COOKIE]
+        .iter()
+        .any(|name| cookie(request.headers(), name).is_some());
     let is_public = request.uri().path().starts_with("/assets/");
     let mut response = next.run(request).await;
     if reads_pages && has_type(&response, Problem::MEDIA_TYPE) {
@@ -38,7 +40,7 @@ pub(crate) async fn dress(request: Request, next: Next) -> Response {
     let headers = response.headers_mut();
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if by_session && !is_public {
-        // What was asked for by a session does not stay on a disk when the session is over.
+        // What was asked for by a session, or by a screen, does not stay on a disk when the session is over.
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
     if !has_type(&response, HTML) {

@@ -15,8 +15,10 @@ use lockstep_model::UserName;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::kiosk;
 use crate::app::{App, SignedIn};
 use crate::services::board::Board;
+use crate::services::kiosks::{self, Screen};
 use crate::services::sessions;
 use crate::web::Refusal;
 
@@ -82,6 +84,8 @@ impl Drop for Watching {
 struct Listener {
     app: Arc<App>,
     signed: SignedIn,
+    /// The screen that listens, if it is one.
+    screen: Option<Screen>,
     boards: watch::Receiver<Option<Arc<Board>>>,
     end: Instant,
     /// When it is looked whether the session is still open.
@@ -95,6 +99,7 @@ struct Listener {
 pub(crate) async fn stream(
     State(app): State<Arc<App>>,
     Extension(signed): Extension<SignedIn>,
+    screen: Option<Extension<Screen>>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Refusal> {
     let watching = app.watchers.open(&signed.name)?;
     let mut boards = app.boards.follow();
@@ -103,6 +108,7 @@ pub(crate) async fn stream(
     let listener = Listener {
         boards,
         signed,
+        screen: screen.map(|Extension(screen)| screen),
         end: Instant::now() + LONGEST,
         look_at: Instant::now() + LOOK,
         told: String::new(),
@@ -117,6 +123,14 @@ pub(crate) async fn stream(
 }
 
 impl Listener {
+    /// True while whoever listens may.
+    async fn is_open(&self) -> bool {
+        match &self.screen {
+            Some(screen) => kiosks::is_open(&self.app, screen).await,
+            None => sessions::is_open(&self.app, &self.signed).await,
+        }
+    }
+
     /// The next news; none when the stream is to end.
     async fn next(&mut self) -> Option<Event> {
         loop {
@@ -126,14 +140,14 @@ impl Listener {
                 () = self.app.stop.cancelled() => return None,
                 () = tokio::time::sleep_until(self.end) => return None,
                 () = tokio::time::sleep_until(self.look_at) => {
-                    if !sessions::is_open(&self.app, &self.signed).await { return None }
+                    if !self.is_open().await { return None }
                     self.look_at = Instant::now() + LOOK;
                     continue;
                 }
                 changed = self.boards.changed() => changed.ok()?,
             }
             let board = self.boards.borrow_and_update().clone();
-            let words = board.map(|board| board.editions.words());
+            let words = board.map(|board| kiosk::words(&board.editions, self.screen.as_ref()));
             if let Some(words) = words.filter(|words| *words != self.told) {
                 self.told.clone_from(&words);
                 return Some(Event::default().event("board").data(words));

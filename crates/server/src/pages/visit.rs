@@ -1,6 +1,7 @@
 //! A visit: who looks, at what moment of the fleet, in which colours.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Response};
@@ -10,9 +11,11 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use jiff::Timestamp;
 use lockstep_model::api::operator::{SavedView, ViewPage};
 use lockstep_model::{LevelNames, Role, Version};
-use lockstep_pages::frame::Theme;
+use lockstep_pages::frame::{Stopwatch, Theme};
 use lockstep_pages::{Frame, Viewer};
 
+use super::kiosk;
+use super::timing::Begun;
 use crate::app::{App, SignedIn};
 use crate::services::board::Board;
 use crate::services::problems;
@@ -38,7 +41,17 @@ pub(crate) struct Visit {
     address: String,
     editions: String,
     said: Option<String>,
+    took: Took,
     views: Vec<SavedView>,
+}
+
+/// Measures from when the request came.
+struct Took(Box<dyn Fn() -> Duration + Send + Sync>);
+
+impl std::fmt::Debug for Took {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Took")
+    }
 }
 
 impl Visit {
@@ -58,6 +71,7 @@ impl Visit {
             address: &self.address,
             editions: &self.editions,
             said: self.said.as_deref(),
+            took: Stopwatch(&*self.took.0),
             views: &self.views,
         }
     }
@@ -76,6 +90,8 @@ impl FromRequestParts<Arc<App>> for Visit {
             .read(app)
             .await
             .map_err(IntoResponse::into_response)?;
+        let begun = parts.extensions.get().copied();
+        let Begun(begun) = begun.unwrap_or(Begun(Instant::now()));
         let address = parts.uri.path_and_query().map_or("/", |it| it.as_str());
         let views = match ViewPage::of(address) {
             Some(_) => app.store.views(&signed.name).await,
@@ -89,8 +105,9 @@ impl FromRequestParts<Arc<App>> for Visit {
             version: app.version.clone(),
             theme: theme(&parts.headers),
             address: address.to_owned(),
-            editions: board.editions.words(),
+            editions: kiosk::words(&board.editions, parts.extensions.get()),
             said: cookie(&parts.headers, SAID).map(unescape),
+            took: Took(Box::new(move || begun.elapsed())),
             views,
             board,
         })

@@ -4,7 +4,7 @@
 //! servers follow; a bad file changes nothing. A server takes its own file over when the file changes, and at its
 //! start when the file is newer than what is in force.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use lockstep_fleet::{Errors, Fleet};
 use lockstep_model::alert::{AlertRules, Way};
 use lockstep_model::api::WorkAnswer;
-use lockstep_model::api::operator::{FleetText, FleetView};
+use lockstep_model::api::operator::{FleetText, FleetView, HostView};
 use lockstep_model::{ContentHash, HostName, Interval, ProblemKind, Work};
 
 use super::audit;
@@ -60,7 +60,25 @@ pub(crate) struct Accepted {
     files: Vec<FleetText>,
     works: Mutex<HashMap<HostName, Brief>>,
     groups: Mutex<HashMap<HostName, Vec<String>>>,
+    abouts: Mutex<HashMap<HostName, Arc<About>>>,
     dependents: OnceLock<HashMap<HostName, Vec<HostName>>>,
+}
+
+/// What people want to know of a host beside its items.
+#[derive(Debug, Default)]
+pub(crate) struct About {
+    /// Who cares for it.
+    pub(crate) owner: Option<String>,
+    /// What there is to read, by what it is called.
+    pub(crate) links: BTreeMap<String, String>,
+}
+
+impl About {
+    /// Says so in a view of the host.
+    pub(crate) fn tell(&self, view: &mut HostView) {
+        view.owner.clone_from(&self.owner);
+        view.links.clone_from(&self.links);
+    }
 }
 
 /// What of a work document is needed again and again.
@@ -108,6 +126,25 @@ impl Accepted {
             groups.clear();
         }
         groups.insert(host.clone(), found.clone());
+        found
+    }
+
+    /// Whose a host is and what there is to read, at the cost of a look-up.
+    pub(crate) fn about(&self, host: &HostName) -> Arc<About> {
+        let abouts = || self.abouts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = abouts().get(host) {
+            return Arc::clone(known);
+        }
+        let links = self.fleet.links_of(host).into_iter();
+        let found = Arc::new(About {
+            owner: self.fleet.owner_of(host).map(str::to_owned),
+            links: links.map(|(name, to)| (name.into(), to.into())).collect(),
+        });
+        let mut abouts = abouts();
+        if abouts.len() >= REMEMBERED {
+            abouts.clear();
+        }
+        abouts.insert(host.clone(), Arc::clone(&found));
         found
     }
 
@@ -347,6 +384,7 @@ fn put_in_force(app: &App, version: u64, accepted_at: Timestamp, fleet: Fleet) {
         files: texts(&fleet),
         works: Mutex::default(),
         groups: Mutex::default(),
+        abouts: Mutex::default(),
         dependents: OnceLock::new(),
         fleet,
     };

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use lockstep_gateway::seams::HostSaid;
 use lockstep_model::api::operator::HostView;
 use lockstep_model::{HostName, Level, PackageName};
+use lockstep_pages::hosts::{Ask, those};
 use lockstep_store::{HostRow, WatchedRow};
 
 use super::orders::{Asking, Orders};
@@ -58,6 +59,26 @@ pub(crate) async fn page(
         }
     }
     Ok(names.iter().filter_map(|name| views.remove(name)).collect())
+}
+
+/// Hosts that an ask finds, by name, without their items: those behind `after`, at most `wanted`. The board finds them, so
+/// what is known of them may be a moment old.
+pub(crate) async fn found(
+    app: &App,
+    ask: &Ask,
+    after: Option<&HostName>,
+    wanted: u32,
+) -> Result<Vec<HostView>, Refusal> {
+    let board = app.boards.read(app).await?;
+    let found = those(&board.hosts, ask).into_iter();
+    let behind = found.filter(|line| after.is_none_or(|after| line.view.name > *after));
+    let views = behind.take(wanted as usize).map(|line| {
+        let mut view = line.view.clone();
+        view.packages.clear();
+        view.programs.clear();
+        view
+    });
+    Ok(views.collect())
 }
 
 /// Those of these names that are enrolled; the names are the first ones behind `after`.
@@ -135,11 +156,15 @@ pub(crate) async fn said(app: &App, host: Option<&HostName>) -> Result<Vec<HostS
 /// One host, with its items.
 pub(crate) async fn one(app: &App, name: &HostName) -> Result<HostView, Refusal> {
     let orders = app.standing.read(app).await?;
-    if let Some(row) = app.store.host(name).await? {
-        return Ok(view(&orders, row, app.now()));
+    let found = match app.store.host(name).await? {
+        Some(row) => Some(view(&orders, row, app.now())),
+        None => app.store.watched_host(name).await?.map(view_of_watched),
+    };
+    let mut view = found.ok_or_else(|| unknown(name))?;
+    if let Some(accepted) = app.fleet.accepted() {
+        accepted.about(name).tell(&mut view);
     }
-    let watched = app.store.watched_host(name).await?;
-    watched.map(view_of_watched).ok_or_else(|| unknown(name))
+    Ok(view)
 }
 
 /// Removes a host: its certificates are worthless from now on, its streams end, and others get its places of locks.
@@ -190,6 +215,21 @@ pub(crate) async fn ask_to_report(app: &App, name: &HostName) -> Result<HostName
     Ok(asked)
 }
 
+/// Asks these hosts to report now, or those that watch them. Says how many were asked; the others hold no stream open on this
+/// server, or speak by a gateway, and come in their own time.
+pub(crate) async fn ask_all_to_report(app: &App, names: &[HostName]) -> Result<usize, Refusal> {
+    let board = app.boards.read(app).await?;
+    let lines = names.iter().filter_map(|name| board.host(name));
+    let lines = lines.filter(|line| line.view.gateway.is_none());
+    let asked: Vec<&HostName> = lines
+        .map(|line| line.view.via.as_ref().unwrap_or(&line.view.name))
+        .filter(|host| app.streams.holds(host))
+        .collect();
+    let count = asked.len();
+    app.hints.report(asked.into_iter().cloned().collect());
+    Ok(count)
+}
+
 fn unknown(name: &HostName) -> Refusal {
     Refusal::not_found(format!("no host named {name} is enrolled"))
 }
@@ -237,6 +277,8 @@ pub(super) fn view(orders: &Orders, row: HostRow, now: Timestamp) -> HostView {
         via: None,
         gateway,
         work_refused,
+        owner: None,
+        links: Default::default(),
         programs,
     }
 }
@@ -263,6 +305,8 @@ pub(super) fn view_of_watched(row: WatchedRow) -> HostView {
         via: Some(row.via),
         gateway: None,
         work_refused: None,
+        owner: None,
+        links: Default::default(),
         programs: Vec::new(),
     }
 }

@@ -1,16 +1,24 @@
 //! How the server stands.
 
 use jiff::Timestamp;
-use lockstep_model::Role;
-use lockstep_model::api::operator::ServerStatus;
+use lockstep_model::api::operator::{MovingRollout, ServerStatus};
+use lockstep_model::{Level, Role};
 
-use super::{hosts, lock_views, rollouts, settings};
+use super::{health, hosts, lock_views, problems, rollouts, settings};
 use crate::app::App;
 use crate::web::Refusal;
 
 /// The figures of now, for somebody with this role.
 pub(crate) async fn of(app: &App, role: Role, now: Timestamp) -> Result<ServerStatus, Refusal> {
     let counts = hosts::count(app, now).await?;
+    let board = app.boards.read(app).await?;
+    let (strip, names) = (&board.strip, problems::levels(app));
+    let rollouts = strip.rollouts.iter().map(|chip| MovingRollout {
+        id: chip.id,
+        package: chip.package.clone(),
+        version: chip.version.clone(),
+        state: chip.state,
+    });
     Ok(ServerStatus {
         version: app.version.clone(),
         now,
@@ -23,6 +31,16 @@ pub(crate) async fn of(app: &App, role: Role, now: Timestamp) -> Result<ServerSt
         stopped_runs: app.store.count_stopped_runs().await?,
         locks_held: lock_views::count_held(app).await?,
         fleet_refused: refused(app, role),
+        levels: Level::ALL
+            .into_iter()
+            .zip(strip.levels)
+            .map(|(level, count)| (names.name(level).to_owned(), count as u64))
+            .collect(),
+        unhandled: strip.unhandled as u64,
+        in_change: strip.in_change as u64,
+        rollouts: rollouts.collect(),
+        health: app.health.read(app, now).await?.to_vec(),
+        backup_at: health::backup_at(app).await?,
     })
 }
 

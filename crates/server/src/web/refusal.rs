@@ -133,6 +133,7 @@ impl From<lockstep_store::Error> for Refusal {
             | Store::RunNotStopped { .. }
             | Store::TooManyLocks { .. }
             | Store::TooManyTokens { .. }
+            | Store::TooManyKiosks { .. }
             | Store::LastAdmin { .. }
             | Store::PublishConflict { .. }
             | Store::RolloutChanged { .. } => ProblemKind::Conflict,

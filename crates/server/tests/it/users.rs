@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use lockstep_model::api::operator::{
-    ApiTokenView, AuditView, CreatedApiToken, Me, NewApiToken, NewUser, Password, SessionView,
-    SetPassword, SetRole, UserView,
+    ApiTokenView, AuditView, CreatedApiToken, CreatedKiosk, KioskView, Me, NewApiToken, NewKiosk,
+    NewUser, Password, SessionView, SetPassword, SetRole, UserView,
 };
 use lockstep_model::{Interval, Role, UserName};
 use lockstep_net::client::{CallError, HttpClient};
@@ -152,6 +152,13 @@ async fn each_request_has_its_role() {
         (Role::Operator, "POST", "acks".into()),
         (Role::Operator, "GET", "fleet".into()),
         (Role::Operator, "POST", "fleet/reload".into()),
+        (Role::Operator, "GET", "fleet/versions".into()),
+        (Role::Operator, "GET", "fleet/versions/1".into()),
+        (
+            Role::Operator,
+            "GET",
+            "fleet/compare?before=1&after=2".into(),
+        ),
         (Role::Operator, "POST", "suspects/clear".into()),
         (Role::Operator, "POST", "alert-test".into()),
         (Role::Operator, "PUT", "artifacts/00".into()),
@@ -162,6 +169,9 @@ async fn each_request_has_its_role() {
         (Role::Admin, "PUT", "users/eve/role".into()),
         (Role::Admin, "PUT", "users/eve/password".into()),
         (Role::Admin, "PUT", "settings/updates".into()),
+        (Role::Admin, "GET", "kiosks".into()),
+        (Role::Admin, "POST", "kiosks".into()),
+        (Role::Admin, "DELETE", "kiosks/1".into()),
     ];
     for (needed, method, path) in &requests {
         let path = format!("/api/v1/{path}");
@@ -201,6 +211,150 @@ async fn each_request_has_its_role() {
         (asked.name, asked.role, asked.by.as_str()),
         (user("ann"), Role::Operator, "token")
     );
+    a_screen_sees_the_wall_and_nothing_else(&world).await;
+}
+
+async fn a_screen_sees_the_wall_and_nothing_else(world: &World) {
+    let new = NewKiosk {
+        label: "the office".into(),
+        valid_for: Some(Interval::from_secs(7 * 86_400)),
+    };
+    let made: Result<CreatedKiosk, _> = world.operator.post_json("/api/v1/kiosks", &new).await;
+    let made = made.unwrap();
+    let (_, token) = made.address.split_once("/kiosk?token=").unwrap();
+    let ask = async |cookie: &str, path: &str| {
+        let request = format!(
+            "GET {path} HTTP/1.0\r\nhost: x\r\naccept: text/html\r\ncookie: {cookie}\r\n\r\n"
+        );
+        Visitor::stranger(world).exchange(&request).await
+    };
+
+    // The address is traded for a cookie, and what is wrong with one is said without a place to type a password.
+    let wrong = format!("/kiosk?token={}0", &token[..token.len() - 1]);
+    let wrong = ask("", &wrong).await;
+    assert!(wrong.status == 401 && wrong.body.contains("an admin makes another one"));
+    let opened = ask("", &format!("/kiosk?token={token}")).await;
+    assert_eq!(opened.leads_to(), "/kiosk");
+    assert_eq!(opened.header("referrer-policy"), Some("no-referrer"));
+    let cookie = opened.header("set-cookie").unwrap();
+    for part in [
+        "__Host-lockstep-kiosk=",
+        "HttpOnly",
+        "Secure",
+        "Max-Age=604800",
+    ] {
+        assert!(cookie.contains(part), "{cookie}");
+    }
+    let cookie = cookie.split(';').next().unwrap().to_owned();
+    let wall = ask(&cookie, "/kiosk").await;
+    assert_eq!(wall.header("cache-control"), Some("no-store"));
+    assert!(wall.header("set-cookie").unwrap().starts_with(&cookie));
+    let page = wall.page();
+    assert!(page.contains("Problems now") && !page.contains("csrf") && !page.contains("<form"));
+    assert!(
+        page.contains("problems:") && !page.contains("silences:"),
+        "its topics alone"
+    );
+
+    // Whoever has the cookie has nothing else by it.
+    for path in [
+        "/",
+        "/hosts",
+        "/items",
+        "/events",
+        "/rollouts",
+        "/runs",
+        "/locks",
+        "/releases",
+        "/silences",
+        "/admin",
+        "/admin/users",
+        "/me",
+        "/search?q=web",
+        "/status",
+    ] {
+        let answer = ask(&cookie, path).await;
+        assert!(answer.leads_to().starts_with("/sign-in"), "{path}");
+    }
+    for path in ["me", "hosts", "problems", "status", "kiosks", "fleet"] {
+        assert_eq!(
+            ask(&cookie, &format!("/api/v1/{path}")).await.status,
+            401,
+            "{path}"
+        );
+    }
+    assert_eq!(ask(&cookie, "/metrics").await.status, 401);
+    let bearer =
+        |token: &str| format!("GET /api/v1/me HTTP/1.0\r\nauthorization: Bearer {token}\r\n\r\n");
+    assert_eq!(
+        Visitor::stranger(world)
+            .exchange(&bearer(token))
+            .await
+            .status,
+        401
+    );
+    for path in [
+        "/kiosk",
+        "/problems/ack",
+        "/theme",
+        "/sign-out",
+        "/api/v1/acks",
+    ] {
+        let line = format!("POST {path}");
+        let answer = by_session(world, &cookie, &line, "", "{}").await;
+        assert!(
+            matches!(answer.status, 401 | 403 | 405),
+            "{path}: {}",
+            answer.status
+        );
+    }
+
+    // It lives, is told when it was used, and its end is one at once.
+    let kiosks: Vec<KioskView> = world.operator.get_json("/api/v1/kiosks").await.unwrap();
+    assert_eq!(
+        (
+            kiosks[0].used_at,
+            kiosks[0].used_from.as_str(),
+            kiosks[0].made_by.as_str()
+        ),
+        (Some(world.now()), "127.0.0.1", "admin")
+    );
+    let path = format!("/api/v1/kiosks/{}", made.id);
+    world.operator.delete::<Value>(&path).await.unwrap();
+    assert_eq!(
+        ask(&cookie, "/kiosk").await.leads_to(),
+        "/sign-in?to=%2Fkiosk"
+    );
+    assert_eq!(ask("", &format!("/kiosk?token={token}")).await.status, 401);
+    let audit: Vec<AuditView> = world.operator.get_json("/api/v1/audit").await.unwrap();
+    let deeds = format!("{audit:?}");
+    for deed in [
+        "made kiosk token",
+        "opened the wall from 127.0.0.1",
+        "revoked kiosk token",
+    ] {
+        assert!(deeds.contains(deed), "{deed}: {deeds}");
+    }
+    assert!(!deeds.contains(token.rsplit('.').next().unwrap()));
+
+    // One with an end ends.
+    let made: CreatedKiosk = world
+        .operator
+        .post_json("/api/v1/kiosks", &new)
+        .await
+        .unwrap();
+    let (_, address) = made.address.split_once("/kiosk").unwrap();
+    let cookie = ask("", &format!("/kiosk{address}")).await;
+    let cookie = cookie
+        .header("set-cookie")
+        .unwrap()
+        .split(';')
+        .next()
+        .unwrap()
+        .to_owned();
+    assert_eq!(ask(&cookie, "/kiosk").await.status, 200);
+    world.driver.advance(Duration::from_secs(7 * 86_400));
+    assert_eq!(ask(&cookie, "/kiosk").await.status, 303);
 }
 
 #[tokio::test]

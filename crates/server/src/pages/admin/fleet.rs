@@ -7,12 +7,13 @@ use axum::extract::State;
 use axum::response::{Html, Response};
 use lockstep_model::{HostName, ProblemKind, Role};
 use lockstep_pages::admin::fleet::{self as page, FleetFile};
+use lockstep_pages::admin::fleet_past::{self, Past};
 use serde::Deserialize;
 
 use super::super::{LARGEST, Visit, done, may};
 use crate::app::{App, SignedIn};
-use crate::services::{fleet, status};
-use crate::web::{FormBody, Refusal};
+use crate::services::{fleet, fleet_past as past, status};
+use crate::web::{FormBody, Named, Question, Refusal};
 
 /// `GET /admin/fleet`.
 pub(super) async fn show(
@@ -29,14 +30,49 @@ pub(super) async fn show(
         Some((&line.view.name, why))
     });
     let hosts: Vec<(&HostName, &str)> = hosts.collect();
+    let versions = match visit.signed.role >= Role::Operator {
+        true => past::list(&app).await?,
+        false => Vec::new(),
+    };
     let view = FleetFile {
         in_force: in_force.as_ref(),
         refused: &status::refused(&app, visit.signed.role),
         is_behind: app.fleet.is_behind(),
         path: &app.config.fleet_file().display().to_string(),
         hosts: &hosts,
+        versions: &versions,
     };
     Ok(Html(page::page(&visit.frame(), &view)))
+}
+
+/// Which one it is held against.
+#[derive(Debug, Deserialize)]
+pub(super) struct Against {
+    before: Option<u64>,
+}
+
+/// `GET /admin/fleet/NUMBER?before=OTHER`: without `OTHER` the one that was kept before it.
+pub(super) async fn one(
+    State(app): State<Arc<App>>,
+    visit: Visit,
+    Named(number): Named<u64>,
+    Question(against): Question<Against>,
+) -> Result<Html<String>, Refusal> {
+    may(&visit.signed, Role::Operator)?;
+    let versions = past::list(&app).await?;
+    let file = past::one(&app, number).await?;
+    let before = versions.iter().find(|it| it.version < number);
+    let before = against.before.or(before.map(|it| it.version));
+    let compared = match before {
+        Some(before) => Some(past::compare(&app, before, number).await?),
+        None => None,
+    };
+    let view = Past {
+        file: &file,
+        compared: compared.as_ref(),
+        versions: &versions,
+    };
+    Ok(Html(fleet_past::page(&visit.frame(), &view)))
 }
 
 /// A form without fields of its own.

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::extract::State;
 use axum::response::{Html, Response};
-use lockstep_model::api::operator::{NewUser, Password, SetPassword};
-use lockstep_model::{Role, UserName};
+use lockstep_model::api::operator::{NewKiosk, NewUser, Password, SetPassword};
+use lockstep_model::{Interval, Role, UserName};
+use lockstep_pages::admin::kiosks::created;
 use lockstep_pages::admin::users::{self as page, Users};
 use serde::Deserialize;
 
 use super::super::{LARGEST, Visit, done, may};
 use crate::app::{App, Asker, SignedIn};
-use crate::services::{api_tokens, sessions, users};
+use crate::services::{api_tokens, kiosks, sessions, users};
 use crate::web::{FormBody, Named, Question, Refusal};
 
 const PATH: &str = "/admin/users";
@@ -35,6 +36,7 @@ pub(super) async fn show(
     let all = users::list(&app, visit.now).await?;
     let mut sessions = sessions::list(&app, &asker, visit.now).await?;
     let mut tokens = api_tokens::list(&app, &asker, visit.now).await?;
+    let kiosks = kiosks::list(&app, visit.now).await?;
     if let Some(only) = &which.user {
         sessions.retain(|session| session.user == *only);
         tokens.retain(|token| token.user == *only);
@@ -45,6 +47,7 @@ pub(super) async fn show(
         only: which.user.as_ref(),
         sessions: &sessions,
         tokens: &tokens,
+        kiosks: &kiosks,
         own_session: &visit.signed.id,
     };
     Ok(Html(page::page(&visit.frame(), &view)))
@@ -173,4 +176,43 @@ pub(super) async fn revoke_token(
     api_tokens::revoke(&app, &asker, &one.id, app.now()).await?;
     let said = format!("API token {} is revoked.", one.id);
     Ok(done(PATH, &said))
+}
+
+/// The form of a new kiosk token.
+#[derive(Debug, Deserialize)]
+pub(super) struct Wall {
+    label: String,
+    #[serde(default)]
+    valid: String,
+}
+
+/// `POST /admin/users/kiosk`: the answer is the only page with the secret, and no redirect, which would have to carry it.
+pub(super) async fn create_kiosk(
+    State(app): State<Arc<App>>,
+    visit: Visit,
+    Extension(asker): Extension<Asker>,
+    FormBody(wall): FormBody<Wall, LARGEST>,
+) -> Result<Html<String>, Refusal> {
+    may(&visit.signed, Role::Admin)?;
+    let valid = Some(wall.valid.trim()).filter(|valid| !valid.is_empty());
+    let valid = valid.map(Interval::parse).transpose();
+    let new = NewKiosk {
+        label: wall.label,
+        valid_for: valid.map_err(|error| Refusal::bad_request(error.to_string()))?,
+    };
+    let made = kiosks::create(&app, &asker, &new, visit.now).await?;
+    Ok(Html(created(&visit.frame(), &made)))
+}
+
+/// `POST /admin/users/revoke-kiosk`.
+pub(super) async fn revoke_kiosk(
+    State(app): State<Arc<App>>,
+    Extension(signed): Extension<SignedIn>,
+    Extension(asker): Extension<Asker>,
+    FormBody(one): FormBody<One, LARGEST>,
+) -> Result<Response, Refusal> {
+    may(&signed, Role::Admin)?;
+    kiosks::revoke(&app, &asker, &one.id, app.now()).await?;
+    let said = format!("Kiosk token {} is revoked.", one.id);
+    Ok(done("/admin/users#kiosks", &said))
 }
