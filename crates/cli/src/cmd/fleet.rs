@@ -7,6 +7,7 @@ mod import_dmon;
 mod import_xymon;
 mod reload;
 mod show;
+mod versions;
 
 use std::path::Path;
 
@@ -32,6 +33,8 @@ pub(crate) enum Command {
     Reload(reload::Args),
     /// Show what another fleet file would change, and for whom
     Diff(diff::Args),
+    /// Show the fleet files that were in force before, and what is another between two
+    Versions(versions::Args),
     /// Make a fleet file of a Xymon server's configuration
     ImportXymon(import_xymon::Args),
     /// Make a fleet file of the configuration of dmon
@@ -45,6 +48,7 @@ impl Command {
             Self::Show(args) => show::run(args).await,
             Self::Diff(args) => diff::run(args).await,
             Self::Reload(args) => reload::run(args).await,
+            Self::Versions(args) => versions::run(args).await,
             Self::ImportXymon(args) => import_xymon::run(args),
             Self::ImportDmon(args) => import_dmon::run(args),
         }

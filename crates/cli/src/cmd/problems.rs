@@ -2,11 +2,13 @@
 
 mod past;
 
+use anyhow::Context;
 use jiff::Timestamp;
 use lockstep_model::api::operator::ProblemView;
-use lockstep_model::{HostName, Level};
+use lockstep_model::{Glob, HostName, Level};
 use lockstep_net::Clock;
 
+use super::event::rank;
 use crate::exit::Exit;
 use crate::operator::{MOST, Operator, OperatorArgs, question};
 use crate::out;
@@ -14,15 +16,28 @@ use crate::out;
 /// Options.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  lockstep problems\n  lockstep problems --unhandled --plugin\n  lockstep problems --at 6h\n  \
+    after_help = "Examples:\n  lockstep problems\n  lockstep problems --unhandled --plugin\n  \
+    lockstep problems --group web --item 'disk_usage:*' --level critical\n  lockstep problems --cause 'item disk_usage:/'\n  lockstep problems --at 6h\n  \
     lockstep problems --at 2026-11-22T10:00:00Z --host web1\n\
     With --plugin the exit code is the one of a Nagios plugin: 0 all is well or taken care of, 1 something is sick, 2 \
     something is critical or dead, 3 the server does not answer."
 )]
 pub(crate) struct Args {
-    /// Of this host alone
-    #[arg(long, value_name = "HOST")]
-    host: Option<HostName>,
+    /// Of hosts that match: a name, or a pattern
+    #[arg(long, value_name = "HOST", value_parser = Glob::parse)]
+    host: Option<Glob>,
+    /// Of hosts of this group
+    #[arg(long, value_name = "GROUP", conflicts_with = "at")]
+    group: Option<String>,
+    /// Of items that match
+    #[arg(long, value_name = "ITEM", value_parser = Glob::parse, conflicts_with = "at")]
+    item: Option<Glob>,
+    /// At this level, or a worse one
+    #[arg(long, value_name = "LEVEL", conflicts_with = "at")]
+    level: Option<String>,
+    /// With this cause, as the address of a group on the page of problems has it
+    #[arg(long, value_name = "CAUSE", conflicts_with = "at")]
+    cause: Option<String>,
     /// Only those that nobody is on and nothing explains
     #[arg(long)]
     unhandled: bool,
@@ -42,12 +57,19 @@ pub(crate) struct Args {
 /// Shows what is not well.
 pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     if let Some(at) = args.at {
-        return past::run(&args.operator, at, args.host.as_ref(), args.json).await;
+        let host = args.host.as_ref().map(|it| HostName::parse(it.as_str()));
+        let host = host.transpose().context("--host: with --at, one host's name is expected")?;
+        return past::run(&args.operator, at, host.as_ref(), args.json).await;
     }
+    let level = args.level.as_deref().map(rank).transpose()?;
     let path = question(
         "problems",
         [
             ("host", args.host.as_ref().map(ToString::to_string)),
+            ("group", args.group.clone()),
+            ("item", args.item.as_ref().map(ToString::to_string)),
+            ("level", level.map(|rank| rank.to_string())),
+            ("cause", args.cause.clone()),
             ("unhandled", args.unhandled.then(|| "true".into())),
         ],
     );
@@ -95,10 +117,11 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
                 trouble.item.to_string(),
                 out::value(&trouble.value),
                 out::ago(trouble.since, now),
+                out::or_dash(view.owner.as_ref()),
                 explained(view),
             ]
         });
-        let header = ["level", "host", "item", "value", "since", "why"];
+        let header = ["level", "host", "item", "value", "since", "owner", "why"];
         out::table(&header, rows.collect(), "all is well");
     }
     Ok(match args.plugin {

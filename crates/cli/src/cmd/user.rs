@@ -1,6 +1,7 @@
 //! `lockstep user …`
 
 mod add;
+mod kiosk;
 mod list;
 mod passwd;
 mod remove;
@@ -29,6 +30,9 @@ pub(crate) enum Command {
     /// API tokens: by what programs ask
     #[command(subcommand)]
     Token(token::Command),
+    /// Kiosk tokens: by what screens on walls show the problems
+    #[command(subcommand)]
+    Kiosk(kiosk::Command),
     /// Sessions: who has signed in to the pages
     #[command(subcommand)]
     Session(session::Command),
@@ -46,6 +50,7 @@ impl Command {
             Self::Role(args) => role::run(args).await,
             Self::Remove(args) => remove::run(args).await,
             Self::Token(command) => command.run().await,
+            Self::Kiosk(command) => command.run().await,
             Self::Session(command) => command.run().await,
             Self::View(command) => command.run().await,
         }

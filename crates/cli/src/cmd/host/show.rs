@@ -1,7 +1,7 @@
 //! `lockstep host show`.
 
 use lockstep_model::HostName;
-use lockstep_model::api::operator::HostView;
+use lockstep_model::api::operator::{HostView, WishView};
 use lockstep_net::Clock;
 
 use crate::exit::Exit;
@@ -23,9 +23,8 @@ pub(crate) struct Args {
 
 /// Shows one host.
 pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
-    let host: HostView = Operator::open(&args.operator)?
-        .get(&format!("hosts/{}", args.name))
-        .await?;
+    let operator = Operator::open(&args.operator)?;
+    let host: HostView = operator.get(&format!("hosts/{}", args.name)).await?;
     if args.json {
         out::json(&host)?;
         return Ok(Exit::Done);
@@ -36,6 +35,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     if let Some(via) = &host.via {
         out::line(format_args!("host       {} ({})", host.name, host.level));
         out::line(format_args!("watched by {via}"));
+        about(&host);
         out::line(format_args!("last seen  {seen}"));
         out::line("");
         out::items(&host.items, "nothing has been measured yet");
@@ -44,6 +44,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     let probation = if host.proven { "" } else { ", on probation" };
     out::line(format_args!("host       {} ({})", host.name, host.level));
     out::line(format_args!("system     {}", host.os));
+    about(&host);
     if let Some(gateway) = &host.gateway {
         out::line(format_args!("speaks by  {gateway}"));
     } else {
@@ -72,7 +73,23 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     if let Some(why) = &host.work_refused {
         out::line(format_args!("refuses    {why}"));
     }
+    if host.gateway.is_none() {
+        let wishes: Vec<WishView> = operator.get(&format!("hosts/{}/wishes", args.name)).await?;
+        for wish in &wishes {
+            out::line(format_args!("wish       {}", super::wish::sentence(wish)));
+        }
+    }
     out::line("");
     out::items(&host.items, "it has not reported yet");
     Ok(Exit::Done)
+}
+
+/// Whose it is, and what there is to read.
+fn about(host: &HostView) {
+    if let Some(owner) = &host.owner {
+        out::line(format_args!("owner      {owner}"));
+    }
+    for (name, to) in &host.links {
+        out::line(format_args!("{name:10} {to}"));
+    }
 }

@@ -74,6 +74,12 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
         bail!("the backup is still being written");
     };
     output.finish()?;
+    // The backup is good whether or not the server comes to know of it.
+    if let Err(error) = backup::note(&config, contents.made_at).await {
+        out::note(format_args!(
+            "the server does not know of this backup: {error}"
+        ));
+    }
     out::line(format_args!(
         "wrote {} with {} bundles",
         args.file.display(),

@@ -51,6 +51,30 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
             status.fleet_refused.len()
         ));
     }
+    let levels = status.levels.iter().filter(|(_, count)| **count > 0);
+    let levels: Vec<String> = levels
+        .map(|(name, count)| format!("{count} {name}"))
+        .collect();
+    out::line(format_args!(
+        "levels     {}",
+        out::or_dash((!levels.is_empty()).then(|| levels.join(", ")))
+    ));
+    out::line(format_args!(
+        "problems   {} unhandled, {} hosts in change",
+        status.unhandled, status.in_change
+    ));
+    for part in &status.health {
+        out::line(format_args!(
+            "{:10} {}: {}",
+            part.part,
+            part.level.name(),
+            part.words
+        ));
+    }
+    match status.backup_at {
+        Some(at) => out::line(format_args!("backed up  {at:.0}")),
+        None => out::line("backed up  never"),
+    }
     match status.targets_version {
         Some(version) => out::line(format_args!("releases   list version {version}")),
         None => {
