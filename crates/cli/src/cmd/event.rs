@@ -1,10 +1,12 @@
 //! `lockstep event …`
 
-pub(super) mod list;
+mod list;
 
 use clap::Subcommand;
 
 use crate::exit::Exit;
+
+pub(super) use list::rank;
 
 /// Commands about events.
 #[derive(Debug, Subcommand)]

@@ -13,12 +13,15 @@ use crate::out;
 /// Options.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  lockstep event list --since 1d\n  lockstep event list --host web1 --item 'disk_usage:*' --level sick"
+    after_help = "Examples:\n  lockstep event list --since 1d\n  lockstep event list --host web1 --item 'disk_usage:*' --level sick\n  lockstep event list --group web --since 6h"
 )]
 pub(crate) struct Args {
     /// Of this host alone
     #[arg(long, value_name = "HOST")]
     host: Option<HostName>,
+    /// Of hosts of this group
+    #[arg(long, value_name = "GROUP")]
+    group: Option<String>,
     /// Of items that match
     #[arg(long, value_name = "ITEM", value_parser = Glob::parse)]
     item: Option<Glob>,
@@ -50,6 +53,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
         "events",
         [
             ("host", args.host.map(|host| host.to_string())),
+            ("group", args.group),
             ("item", args.item.map(|item| item.to_string())),
             ("level", level.map(|rank| rank.to_string())),
             ("since", since.map(|since| since.to_string())),
@@ -94,7 +98,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
 }
 
 /// A level by its usual name, or by its rank where the fleet file names levels otherwise.
-fn rank(text: &str) -> anyhow::Result<u8> {
+pub(in crate::cmd) fn rank(text: &str) -> anyhow::Result<u8> {
     let named = LevelNames::default().level(text).map(|level| level.rank());
     named
         .or_else(|| text.parse().ok().filter(|rank| *rank <= 4))

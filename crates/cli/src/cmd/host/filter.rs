@@ -2,7 +2,7 @@
 
 use lockstep_model::Interval;
 
-use crate::cmd::event::list::rank;
+use crate::cmd::event::rank;
 
 /// Longest words that the server takes.
 const LONGEST: usize = 500;

@@ -11,6 +11,8 @@ fn addresses(site: &Site) -> Vec<String> {
         "/",
         "/hosts",
         "/hosts?view=matrix",
+        "/hosts?view=matrix&by=items&security=true",
+        "/search?q=e",
         "/hosts?q=nothing-fits",
         "/hosts/web03",
         "/hosts/edge08",
