@@ -23,8 +23,8 @@ function draw() {
   const height = most.figure - least.figure;
   const x = (it) => ((it.at - end + LENGTH) / LENGTH * WIDTH).toFixed(1);
   const y = (it) => (height ? BOTTOM - (it.figure - least.figure) / height * (BOTTOM - TOP) : (TOP + BOTTOM) / 2).toFixed(1);
-  const steps = seen.map((it, index) => `${index && it.at - seen[index - 1].at < GAP ? "L" : "M"}${x(it)} ${y(it)}`);
-  if (seen.length === 1) steps.push("h-2");
+  // One that stands alone is a dot.
+  const steps = seen.map((it, index) => index && it.at - seen[index - 1].at < GAP ? `L${x(it)} ${y(it)}` : `M${x(it)} ${y(it)}h.1`);
   id("live-curve").setAttribute("d", steps.join(""));
   id("live-most").textContent = most.words;
   id("live-least").textContent = height ? least.words : "";
