@@ -12,15 +12,18 @@ mod why;
 
 use std::collections::BTreeMap;
 
-use lockstep_model::api::{ProcessesSeen, StoredEvent};
 use lockstep_model::api::operator::{Explanation, LockView, ProblemView, RunView};
-use lockstep_model::{HostName, Interval, ItemName};
+use lockstep_model::api::{ProcessesSeen, StoredEvent};
+use lockstep_model::{HostName, Interval, ItemName, RunId};
 use maud::html;
 
 use crate::frame::{Frame, Here, Sheet, Topic};
+use crate::graphs;
 use crate::hosts::HostLine;
 use crate::item::Said;
+use crate::parts::during::During;
 use crate::parts::link;
+use crate::runs::Verdict;
 
 pub use missing::missing;
 
@@ -35,11 +38,13 @@ pub struct HostSheet<'a> {
     pub platform: &'a str,
     /// Where the fleet file says that it is on the network.
     pub address: Option<&'a str>,
+    /// The time zone of people's mornings.
+    pub zone: &'a str,
     /// How often it reports.
     pub interval: Interval,
     /// What is not well on it, and who is on it.
     pub problems: &'a [ProblemView],
-    /// What made the items in trouble what they are: the lines of the fleet file, or what is built in.
+    /// What makes the levels of its items, of most of them: the lines of the fleet file, or what is built in.
     pub rules: &'a BTreeMap<ItemName, Vec<Said>>,
     /// What keeps it from what it is wanted to run, for each package that it follows.
     pub explained: &'a [Explanation],
@@ -47,6 +52,8 @@ pub struct HostSheet<'a> {
     pub days: &'a BTreeMap<ItemName, Vec<Option<f64>>>,
     /// Its runs, newest first.
     pub runs: &'a [RunView],
+    /// What became of its items by each of them; none where too much has happened since.
+    pub verdicts: &'a BTreeMap<RunId, Verdict>,
     /// Its events, newest first.
     pub events: &'a [StoredEvent],
     /// The locks that it holds or waits for.
@@ -69,7 +76,7 @@ pub fn page(frame: &Frame<'_>, sheet: &HostSheet<'_>) -> String {
             a href="#host-why" { "Why" }
             a href="#host-versions" { "Versions" }
             a href="#host-items" { "Items" }
-            a href={ (path) "/graphs" } { "Graphs" }
+            a href=(During::of(frame.address).at(&graphs::path(name))) { "Graphs" }
             a href="#host-runs" { "Runs" }
             a href="#host-events" { "Events" }
             a href="#host-locks" { "Locks" }

@@ -1,5 +1,6 @@
 //! `lockstep host …`
 
+mod filter;
 mod history;
 mod list;
 mod probes;
@@ -16,7 +17,7 @@ use crate::exit::Exit;
 /// Commands about hosts.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Show all hosts
+    /// Show all hosts, or those that a filter finds
     List(list::Args),
     /// Show one host with its items
     Show(show::Args),

@@ -11,6 +11,7 @@ use lockstep_model::{
 use super::*;
 use crate::frame::tests::with_frame;
 use crate::hosts::tests::{line, state};
+use crate::runs::Shift;
 
 const AT: &str = "2026-11-22T11:30:00Z";
 
@@ -26,6 +27,7 @@ struct Full {
     explained: Vec<Explanation>,
     days: BTreeMap<ItemName, Vec<Option<f64>>>,
     runs: Vec<RunView>,
+    verdicts: BTreeMap<RunId, Verdict>,
     events: Vec<StoredEvent>,
     locks: Vec<LockView>,
     text: String,
@@ -98,6 +100,7 @@ impl Full {
                 ack: None,
                 silence: None,
                 depends_on: None,
+                owner: None,
                 changes: vec![change.clone()],
             }],
             rules: [(
@@ -148,6 +151,19 @@ impl Full {
                     link: None,
                 },
             }],
+            verdicts: [(
+                run,
+                Verdict {
+                    worse: vec![Shift {
+                        item: disk.item.clone(),
+                        before: Level::FINE,
+                        after: Level::SICK,
+                        at,
+                    }],
+                    ..Verdict::default()
+                },
+            )]
+            .into(),
             events: vec![StoredEvent {
                 id: "1".into(),
                 via: None,
@@ -183,12 +199,14 @@ impl Full {
             kernel: &self.text,
             platform: &self.text,
             address: Some(&self.text),
+            zone: "UTC",
             interval: Interval::from_secs(300),
             problems: &self.problems,
             rules: &self.rules,
             explained: &self.explained,
             days: &self.days,
             runs: &self.runs,
+            verdicts: &self.verdicts,
             events: &self.events,
             locks: &self.locks,
             processes: None,
@@ -275,12 +293,14 @@ fn a_host_without_anything_is_a_page() {
         kernel: "",
         platform: "",
         address: None,
+        zone: "UTC",
         interval: Interval::from_secs(300),
         problems: &[],
         rules: &BTreeMap::new(),
         explained: &[],
         days: &BTreeMap::new(),
         runs: &[],
+        verdicts: &BTreeMap::new(),
         events: &[],
         locks: &[],
         processes: None,
@@ -322,4 +342,23 @@ fn who_is_on_it_is_said() {
 fn a_host_that_is_not_there_has_near_names() {
     let page = with_frame(Role::Viewer, |frame| missing(frame, "web<1", ["web1"]));
     assert!(page.contains("web&lt;1") && page.contains(r#"href="/hosts/web1""#));
+}
+
+#[test]
+fn a_restart_of_the_agent_is_wished_and_taken_back_until_it_is_done() {
+    let mut full = Full::of("said");
+    let page = draw(Role::Operator, &full.sheet());
+    assert!(page.contains(r#"action="/hosts/web1/restart-agent""#));
+    assert!(page.contains("lockstep host restart-agent web1 --why"));
+    let mut said = |state| {
+        draw(Role::Operator, &full.sheet())
+    };
+    assert!(open.contains("the host does not permit it") && open.contains("Void from"));
+    assert!(open.contains(r#"action="/hosts/web1/restart-agent/cancel""#));
+    assert!(open.contains("lockstep host restart-agent web1 --cancel"));
+    assert!(done.contains("Restart of the agent: done") && !done.contains("Void from"));
+    let viewer = draw(Role::Viewer, &full.sheet());
+    assert!(viewer.contains("Restart of the agent: done") && !viewer.contains("/restart-agent\""));
+    full.line.view.gateway = Some("xymon".into());
+    assert!(!draw(Role::Operator, &full.sheet()).contains("Restart of the agent"));
 }

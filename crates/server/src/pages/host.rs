@@ -13,10 +13,12 @@ use http::StatusCode;
 use lockstep_model::api::operator::NewAck;
 use lockstep_model::{HostName, Role};
 use lockstep_pages::host as draw;
+use lockstep_pages::parts::lasts::lasts;
 use lockstep_pages::parts::link;
 use serde::Deserialize;
 
-use super::hosts::{length, needed, silence_of};
+use super::hosts::{endless, silence_of};
+use super::problems::zone;
 use super::{LARGEST, Visit, done, may};
 use crate::app::{App, SignedIn};
 use crate::services::{hosts, silences};
@@ -72,7 +74,7 @@ async fn ack(
         host: host.clone(),
         item: None,
         note: form.note,
-        lasts: length(&form.lasts)?,
+        lasts: lasts(&form.lasts, &zone(&app), app.now()).map_err(Refusal::bad_request)?,
     };
     let acks = silences::acknowledge(&app, new, signed.name.as_str(), app.now()).await?;
     app.boards.forget();
@@ -96,7 +98,8 @@ async fn silence(
     FormBody(form): FormBody<Silenced, LARGEST>,
 ) -> Result<Response, Refusal> {
     may(&signed, Role::Operator)?;
-    let lasts = needed(&form.lasts)?;
+    let lasts = lasts(&form.lasts, &zone(&app), app.now()).map_err(Refusal::bad_request)?;
+    let lasts = lasts.ok_or_else(endless)?;
     silence_of(&app, &signed, std::slice::from_ref(&host), lasts, &form.why).await?;
     app.boards.forget();
     let said = format!("{host} is silenced for {lasts}");

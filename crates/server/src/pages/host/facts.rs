@@ -5,15 +5,18 @@ use std::collections::{BTreeMap, HashMap};
 use jiff::{SignedDuration, Timestamp};
 use lockstep_model::api::operator::{Explanation, LockView, ProblemView, RunView};
 use lockstep_model::api::{ProcessesSeen, Snapshot, StoredEvent};
-use lockstep_model::{Holder, HostName, Interval, ItemName, Role};
+use lockstep_model::{Holder, HostName, Interval, ItemName, Role, RunId};
 use lockstep_pages::host::HostSheet;
 use lockstep_pages::hosts::HostLine;
 use lockstep_pages::item::Said;
+use lockstep_pages::runs::{Verdict, verdict};
 use lockstep_store::EventFilter;
 
 use crate::app::App;
 use crate::pages::Visit;
 use crate::pages::items::judgement;
+use crate::pages::problems::zone;
+use crate::pages::runs::{MOST_EVENTS, watched_until};
 use crate::services::{explain, lock_views};
 use crate::web::Refusal;
 
@@ -21,8 +24,8 @@ use crate::web::Refusal;
 const RUNS: u32 = 20;
 const EVENTS: u32 = 30;
 const LOCKS: usize = 20;
-/// Items in trouble whose rules are looked up.
-const RULES: usize = 20;
+/// Items whose rules are looked up.
+const RULES: usize = 150;
 /// Largest work document that is shown on the page, in bytes.
 const LARGEST_WORK: usize = 32 * 1024;
 /// The slots of a day.
@@ -34,12 +37,14 @@ pub(super) struct Facts {
     kernel: String,
     platform: String,
     address: Option<String>,
+    zone: String,
     interval: Interval,
     problems: Vec<ProblemView>,
     rules: BTreeMap<ItemName, Vec<Said>>,
     explained: Vec<Explanation>,
     days: BTreeMap<ItemName, Vec<Option<f64>>>,
     runs: Vec<RunView>,
+    verdicts: BTreeMap<RunId, Verdict>,
     events: Vec<StoredEvent>,
     locks: Vec<LockView>,
     processes: Option<ProcessesSeen>,
@@ -64,8 +69,10 @@ impl Facts {
             .filter(|it| it.trouble.host == *name)
             .cloned()
             .collect();
-        let rules = problems.iter().take(RULES).map(|problem| {
-            let item = &problem.trouble.item;
+        // Those of which something is wrong first: of these the rule is told at length.
+        let wrong = problems.iter().map(|problem| &problem.trouble.item);
+        let all = line.items.iter().map(|state| &state.item);
+        let rules = wrong.chain(all).take(RULES).map(|item| {
             let judged = judgement::of(app, name, item, visit.signed.role, levels);
             (item.clone(), judged.judgement.keys)
         });
@@ -74,6 +81,7 @@ impl Facts {
             true => explain::explain(app, name, None, now).await?.packages,
             false => Vec::new(),
         };
+        let runs = app.store.runs(Some(name), RUNS).await?;
         let filter = EventFilter {
             host: Some(name.clone()),
             ..EventFilter::default()
@@ -94,12 +102,14 @@ impl Facts {
                 .as_ref()
                 .and_then(|it| it.fleet.address_of(name))
                 .map(String::from),
+            zone: zone(app),
             interval: app.report_interval(line.view.via.as_ref().unwrap_or(name)),
             problems,
             rules,
             explained,
             days: days(app, line, now).await?,
-            runs: app.store.runs(Some(name), RUNS).await?,
+            verdicts: verdicts(app, name, &runs, now).await?,
+            runs,
             events: app.store.events(&filter, EVENTS).await?,
             locks: locks(app, name, now).await?,
             processes: app.store.processes_of(name).await?,
@@ -114,12 +124,14 @@ impl Facts {
             kernel: &self.kernel,
             platform: &self.platform,
             address: self.address.as_deref(),
+            zone: &self.zone,
             interval: self.interval,
             problems: &self.problems,
             rules: &self.rules,
             explained: &self.explained,
             days: &self.days,
             runs: &self.runs,
+            verdicts: &self.verdicts,
             events: &self.events,
             locks: &self.locks,
             processes: self.processes.as_ref(),
@@ -140,6 +152,38 @@ async fn locks(app: &App, name: &HostName, now: Timestamp) -> Result<Vec<LockVie
         }
     }
     Ok(views)
+}
+
+/// What became of the host's items by each of its runs. The events are read at once; of runs before the oldest of them
+/// nothing is said.
+async fn verdicts(
+    app: &App,
+    name: &HostName,
+    runs: &[RunView],
+    now: Timestamp,
+) -> Result<BTreeMap<RunId, Verdict>, Refusal> {
+    let Some(first) = runs.iter().map(|run| run.record.started_at).min() else {
+        return Ok(BTreeMap::new());
+    };
+    let filter = EventFilter {
+        host: Some(name.clone()),
+        since: Some(first),
+        ..EventFilter::default()
+    };
+    let events = app.store.events(&filter, MOST_EVENTS).await?;
+    let is_cut = events.len() >= MOST_EVENTS as usize;
+    let oldest = events.iter().map(|it| it.event.at).min().filter(|_| is_cut);
+    let runs = runs
+        .iter()
+        .filter(|run| oldest.is_none_or(|at| run.record.started_at > at));
+    let runs = runs.map(|run| {
+        let begin = run.record.started_at;
+        let end = watched_until(run, now).unwrap_or(Timestamp::MAX);
+        let of_run = |it: &&StoredEvent| (begin..end).contains(&it.event.at);
+        let of_run: Vec<StoredEvent> = events.iter().filter(of_run).cloned().collect();
+        (run.record.id, verdict(&of_run))
+    });
+    Ok(runs.collect())
 }
 
 /// What the server keeps of the last day, for each item that the host has now.
