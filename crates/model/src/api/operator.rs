@@ -3,9 +3,9 @@
 mod behind;
 mod health;
 mod moment;
+mod probes;
 mod rollouts;
 mod users;
-mod probes;
 mod views;
 mod wishes;
 
@@ -26,10 +26,10 @@ pub use behind::{ChannelBehind, HostBehind, WhyBehind};
 pub use moment::{BoardThen, ItemThen, Proof, ToldBy};
 pub use views::{NewView, SavedView, ViewAddress, ViewPage};
 
-pub use probes::ProbeView;
 pub use health::{
     FileCompared, FleetCompared, FleetVersion, FleetVersionText, HealthPart, MovingRollout,
 };
+pub use probes::ProbeView;
 pub use users::{
     ApiTokenView, CreatedApiToken, CreatedKiosk, KioskView, Me, NewApiToken, NewKiosk, NewUser,
     Password, SessionView, SetPassword, SetRole, UserView,
