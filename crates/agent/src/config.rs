@@ -13,7 +13,7 @@ use lockstep_probe::Permits;
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
-use crate::run::{BundlePermits, PackagePermits};
+use crate::run::{BundlePermits, PackagePermits, WishPermits};
 use crate::xymon::XymonReport;
 
 /// The contents of `agent.toml`.
@@ -37,6 +37,8 @@ pub struct AgentConfig {
     pub packages: PackagePermits,
     /// `[bundles]`: which signed packages of others it takes.
     pub bundles: BundlePermits,
+    /// `[wishes]`: what operators may wish of it by way of its server.
+    pub wishes: WishPermits,
     /// `[gateway]`: other systems' protocols that are answered here.
     pub gateway: GatewayConfig,
 }

@@ -8,6 +8,7 @@
 //! * `engine` asks what is next and has it done; [`journals`] is what it remembers.
 //! * `system` upgrades the operating system, by the five directories of scripts or by apt and dnf. `package` keeps one
 //!   package current. `bundle` brings the signed bundles of others, each with a probation of its own.
+//! * `wish` is what operators wish of this host, and what it permits.
 //! * `locks` speaks to the lock server, `health` to the agent of this host.
 //! * `records` tells the server, and [`chain`] keeps what was told on the host, so that nobody can change it unseen.
 
@@ -25,6 +26,7 @@ pub(crate) mod records;
 mod scripts;
 mod start;
 mod system;
+mod wish;
 
 pub(crate) use bundle::{Book, Books, Daemons, Wanted};
 pub(crate) use engine::package_lock;
@@ -33,3 +35,5 @@ pub use package::{Attempt, PackageUpdate};
 pub use permits::{BundlePermits, PackagePermits, permitted};
 pub use start::{Begin, Reentry, Toward};
 pub use system::SystemUpgrade;
+pub(crate) use wish::WishBook;
+pub use wish::WishPermits;

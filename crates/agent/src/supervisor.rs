@@ -76,6 +76,8 @@ const WORKER_SILENCE: Duration = Duration::from_secs(180);
 const TRIAL_TICK: Duration = Duration::from_millis(250);
 /// Otherwise this often.
 const IDLE_TICK: Duration = Duration::from_secs(5);
+/// A worker that ends by an operator's wish is started again after this time.
+const RESTART_PAUSE: Duration = Duration::from_secs(1);
 
 struct Supervisor {
     layout: Layout,
@@ -376,6 +378,11 @@ impl Supervisor {
         self.worker = None;
         if self.trial.is_some() {
             return self.candidate_ended(ended.status).await;
+        }
+        if ended.is_wished {
+            info!("the worker ended because an operator wishes it, and is started again");
+            self.restart_at = Some(Instant::now() + RESTART_PAUSE);
+            return Ok(None);
         }
         self.deaths += 1;
         let wait = Duration::from_secs(1 << self.deaths.min(6).saturating_sub(1));

@@ -9,7 +9,7 @@
 //! * `fetch` has a release brought into a slot, each stage journaled.
 //! * `runs` begins runs that are processes of their own, and goes on with them; `bundles` says which of them the orders
 //!   for packages of others begin, `daemons` starts those that nobody else starts with the machine.
-//! * `asked` is what operators wish of the host: a restart of the machine, or of this worker.
+//! * `asked` is what operators wish of the host: a restart of this worker.
 //! * `control` answers the local socket, `wishes` what comes in by gateways.
 
 mod asked;
@@ -239,7 +239,6 @@ pub async fn run(options: Options, clock: Clock) -> Result<End, Error> {
     let figures = Figures::begin(config.metrics.listen, &version);
     let (dmon, wishes) = dmon::Port::begin(&layout, &config, &version, &clock);
     let now = Instant::now();
-    let boot_id = machine::boot_id_below(&layout)?;
     let mut worker = Worker {
         memory: state.memory()?,
         run: state.journal()?,
@@ -288,7 +287,7 @@ pub async fn run(options: Options, clock: Clock) -> Result<End, Error> {
         link,
         client,
         events,
-        boot_id,
+        boot_id: machine::boot_id()?,
     };
     worker.resume_run();
     // A version on probation has enough to show, and the old one's way of telling is still the one in force.

@@ -24,6 +24,9 @@ pub(crate) enum Exit {
     /// 78: a worker tells its supervisor that this host cannot be used as it is.
     #[cfg(feature = "agent")]
     UnusableHost,
+    /// 90: a worker tells its supervisor that it ends in order to be started again.
+    #[cfg(feature = "agent")]
+    Restart,
 }
 
 impl From<Exit> for ExitCode {
@@ -38,6 +41,8 @@ impl From<Exit> for ExitCode {
             Exit::Command(code) => code,
             #[cfg(feature = "agent")]
             Exit::UnusableHost => lockstep_agent::worker::EXIT_UNUSABLE_HOST,
+            #[cfg(feature = "agent")]
+            Exit::Restart => lockstep_agent::worker::EXIT_RESTART,
         })
     }
 }

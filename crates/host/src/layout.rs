@@ -212,6 +212,12 @@ impl Layout {
         self.state_dir().join("work.json")
     }
 
+    /// `var/lib/lockstep/wishes.json`: what operators wish of this host, as the server told it last.
+    #[must_use]
+    pub fn wishes(&self) -> PathBuf {
+        self.state_dir().join("wishes.json")
+    }
+
     /// `var/lib/lockstep-probes`: what probes remember. It lies beside the agent's own state, which nobody else may
     /// enter, because plugins run as another user.
     #[must_use]

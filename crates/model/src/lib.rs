@@ -46,6 +46,7 @@ mod spread;
 mod strategy;
 mod version;
 mod window;
+mod wish;
 mod word;
 mod work;
 
@@ -84,5 +85,6 @@ pub use spread::Spread;
 pub use strategy::{Compare, Gate, Late, Strategy, Then};
 pub use version::{Version, VersionError, VersionRange};
 pub use window::Windows;
+pub use wish::{HostWish, WishSeen, WishState, WishVerb};
 pub use word::{ChannelName, HostName, LockName, PackageName, Platform, UserName, WordError};
 pub use work::{Retention, Setting, Snmp, SnmpVersion, WatchedHost, Work, WorkItem};

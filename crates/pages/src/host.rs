@@ -9,10 +9,11 @@ mod past;
 mod standing;
 mod versions;
 mod why;
+mod wishes;
 
 use std::collections::BTreeMap;
 
-use lockstep_model::api::operator::{Explanation, LockView, ProblemView, RunView};
+use lockstep_model::api::operator::{Explanation, LockView, ProblemView, RunView, WishView};
 use lockstep_model::api::{ProcessesSeen, StoredEvent};
 use lockstep_model::{HostName, Interval, ItemName, RunId};
 use maud::html;
@@ -60,6 +61,8 @@ pub struct HostSheet<'a> {
     pub locks: &'a [LockView],
     /// Who was at work when something went wrong on it last, if that is known.
     pub processes: Option<&'a ProcessesSeen>,
+    /// What operators wish of it, the newest wish of each verb.
+    pub wishes: &'a [WishView],
     /// The hosts that it watches for others.
     pub watches: &'a [HostName],
     /// What it is told to watch, as JSON; none without a fleet file, or if that is too long for a page.
@@ -93,6 +96,7 @@ pub fn page(frame: &Frame<'_>, sheet: &HostSheet<'_>) -> String {
         section #host-notes data-live { (notes::draw(frame, sheet)) }
         section #host-locks data-live { (standing::locks(frame, sheet)) }
         (standing::work(sheet))
+        (wishes::draw(frame, sheet))
         (actions::removal(frame, sheet))
     };
     frame.draw(Sheet {

@@ -38,3 +38,4 @@ pub mod spread;
 pub mod stats;
 pub mod throttle;
 pub mod update;
+pub mod wish;

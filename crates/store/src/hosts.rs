@@ -12,7 +12,7 @@ use crate::snapshots::{self, SnapshotRow};
 use crate::standings::Brief;
 use crate::statements::Statement;
 use crate::troubles::{FORGET, Told};
-use crate::{Error, Store, commands, foreign, watched};
+use crate::{Error, Store, commands, foreign, watched, wishes};
 
 /// A host that shall be enrolled.
 #[derive(Debug, Clone, PartialEq)]
@@ -208,6 +208,7 @@ impl Store {
                 .await?;
             query("DELETE FROM reports WHERE host = $1").bind(name).execute(&mut *tx).await?;
             query(commands::ALL_OVER).bind(name).execute(&mut *tx).await?;
+            query(wishes::ALL_OVER).bind(name).execute(&mut *tx).await?;
             for forget in FORGET {
                 query(forget).bind(name).execute(&mut *tx).await?;
             }
@@ -323,6 +324,7 @@ impl Store {
             query("DELETE FROM token_uses WHERE host = $1").bind(name).execute(&mut *tx).await?;
             query("DELETE FROM reports WHERE host = $1").bind(name).execute(&mut *tx).await?;
             query(commands::ALL_OVER).bind(name).execute(&mut *tx).await?;
+            query(wishes::ALL_OVER).bind(name).execute(&mut *tx).await?;
             for forget in FORGET {
                 query(forget).bind(name).execute(&mut *tx).await?;
             }

@@ -52,6 +52,8 @@ pub(super) struct Ended {
     /// True if it could not begin for want of a configuration or an identity that can be used: a fault of the host,
     /// which no other version would mend.
     pub(super) blames_host: bool,
+    /// True if it ended in order to be started again, by an operator's wish.
+    pub(super) is_wished: bool,
 }
 
 /// Waits for the end of the worker; without one, for ever.
@@ -61,11 +63,13 @@ pub(super) async fn ended(worker: &mut Option<Worker>) -> Ended {
         Some(worker) => match worker.process.wait().await {
             Ok(status) => Ended {
                 blames_host: status.code() == Some(crate::worker::EXIT_UNUSABLE_HOST.into()),
+                is_wished: status.code() == Some(crate::worker::EXIT_RESTART.into()),
                 status: status.to_string(),
             },
             Err(error) => Ended {
                 status: format!("its end could not be observed: {}", words(&error)),
                 blames_host: false,
+                is_wished: false,
             },
         },
     }

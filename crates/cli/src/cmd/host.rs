@@ -9,6 +9,7 @@ mod remove;
 mod report;
 mod show;
 mod watch;
+mod wish;
 
 use clap::Subcommand;
 
@@ -31,6 +32,8 @@ pub(crate) enum Command {
     Probes(probes::Args),
     /// Ask a host to report now
     Report(report::Args),
+    /// Have the agent of a host started again
+    RestartAgent(wish::RestartArgs),
     /// Remove a host and revoke its certificates
     Remove(remove::Args),
 }
@@ -45,6 +48,7 @@ impl Command {
             Self::Processes(args) => processes::run(args).await,
             Self::Probes(args) => probes::run(args).await,
             Self::Report(args) => report::run(args).await,
+            Self::RestartAgent(args) => wish::restart(args).await,
             Self::Remove(args) => remove::run(args).await,
         }
     }

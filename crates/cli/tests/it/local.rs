@@ -321,3 +321,45 @@ fn a_busy_supervisor_still_feeds_the_watchdog() {
     assert!(fed >= 3, "fed {fed} times in 4 s, once a second was due");
     assert!(told.iter().any(|said| said.contains("READY=1")), "{told:?}");
 }
+
+#[test]
+fn an_operator_has_the_agent_started_again_once_and_unless_the_host_forbids_it() {
+    let world = World::start();
+    let mut host = world.provision("web1");
+    let config = host.root.join("etc/lockstep/agent.toml");
+    let permitted = std::fs::read_to_string(&config).unwrap();
+    let forbidden = format!("{permitted}[wishes]\nrestart_agent = false\n");
+    std::fs::write(&config, forbidden).unwrap();
+    host.start();
+    let is = |state: &str| {
+        let shown = world.must(&["host", "show", "web1"]);
+        let mut lines = shown.lines();
+        lines.any(|line| line.starts_with("wish ") && line.contains(&format!("; {state}")))
+    };
+    let last_seen = || world.json(&["host", "show", "web1", "--json"])["last_seen"].clone();
+    eventually("the host has reported", || last_seen().is_string());
+    let wish = |why: &str| world.must(&["host", "restart-agent", "web1", "--why", why]);
+    wish("it holds a file");
+    eventually("it is not permitted", || is("not-permitted: agent.toml"));
+    world.must(&["host", "restart-agent", "web1", "--cancel"]);
+    assert!(is("taken back by "));
+    std::fs::write(&config, permitted).unwrap();
+    host.agent(&world, &["reload"]);
+
+    let supervisor = host.pid();
+    let before = worker_pid(&world, &host);
+    assert!(before.is_some());
+    wish("it holds a file still");
+    eventually("it is done", || is("done"));
+    let after = worker_pid(&world, &host);
+    assert!(after.is_some() && after != before, "{before:?} {after:?}");
+    // What is done cannot be taken back, and is not done again: neither by reports, nor by a new start.
+    let late = world.run(&["host", "restart-agent", "web1", "--cancel"]);
+    assert_eq!(late.status.code(), Some(3));
+    let last = last_seen();
+    eventually("it has reported once more", || last_seen() != last);
+    assert_eq!(worker_pid(&world, &host), after);
+    assert_eq!(host.pid(), supervisor);
+    let audit = world.must(&["audit", "list"]);
+    assert!(audit.contains("wished the restart-agent of web1"), "{audit}");
+}

@@ -5,7 +5,7 @@ use lockstep_model::api::Installed;
 use lockstep_model::{
     Change, ChangeKind, Event, EventKind, Fence, Holder, ItemState, Level, Lock, LockHolder,
     LockName, LockRule, LockState, Outcome, PackageName, Phase, Role, RunId, RunKind, RunRecord,
-    Value, Version,
+    Value, Version, WishState, WishVerb,
 };
 
 use super::*;
@@ -30,6 +30,7 @@ struct Full {
     verdicts: BTreeMap<RunId, Verdict>,
     events: Vec<StoredEvent>,
     locks: Vec<LockView>,
+    wishes: Vec<WishView>,
     text: String,
 }
 
@@ -188,6 +189,11 @@ impl Full {
                 unmet: Vec::new(),
                 ghosts: Vec::new(),
             }],
+            wishes: vec![super::wishes::tests::wish(
+                WishVerb::RestartAgent,
+                WishState::NotPermitted,
+                text,
+            )],
             text: text.into(),
             line: host,
         }
@@ -210,6 +216,7 @@ impl Full {
             events: &self.events,
             locks: &self.locks,
             processes: None,
+            wishes: &self.wishes,
             watches: &[],
             work: Some(&self.text),
         }
@@ -304,6 +311,7 @@ fn a_host_without_anything_is_a_page() {
         events: &[],
         locks: &[],
         processes: None,
+        wishes: &[],
         watches: &[],
         work: None,
     };
@@ -347,15 +355,20 @@ fn a_host_that_is_not_there_has_near_names() {
 #[test]
 fn a_restart_of_the_agent_is_wished_and_taken_back_until_it_is_done() {
     let mut full = Full::of("said");
+    full.wishes.clear();
     let page = draw(Role::Operator, &full.sheet());
     assert!(page.contains(r#"action="/hosts/web1/restart-agent""#));
     assert!(page.contains("lockstep host restart-agent web1 --why"));
     let mut said = |state| {
+        let verb = WishVerb::RestartAgent;
+        full.wishes = vec![super::wishes::tests::wish(verb, state, "said")];
         draw(Role::Operator, &full.sheet())
     };
+    let open = said(WishState::NotPermitted);
     assert!(open.contains("the host does not permit it") && open.contains("Void from"));
     assert!(open.contains(r#"action="/hosts/web1/restart-agent/cancel""#));
     assert!(open.contains("lockstep host restart-agent web1 --cancel"));
+    let done = said(WishState::Done);
     assert!(done.contains("Restart of the agent: done") && !done.contains("Void from"));
     let viewer = draw(Role::Viewer, &full.sheet());
     assert!(viewer.contains("Restart of the agent: done") && !viewer.contains("/restart-agent\""));

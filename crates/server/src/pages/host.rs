@@ -1,6 +1,7 @@
 //! The page of a host, and what is done with it.
 
 mod facts;
+mod wishes;
 
 use std::sync::Arc;
 
@@ -34,6 +35,7 @@ pub(super) fn routes() -> Router<Arc<App>> {
         .route("/hosts/{name}/silence", post(silence))
         .route("/hosts/{name}/report", post(report))
         .route("/hosts/{name}/remove", post(remove))
+        .merge(wishes::routes())
 }
 
 /// `GET /hosts/NAME`. What is no host, or no host's name, gets the names that are near.

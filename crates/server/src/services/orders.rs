@@ -10,8 +10,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use lockstep_model::api::{Desired, Facts, Installed, RunStatus, Updates};
 use lockstep_model::{
-    ChannelName, Follow, HostName, PackageName, Platform, Release, RolloutState, RunCommand,
-    Suspect, Version,
+    ChannelName, Follow, HostName, HostWish, PackageName, Platform, Release, RolloutState,
+    RunCommand, Suspect, Version,
 };
 use lockstep_plan::rollout::{self, Asker, NoWay, Offer, Ordered, Target};
 use lockstep_trust::consistent_target_path;
@@ -41,6 +41,8 @@ pub(crate) struct Orders {
     targets: HashMap<String, usize>,
     /// What people say of runs that have stopped, and the host has not done yet.
     commands: HashMap<HostName, Vec<RunCommand>>,
+    /// What operators wish of hosts.
+    wishes: HashMap<HostName, Vec<HostWish>>,
 }
 
 /// What a channel says of a package.
@@ -116,8 +118,13 @@ impl Orders {
         for (host, command) in app.store.run_commands().await? {
             commands.entry(host).or_default().push(command);
         }
+        let mut wishes: HashMap<HostName, Vec<HostWish>> = HashMap::new();
+        for (host, wish) in app.store.open_wishes(app.now()).await? {
+            wishes.entry(host).or_default().push(wish);
+        }
         Ok(Self {
             commands,
+            wishes,
             updates: settings::updates(app).await?,
             accepted: app.fleet.accepted(),
             releases,
@@ -136,6 +143,11 @@ impl Orders {
     /// What people say of runs of this host.
     pub(crate) fn commands(&self, host: &HostName) -> &[RunCommand] {
         self.commands.get(host).map_or(&[], Vec::as_slice)
+    }
+
+    /// What operators wish of this host, as far as it is neither taken back nor over.
+    pub(crate) fn open_wishes(&self, host: &HostName) -> &[HostWish] {
+        self.wishes.get(host).map_or(&[], Vec::as_slice)
     }
 
     /// The listed releases of a package that a platform can run.

@@ -16,8 +16,9 @@ use lockstep_model::{
 };
 use lockstep_plan::schedule;
 
-use super::{events, notes};
 use super::orders::{Asking, Orders, installed_of};
+use super::wishes;
+use super::{events, notes};
 use crate::app::App;
 use crate::operator_api::add;
 use crate::web::Refusal;
@@ -35,7 +36,7 @@ pub(crate) async fn receive(
         let change = Change {
             at: now,
             kind: ChangeKind::Work,
-            what: "watches by another work document".into(),
+            what: watches_by(app, host, report.work),
             run: None,
         };
         app.store.record_change(host, &change).await?;
@@ -68,7 +69,18 @@ pub(crate) async fn receive(
         server_version: app.version.clone(),
         work: app.fleet.hash(host, report.work),
         commands: orders.commands(host).to_vec(),
+        wishes: wishes::told(orders.open_wishes(host), &report.notes.wishes, now),
     })
+}
+
+/// What a host watches by, in words that are the same for all hosts that were told by the same fleet file.
+fn watches_by(app: &App, host: &HostName, work: Option<ContentHash>) -> String {
+    // Of a document that is not the one in force it is not known which file it came from.
+    let is_newest = !app.fleet.is_behind() && app.fleet.hash(host, work) == work;
+    match app.fleet.accepted().filter(|_| is_newest) {
+        Some(accepted) => format!("watches by fleet file {}", accepted.version),
+        None => "watches by another work document".into(),
+    }
 }
 
 /// Stores a report, and wakes the decider if it is news to a rollout.

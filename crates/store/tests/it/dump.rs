@@ -95,7 +95,7 @@ async fn fill_monitoring(store: &Store) {
     let run = done(record(1, 0, 9));
     store.record_run(&web1, &run, at(9)).await.unwrap();
     store.create_silence(&silence("s1", 0, 9)).await.unwrap();
-    let wish = crate::wishes::wish(lockstep_model::WishVerb::Reboot, 9);
+    let wish = crate::wishes::wish(lockstep_model::WishVerb::RestartAgent, 9);
     store.wish(&web1, &wish).await.unwrap();
     let ack = Ack {
         host: web1,

@@ -38,3 +38,4 @@ mod tokens;
 mod troubles;
 mod users;
 mod views;
+mod wishes;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use lockstep_agent::Error;
-use lockstep_agent::worker::{self, Options};
+use lockstep_agent::worker::{self, End, Options};
 use lockstep_model::RunId;
 use lockstep_net::Clock;
 
@@ -36,7 +36,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
         trial: args.trial,
     };
     match worker::run(options, Clock::system()).await {
-        Ok(()) => Ok(Exit::Done),
+        Ok(End::Stopped) => Ok(Exit::Done),
+        Ok(End::Restart) => Ok(Exit::Restart),
         Err(error @ (Error::Config { .. } | Error::NotEnrolled { .. })) => {
             tracing::error!(
                 error = lockstep_agent::words(&error),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use jiff::{SignedDuration, Timestamp};
-use lockstep_model::api::operator::{Explanation, LockView, ProblemView, RunView};
+use lockstep_model::api::operator::{Explanation, LockView, ProblemView, RunView, WishView};
 use lockstep_model::api::{ProcessesSeen, Snapshot, StoredEvent};
 use lockstep_model::{Holder, HostName, Interval, ItemName, Role, RunId};
 use lockstep_pages::host::HostSheet;
@@ -17,7 +17,7 @@ use crate::pages::Visit;
 use crate::pages::items::judgement;
 use crate::pages::problems::zone;
 use crate::pages::runs::{MOST_EVENTS, watched_until};
-use crate::services::{explain, lock_views};
+use crate::services::{explain, lock_views, wishes};
 use crate::web::Refusal;
 
 /// Runs, events and locks that are shown; each list names the page with all of them.
@@ -48,6 +48,7 @@ pub(super) struct Facts {
     events: Vec<StoredEvent>,
     locks: Vec<LockView>,
     processes: Option<ProcessesSeen>,
+    wishes: Vec<WishView>,
     watches: Vec<HostName>,
     work: Option<String>,
 }
@@ -113,6 +114,7 @@ impl Facts {
             events: app.store.events(&filter, EVENTS).await?,
             locks: locks(app, name, now).await?,
             processes: app.store.processes_of(name).await?,
+            wishes: wishes::of_host(app, name, now).await?,
             watches: watches.map(|it| it.view.name.clone()).collect(),
             work: work.filter(|text| text.len() <= LARGEST_WORK),
         })
@@ -135,6 +137,7 @@ impl Facts {
             events: &self.events,
             locks: &self.locks,
             processes: self.processes.as_ref(),
+            wishes: &self.wishes,
             watches: &self.watches,
             work: self.work.as_deref(),
         }

@@ -42,6 +42,7 @@ fn answer(desired: &[Desired]) -> ReportAnswer {
         server_version: version("1.0.0"),
         work: None,
         commands: Vec::new(),
+        wishes: Vec::new(),
     }
 }
 

@@ -1,0 +1,64 @@
+//! What operators wish of this host, from the answers to reports.
+//!
+//! A restart of the agent is this worker's end in good order: that it was obeyed is on the disk before the worker ends.
+
+use lockstep_model::{HostWish, WishSeen};
+use tokio::time::Instant;
+use tracing::{error, info};
+
+use super::Worker;
+use crate::words;
+
+impl Worker {
+    /// Takes in what is wished. What could not be written down is not obeyed: it is told again.
+    pub(super) fn take_wishes(&mut self, wishes: &[HostWish]) {
+        if self.on_trial {
+            // The version in force obeys, not one that may be left.
+            return;
+        }
+        let (here, server) = (self.clock.now(), self.order_time());
+        let told = self.wishes.told(wishes, here, server);
+        if told != self.wishes {
+            if let Err(error) = told.write(&self.layout) {
+                error!(
+                    error = words(&error),
+                    "what is wished of this host could not be written down"
+                );
+                return;
+            }
+            self.wishes = told;
+            // Whoever wishes shall see what becomes of it.
+            self.next_report = Instant::now();
+        }
+        self.restart_if_wished();
+    }
+
+    /// Ends this worker, if that is wished. A candidate that is about to be tried is not kept from it.
+    fn restart_if_wished(&mut self) {
+        let is_offered = self
+            .run
+            .as_ref()
+            .is_some_and(|run| !run.is_over() && !run.step.is_the_workers());
+        let now = self.clock.now();
+        let spent = self.wishes.restarts_agent(&self.config.wishes, now);
+        let Some(spent) = spent.filter(|_| !is_offered) else {
+            return;
+        };
+        match spent.write(&self.layout) {
+            Ok(()) => {
+                info!("an operator wishes this agent to be started again");
+                self.wishes = spent;
+                self.ends_for_restart = true;
+            }
+            Err(error) => error!(
+                error = words(&error),
+                "that the agent is restarted could not be written down, so it is not"
+            ),
+        }
+    }
+
+    /// Where the wishes stand, for reports.
+    pub(super) fn wishes_seen(&self) -> Vec<WishSeen> {
+        self.wishes.seen(&self.config.wishes, self.clock.now())
+    }
+}
