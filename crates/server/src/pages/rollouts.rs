@@ -1,5 +1,6 @@
 //! The pages of rollouts.
 
+use std::cmp::Reverse;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -124,7 +125,7 @@ fn why(record: &RunRecord) -> String {
 /// What the runs said last, newest first.
 fn said(runs: &[RunView]) -> Vec<Said> {
     let mut newest: Vec<&RunView> = runs.iter().collect();
-    newest.sort_by(|a, b| (b.record.at, b.record.id).cmp(&(a.record.at, a.record.id)));
+    newest.sort_by_key(|run| Reverse((run.record.at, run.record.id)));
     let said = newest.into_iter().take(MOST_SHOWN).map(|run| Said {
         run: run.record.id,
         host: run.host.clone(),
