@@ -1,7 +1,7 @@
 //! The pages of problems, events, silences and runs.
 
 use lockstep_model::alert::{Ack, Silence};
-use lockstep_model::api::operator::RunView;
+use lockstep_model::api::operator::{ProblemView, RunView};
 use lockstep_model::{Level, Outcome, Role, RunVerb};
 
 use crate::pages_past;
@@ -46,6 +46,25 @@ async fn problems_are_acknowledged_silenced_and_taken_back_on_pages() {
     let wall = olaf.get("/kiosk").await.page();
     assert!(wall.contains("3 hosts") && !wall.contains("/problems/ack"));
 
+    // An address for each filter and for each group, and the same of the API.
+    let db = olaf.get("/?host=db*").await.page();
+    assert!(db.contains("problem db1 unit:") && !db.contains("3 hosts"));
+    assert!(page.contains(r#"href="/?cause=item+disk_usage%3A%2F""#));
+    let group = olaf.get("/?cause=item+disk_usage:/&host=web1").await.page();
+    assert!(group.contains(r#"value="item disk_usage:/""#) && !group.contains("unit:&lt;"));
+    assert!(group.contains(r#"name="only" value="host=web1&amp;cause=item+disk_usage%3A%2F""#));
+    assert_eq!(olaf.get("/?level=9").await.status, 400);
+    let found = async |question: &str| {
+        let path = format!("/api/v1/problems?{question}");
+        let found: Vec<ProblemView> = world.operator.get_json(&path).await.unwrap();
+        found.len()
+    };
+    assert_eq!(found("host=web*").await, 3);
+    assert_eq!(found("level=3").await, 1);
+    assert_eq!(found("item=disk*&host=web2").await, 1);
+    assert_eq!(found("cause=item+disk_usage:/").await, 3);
+    assert_eq!(found("group=web").await, 0);
+
     // One word for the three, and another problem that came later is not among them.
     let at = drawn(&page).to_owned();
     let chosen = [
@@ -66,6 +85,11 @@ async fn problems_are_acknowledged_silenced_and_taken_back_on_pages() {
     let page = olaf.get("/").await.page();
     assert!(page.contains("olaf</b> is on it") && page.contains("I delete old logs"));
     assert!(!page.contains(r#"value="item disk_usage:/""#));
+    // The address of the group still leads to it.
+    let taken = olaf.get("/?cause=item+disk_usage:/").await.page();
+    assert!(taken.contains("Nothing of what was asked for is unhandled"));
+    assert!(taken.contains("olaf</b> is on it") && !taken.contains("unit:&lt;b"));
+    assert_eq!(found("cause=item+disk_usage:/").await, 3);
     let again = olaf.post("/problems/ack", &chosen).await;
     assert_eq!(again.status, 404, "{}", again.body);
 
@@ -74,6 +98,15 @@ async fn problems_are_acknowledged_silenced_and_taken_back_on_pages() {
     assert_eq!(answer.leads_to(), "/silences");
     let page = olaf.get("/").await.page();
     assert!(page.contains(r#"value="problem web1 disk_usage:/""#));
+
+    // What the page did not show is not meant.
+    let elsewhere = [
+        ("p", "problem web1 disk_usage:/"),
+        ("at", drawn(&page)),
+        ("for", "4h"),
+        ("only", "host=db*"),
+    ];
+    assert_eq!(olaf.post("/problems/ack", &elsewhere).await.status, 404);
 
     let both = [
         ("p", "problem web1 disk_usage:/"),
@@ -126,6 +159,12 @@ async fn a_silence_is_looked_at_made_and_ended_on_a_page() {
         page.contains("lockstep silence add --host &#39;web*&#39;")
             || page.contains("--host 'web*'")
     );
+    let typed = olaf.get("/silences/preview?hosts=web*&for=4h").await.page();
+    assert!(typed.contains("2 problems on 2 hosts") && !typed.contains("<html"));
+    assert!(
+        typed.contains("web1</a>") && typed.contains("--host 'web*' --for 4h")
+            || typed.contains("web*&#39; --for")
+    );
     let wrong = olaf.get("/silences?hosts=&for=4h&reason=x&preview=1").await;
     assert!(wrong.page().contains("the whole fleet is meant"));
 
@@ -148,6 +187,7 @@ async fn a_silence_is_looked_at_made_and_ended_on_a_page() {
             .contains("action=\"/silences")
     );
     assert_eq!(vera.post("/silences", &made).await.status, 403);
+    assert_eq!(vera.get("/silences/preview?hosts=x").await.status, 403);
     assert_eq!(vera.post("/silences/end", &[("id", &id)]).await.status, 403);
     let answer = olaf.post("/silences/end", &[("id", &id)]).await;
     assert_eq!(answer.leads_to(), "/silences");
@@ -195,8 +235,33 @@ async fn events_are_listed_filtered_paged_and_taken_away() {
     let older = older.split('"').next().unwrap().replace("&amp;", "&");
     let second = vera.get(&older).await.page();
     assert!(second.contains(">unit:s005</a>") && !second.contains(">unit:s120</a>"));
-    // What people did stands among them.
+    // What people did stands among them, or by itself, and each has an address.
     assert!(page.contains("done by"));
+    let deeds = vera.get("/events?kind=deeds").await.page();
+    assert!(deeds.contains("done by") && !deeds.contains(">unit:s120</a>"));
+    assert!(deeds.contains("What people did in the last 24 hours"));
+    let deed = deeds.split(r#"href="/events?id=deed-"#).nth(1).unwrap();
+    let deed = deed.split('"').next().unwrap();
+    let deed = vera.get(&format!("/events?id=deed-{deed}")).await.page();
+    assert!(deed.contains("Done by ") && deed.contains("/admin/audit?who="));
+    let changes = vera.get("/events?kind=changes&host=web1").await.page();
+    assert!(
+        changes.contains("enrolled") && !changes.contains("done by"),
+        "{changes}"
+    );
+    let change = changes.split(r#"href="/events?id=change-"#).nth(1).unwrap();
+    let change = change.split('"').next().unwrap();
+    let change = vera
+        .get(&format!("/events?id=change-{change}"))
+        .await
+        .page();
+    assert!(change.contains("A change of web1") && change.contains("enrolled"));
+    assert_eq!(vera.get("/events?kind=strange").await.status, 400);
+    assert_eq!(vera.get("/events?id=deed-1-0").await.status, 404);
+    // The last day shows what the filter lets through.
+    let one = vera.get("/events?host=web2").await.page();
+    assert!(!one.contains("121 events") && (one.contains("1 event") || one.contains("one event")));
+    assert!(one.contains("/events?host=web2&amp;since="));
 
     let dead = vera.get("/events?level=4&host=web1").await.page();
     assert!(dead.contains(">unit:s007</a>") && !dead.contains(">unit:s008</a>"));

@@ -70,6 +70,9 @@ async fn problems_are_acknowledged_silenced_and_taken_back() {
     page.fill("#new-silence >> field~Hosts", "web*");
     page.fill("#new-silence >> field~Items", "disk_usage:*");
     page.fill("#new-silence >> field:Why", "new disks");
+    // What it would do is there without a click, and with one too.
+    page.wait_text("#silence-preview", "2 problems on");
+    page.wait_text("#silence-twin", "--item 'disk_usage:*'");
     page.follow("#new-silence >> button:Preview");
     page.wait_text("#silence-preview", "2 problems on");
     assert!(
@@ -90,6 +93,17 @@ async fn problems_are_acknowledged_silenced_and_taken_back() {
     page.goto("/");
     let unhandled = async || -> Vec<ProblemView> { site.api("problems?unhandled=true").await };
     assert!(!unhandled().await.is_empty());
+    // Keys open the forms of the row that is picked, one at a time.
+    page.press("j");
+    page.press("a");
+    page.wait_for("tr.picked details[open] form[action='/problems/ack']");
+    page.press("Escape");
+    page.press("s");
+    page.wait_for("tr.picked details[open] form[action='/problems/silence']");
+    assert_eq!(page.count("#unhandled details.action[open]"), 1);
+    page.press("Escape");
+    page.press("Escape");
+    page.wait_gone("#unhandled details.action[open]");
     page.click("#unhandled thead >> field:Choose all rows");
     page.fill("#bulk >> field~Note", "all mine");
     page.follow("#bulk >> button:Ack");
