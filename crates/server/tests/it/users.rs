@@ -271,7 +271,6 @@ async fn a_screen_sees_the_wall_and_nothing_else(world: &World) {
         "/admin/users",
         "/me",
         "/search?q=web",
-        "/status",
     ] {
         let answer = ask(&cookie, path).await;
         assert!(answer.leads_to().starts_with("/sign-in"), "{path}");
@@ -283,7 +282,9 @@ async fn a_screen_sees_the_wall_and_nothing_else(world: &World) {
             "{path}"
         );
     }
-    assert_eq!(ask(&cookie, "/metrics").await.status, 401);
+    for path in ["/metrics", "/status"] {
+        assert_eq!(ask(&cookie, path).await.status, 401, "{path}");
+    }
     let bearer =
         |token: &str| format!("GET /api/v1/me HTTP/1.0\r\nauthorization: Bearer {token}\r\n\r\n");
     assert_eq!(
