@@ -148,8 +148,8 @@ impl Moment<'_> {
                 @for level in Level::ALL.into_iter().rev() {
                     li { (badge(level, frame.levels)) " " b { (then.levels[usize::from(level.rank())]) } }
                 }
-                li { "of " (number::count(known, "host")) " of which something is known" }
-                @if then.not_yet > 0 { li { (number::count(then.not_yet, "host")) " enrolled later" } }
+                li { "of " (number::count(known, "host")) " of which something is known"
+                    @if then.not_yet > 0 { "; " (number::count(then.not_yet, "host")) " enrolled later" } }
             }
         }
     }

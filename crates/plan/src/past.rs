@@ -155,7 +155,7 @@ fn take_before<'a>(items: &mut Items<'a>, told: &'a StoredEvent, snapshot: Optio
         proof: Proof::EventBefore,
     };
     // What the server itself has found stands in no snapshot of a host.
-    let is_newer = told.via.is_none() || snapshot.is_none_or(|taken| event.at > taken.at);
+    let is_newer = told.via.is_none() || snapshot.is_none_or(|taken| event.at >= taken.at);
     match items.get_mut(&event.item) {
         // It was said before, and is still so.
         Some(known) if known.proof == Proof::Snapshot && !is_newer => {

@@ -215,7 +215,13 @@ fn hosts_that_were_not_there_are_not_counted() {
     facts.enrolled = LONG_AGO;
     assert_eq!(facts.stood(), Stood::Unknown);
     facts.snapshot = Some(snapshot(-7, &[]));
-    assert!(matches!(facts.stood(), Stood::So { level: Level::FINE, .. }));
+    assert!(matches!(
+        facts.stood(),
+        Stood::So {
+            level: Level::FINE,
+            ..
+        }
+    ));
     facts.snapshot = None;
     facts.gone = true;
     facts.now.clear();

@@ -20,12 +20,13 @@ pub(crate) async fn the_board_is_looked_back_at(world: &World, vera: &Visitor<'_
     let link = event.split(r#"href="/board?"#).nth(1).unwrap();
     let question = link.split('"').next().unwrap();
     let page = vera.get(&format!("/board?{question}")).await.page();
-    assert!(page.contains(">unit:s007</a>") && page.contains("This is the past"));
-    assert!(page.contains("by events alone") && page.contains("event before"));
+    assert!(page.contains("This is the past"), "{page}");
+    assert!(page.contains(">unit:s007</a>"), "{question}: {page}");
+    assert!(page.contains("2 hosts by a snapshot") && page.contains("event before"));
     let then = board(world, question).await;
     assert_eq!(
         (then.by, then.snapshots, then.by_events),
-        (ToldBy::Events, 0, 2)
+        (ToldBy::Snapshots, 2, 0)
     );
     assert_eq!((then.levels, then.items.len()), ([0, 0, 1, 0, 1], 121));
     assert_eq!(
@@ -56,10 +57,10 @@ pub(crate) async fn a_snapshot_is_looked_back_at(world: &World, vera: &Visitor<'
     let at = world.clock.now();
     world.driver.advance(Duration::from_secs(60));
     let then = board(world, &format!("at={at}")).await;
-    assert_eq!((then.snapshots, then.by_events), (1, 1));
+    assert_eq!((then.snapshots, then.by_events), (2, 0));
     assert!(then.taken.is_some());
     let page = vera.get(&format!("/board?at={at}")).await.page();
-    assert!(page.contains("one host by a snapshot"));
+    assert!(page.contains("2 hosts by a snapshot"));
 }
 
 /// What leads elsewhere is no view.
