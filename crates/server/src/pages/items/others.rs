@@ -24,9 +24,10 @@ impl Offers {
         item: &ItemName,
     ) -> Result<Self, Refusal> {
         // The strip tells of those that are not over; most of the time there are none.
-        let rollouts = match visit.board.strip.rollouts.is_empty() {
-            true => Vec::new(),
-            false => app.store.current_rollouts().await?,
+        let rollouts = if visit.board.strip.rollouts.is_empty() {
+            Vec::new()
+        } else {
+            app.store.current_rollouts().await?
         };
         let mut choices = vec![Beside::Yesterday, Beside::LastWeek, Beside::Others];
         if item::old_version(&visit.board.hosts, host, item, &rollouts).is_some() {
