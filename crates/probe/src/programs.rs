@@ -140,6 +140,10 @@ mod tests {
     }
 
     #[test]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a file of a test need not be durable"
+    )]
     fn a_file_is_read_again_when_it_has_changed() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("check");
