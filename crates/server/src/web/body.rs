@@ -10,6 +10,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 
 use super::Refusal;
+use super::layers::LONGEST_REQUEST;
 
 /// A JSON body of at most `MAX` bytes.
 #[derive(Debug)]
@@ -58,9 +59,15 @@ fn wrong(words: &str) -> Refusal {
     Refusal::bad_request(format!("the body cannot be understood: {words}"))
 }
 
-/// Reads a body whole, or refuses it once it is longer than `max`.
+/// Reads a body whole, or refuses it once it is longer than `max` or takes longer than [`LONGEST_REQUEST`]: what is
+/// answered by rules of its own may wait for others, but not for whoever asks.
 pub(crate) async fn collect(body: Body, max: usize) -> Result<bytes::Bytes, Refusal> {
-    match Limited::new(body, max).collect().await {
+    let whole = Limited::new(body, max).collect();
+    let Ok(read) = tokio::time::timeout(LONGEST_REQUEST, whole).await else {
+        return Err(Refusal::bad_request("the body did not arrive in time")
+            .with_status(StatusCode::REQUEST_TIMEOUT));
+    };
+    match read {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) if error.downcast_ref::<LengthLimitError>().is_some() => {
             Err(Refusal::too_large(max as u64))
@@ -77,4 +84,20 @@ fn is_json(headers: &HeaderMap) -> bool {
     };
     let media_type = value.split(';').next().unwrap_or_default().trim();
     media_type.eq_ignore_ascii_case("application/json")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_never_ends_is_not_waited_for() {
+        let begun = futures_util::stream::iter([Ok::<_, std::io::Error>("{")]);
+        let body = futures_util::StreamExt::chain(begun, futures_util::stream::pending());
+        let refusal = collect(Body::from_stream(body), 1_000).await.unwrap_err();
+        assert_eq!(
+            refusal.into_response().status(),
+            StatusCode::REQUEST_TIMEOUT
+        );
+    }
 }

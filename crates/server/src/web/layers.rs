@@ -17,7 +17,7 @@ use super::Refusal;
 use super::drain::drained;
 
 /// How long a request may take, its body included; downloads, uploads and streams go by their own rules.
-const LONGEST_REQUEST: Duration = Duration::from_secs(30);
+pub(super) const LONGEST_REQUEST: Duration = Duration::from_secs(30);
 
 /// Places for requests that are being answered.
 #[derive(Debug, Clone)]
