@@ -78,9 +78,8 @@ mod tests {
 
     #[test]
     fn the_hosts_word_on_what_it_has_done_counts_most() {
-        let state = |back, seen: &[WishSeen], second| {
-            standing(&wish(), back, seen, at(second)).state
-        };
+        let state =
+            |back, seen: &[WishSeen], second| standing(&wish(), back, seen, at(second)).state;
         assert_eq!(state(false, &[], 10), WishState::Unheard);
         assert_eq!(state(true, &[], 10), WishState::TakenBack);
         assert_eq!(state(false, &[], 3_600), WishState::Void);

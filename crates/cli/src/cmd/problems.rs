@@ -58,7 +58,9 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     if let Some(at) = args.at {
         let host = args.host.as_ref().map(|it| HostName::parse(it.as_str()));
-        let host = host.transpose().context("--host: with --at, one host's name is expected")?;
+        let host = host
+            .transpose()
+            .context("--host: with --at, one host's name is expected")?;
         return past::run(&args.operator, at, host.as_ref(), args.json).await;
     }
     let level = args.level.as_deref().map(rank).transpose()?;

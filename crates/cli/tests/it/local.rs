@@ -361,5 +361,8 @@ fn an_operator_has_the_agent_started_again_once_and_unless_the_host_forbids_it()
     assert_eq!(worker_pid(&world, &host), after);
     assert_eq!(host.pid(), supervisor);
     let audit = world.must(&["audit", "list"]);
-    assert!(audit.contains("wished the restart-agent of web1"), "{audit}");
+    assert!(
+        audit.contains("wished the restart-agent of web1"),
+        "{audit}"
+    );
 }

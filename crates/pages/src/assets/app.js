@@ -220,7 +220,7 @@ function looking() {
         const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
         for (const id of ["silence-preview", "silence-twin"]) {
           const [old, next] = [document.getElementById(id), fresh.getElementById(id)];
-          if (old && next && old.innerHTML !== next.innerHTML) old.replaceChildren(...next.childNodes);
+          if (old && next && !old.isEqualNode(next)) old.replaceChildren(...next.childNodes);
         }
       } catch { /* Something newer was typed, or the server does not answer. */ } finally { clearTimeout(end); }
     }, 400);

@@ -320,8 +320,11 @@ fn from_one(name: &str, value: &str) -> Result<usize, String> {
     Ok(usize::try_from(number).unwrap_or(usize::MAX))
 }
 
+/// A name and what was asked by it.
+type Part<'a> = (Cow<'a, str>, Cow<'a, str>);
+
 /// The parts of a question that have a value; none of them is longer than is taken.
-fn read(question: &str) -> Result<Vec<(Cow<'_, str>, Cow<'_, str>)>, String> {
+fn read(question: &str) -> Result<Vec<Part<'_>>, String> {
     let mut parts = Vec::new();
     for (name, value) in form_urlencoded::parse(question.as_bytes()) {
         if value.len() > LONGEST {

@@ -16,6 +16,9 @@ const MOST_OFFERED: usize = 200;
 /// Labels that nobody gathers hosts by: they differ for each, or hardly at all.
 const NOT_GATHERED: [&str; 1] = ["kernel"];
 
+/// Whether something is asked for, in words, and how it is asked for no more.
+type Flag = (bool, &'static str, fn(&mut Ask));
+
 /// Draws it; `found` is how many hosts are shown.
 pub(super) fn draw(
     frame: &Frame<'_>,
@@ -227,7 +230,7 @@ fn chips(frame: &Frame<'_>, tally: &Tally<'_>, found: usize, ask: &Ask) -> Marku
     if let Some(os) = &ask.os {
         chip(format!("system {os}"), ask.with(|it| it.os = None));
     }
-    let flags: [(bool, &str, fn(&mut Ask)); 5] = [
+    let flags: [Flag; 5] = [
         (ask.updates, "with updates", |it| it.updates = false),
         (ask.security, "with security fixes", |it| {
             it.security = false

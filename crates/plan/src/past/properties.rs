@@ -29,15 +29,12 @@ fn events(steps: &[(usize, i64, usize)]) -> Vec<StoredEvent> {
 
 /// The true level of an item at a minute.
 fn truth(events: &[StoredEvent], name: &str, moment: Timestamp) -> Level {
-    let of_item = events.iter().filter(|it| it.event.item.as_str() == name);
-    let last = of_item.filter(|it| it.event.at <= moment).last();
+    let mut of_item = events.iter().filter(|it| it.event.item.as_str() == name);
+    let last = of_item.rfind(|it| it.event.at <= moment);
     last.map_or(Level::FINE, |it| it.event.to)
 }
 
-fn nearest<'a>(
-    events: &'a [StoredEvent],
-    moment: Timestamp,
-) -> (Vec<&'a StoredEvent>, Vec<&'a StoredEvent>) {
+fn nearest(events: &[StoredEvent], moment: Timestamp) -> (Vec<&StoredEvent>, Vec<&StoredEvent>) {
     let of = |name: &str| {
         let name = name.to_owned();
         events
@@ -45,7 +42,7 @@ fn nearest<'a>(
             .filter(move |it| it.event.item.as_str() == name)
     };
     let before = ITEMS.iter();
-    let before = before.filter_map(|name| of(name).filter(|it| it.event.at <= moment).last());
+    let before = before.filter_map(|name| of(name).rfind(|it| it.event.at <= moment));
     let after = ITEMS.iter();
     let after = after.filter_map(|name| of(name).find(|it| it.event.at > moment));
     (before.collect(), after.collect())
@@ -77,7 +74,7 @@ proptest! {
         });
         let mut now = Vec::new();
         for name in ITEMS {
-            let last = events.iter().filter(|it| it.event.item.as_str() == name).last();
+            let last = events.iter().rfind(|it| it.event.item.as_str() == name);
             let since = last.map_or(-9_000, |it| it.event.at.duration_since(at(0)).as_mins());
             now.push(state(since, name, truth(&events, name, at(10_000))));
         }

@@ -164,8 +164,8 @@ async fn a_host_is_left_out_and_taken_in_again(world: &World, hosts: &[Host]) {
     assert_eq!(refused(skip("nobody", "its disk").await).0, 409);
     let view = skip(name.as_str(), "its disk").await.unwrap();
     let of = |view: &RolloutView| {
-        let hosts = view.waves.iter().flat_map(|wave| &wave.hosts);
-        hosts.filter(|it| it.name == *name).cloned().next().unwrap()
+        let mut hosts = view.waves.iter().flat_map(|wave| &wave.hosts);
+        hosts.find(|it| it.name == *name).cloned().unwrap()
     };
     let left_out = of(&view);
     assert_eq!(left_out.state, "skipped");

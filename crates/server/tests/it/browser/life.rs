@@ -221,6 +221,7 @@ async fn only_looking(site: &Site) {
     page.click("details.menu >> summary");
     for (to, fields) in [
         ("/rollouts/3/halt", ""),
+        ("/rollouts/3/skip-host", "&host=web20&why=x"),
         ("/locks/db/disable", "&why=x"),
         (
             "/releases/lockstep/promote",
@@ -240,7 +241,6 @@ async fn only_looking(site: &Site) {
         ("/admin/users/add", "&name=eve&role=admin"),
     ] {
         let post = format!(
-        ("/rollouts/3/skip-host", "&host=web20&why=x"),
             "fetch('{to}', {{ method: 'POST', redirect: 'manual', \
              headers: {{ 'content-type': 'application/x-www-form-urlencoded' }}, \
              body: 'csrf=' + document.querySelector('input[name=csrf]').value + '{fields}' }}).then((it) => it.status)"
