@@ -149,8 +149,8 @@ impl Link {
         });
     }
 
-    /// Answers a question.
-    pub(super) fn answer(&self, query: Query, past: Past, asker: Asker) {
+    /// Answers a question. `asker` copies what it needs, so it is made for a question that needs it and has its place.
+    pub(super) fn answer(&self, query: Query, past: Past, asker: impl FnOnce() -> Asker) {
         let client = self.client();
         let places = match query.ask {
             Ask::Now(_) => &self.live_questions,
@@ -161,10 +161,11 @@ impl Link {
             debug!("too many questions at once; this one is not answered");
             return;
         };
+        let asker = matches!(query.ask, Ask::Now(_)).then(asker);
         tokio::spawn(async move {
-            let answer = match query.ask {
-                Ask::History(asked) => past.view(asked).await.map(QueryAnswer::History),
-                Ask::Now(asked) => asker.answer(asked).await.map(QueryAnswer::Now),
+            let answer = match (query.ask, asker) {
+                (Ask::History(asked), _) => past.view(asked).await.map(QueryAnswer::History),
+                (Ask::Now(asked), Some(asker)) => asker.answer(asked).await.map(QueryAnswer::Now),
                 _ => Err("this version does not understand the question".into()),
             };
             let answer = answer.unwrap_or_else(QueryAnswer::Refused);

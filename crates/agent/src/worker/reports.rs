@@ -255,7 +255,7 @@ impl Worker {
     /// Answers what the server asked over the stream.
     pub(super) fn answer_query(&mut self, query: Query) {
         let past = self.watching.past().clone();
-        let asker = self.watching.asker(self.clock.clone());
+        let asker = || self.watching.asker(self.clock.clone());
         self.link.answer(query, past, asker);
     }
 
