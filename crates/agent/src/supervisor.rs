@@ -7,12 +7,13 @@
 //!
 //! Everything that must survive is in the journal before it is done; a start begins by finishing what the journal
 //! says. The pieces: `children` starts and stops workers, `trial` tries candidates, `starts` notices a
-//! version that dies again and again.
+//! version that dies again and again, `wished` spaces restarts that operators wish for.
 
 mod children;
 mod ends;
 mod starts;
 mod trial;
+mod wished;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -32,6 +33,7 @@ use tracing::{error, info, warn};
 use self::children::{Ended, Worker};
 use self::starts::Starts;
 use self::trial::Trial;
+use self::wished::Wished;
 use crate::config::AgentConfig;
 use crate::local::{self, Asked, SupervisorAnswer, SupervisorRequest, SupervisorStatus};
 use crate::state::State;
@@ -76,8 +78,6 @@ const WORKER_SILENCE: Duration = Duration::from_secs(180);
 const TRIAL_TICK: Duration = Duration::from_millis(250);
 /// Otherwise this often.
 const IDLE_TICK: Duration = Duration::from_secs(5);
-/// A worker that ends by an operator's wish is started again after this time.
-const RESTART_PAUSE: Duration = Duration::from_secs(1);
 
 struct Supervisor {
     layout: Layout,
@@ -94,6 +94,7 @@ struct Supervisor {
     restart_at: Option<Instant>,
     /// Ends of the worker in a row, each without a check-in between.
     deaths: u32,
+    wished: Wished,
     witnesses: mpsc::Sender<Witness>,
 }
 
@@ -137,6 +138,7 @@ pub async fn run(options: Options, clock: Clock) -> Result<Exit, Error> {
         unfinished: false,
         restart_at: None,
         deaths: 0,
+        wished: Wished::default(),
         witnesses,
     };
     let exit = match supervisor.begin(options.adopt).await? {
@@ -381,7 +383,7 @@ impl Supervisor {
         }
         if ended.is_wished {
             info!("the worker ended because an operator wishes it, and is started again");
-            self.restart_at = Some(Instant::now() + RESTART_PAUSE);
+            self.restart_at = Some(self.wished.restart_at(Instant::now()));
             return Ok(None);
         }
         self.deaths += 1;

@@ -364,10 +364,7 @@ impl Worker {
             Event::Hint => {
                 debug!("the server has news");
                 self.tell_runs_of_news();
-                // A server that hints without end must not make its hosts report without end.
-                self.next_report = self
-                    .next_report
-                    .min(Instant::now().max(self.last_report + HINT_PAUSE));
+                self.next_report = asked::soon(self.next_report, self.last_report, Instant::now());
             }
             Event::Fetched(run, fetched) => self.fetched(run, *fetched),
             Event::SignTaken(answer) => self.sign_taken(answer),

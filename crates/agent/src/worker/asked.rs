@@ -6,7 +6,7 @@ use lockstep_model::{HostWish, WishSeen};
 use tokio::time::Instant;
 use tracing::{error, info};
 
-use super::Worker;
+use super::{HINT_PAUSE, Worker};
 use crate::words;
 
 impl Worker {
@@ -28,7 +28,7 @@ impl Worker {
             }
             self.wishes = told;
             // Whoever wishes shall see what becomes of it.
-            self.next_report = Instant::now();
+            self.next_report = soon(self.next_report, self.last_report, Instant::now());
         }
         self.restart_if_wished();
     }
@@ -60,5 +60,31 @@ impl Worker {
     /// Where the wishes stand, for reports.
     pub(super) fn wishes_seen(&self) -> Vec<WishSeen> {
         self.wishes.seen(&self.config.wishes, self.clock.now())
+    }
+}
+
+/// When a host reports that has news, or was told of some: soon, and not without a pause. A server that has news without
+/// end must not make its hosts report, and write, without end.
+pub(super) fn soon(planned: Instant, last: Instant, now: Instant) -> Instant {
+    planned.min(now.max(last + HINT_PAUSE))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn news_without_end_make_no_reports_without_end() {
+        let last = Instant::now();
+        let after = |millis| last + Duration::from_millis(millis);
+        let planned = after(300_000);
+        // The answer came at once: the next report waits.
+        assert_eq!(soon(planned, last, after(3)), last + HINT_PAUSE);
+        // It does not wait for more than that.
+        assert_eq!(soon(planned, last, after(60_000)), after(60_000));
+        // What was planned sooner stays.
+        assert_eq!(soon(after(100), last, after(3)), after(100));
     }
 }
