@@ -105,10 +105,11 @@ impl Store {
         }))
     }
 
-    /// The views of a user and those that others share, the user's own first, by name; at most 1000.
+    /// The views of a user and those that others share, the user's own first, by name; at most 1000. Those that
+    /// cannot be read are left out, and the log says so.
     ///
     /// # Errors
-    /// [`Error::Database`] and [`Error::Damaged`].
+    /// [`Error::Database`], and [`Error::Damaged`] for a row that is none.
     pub async fn views(&self, of: &UserName) -> Result<Vec<SavedView>, Error> {
         let found: Vec<Record> = on!(self.db(), "list the saved views", pool => {
             let found = query(SELECT)
@@ -118,7 +119,15 @@ impl Store {
                 .await?;
             Ok(rows("saved_views", &found)?)
         })?;
-        found.into_iter().map(Record::read).collect()
+        // One that cannot be read, of another version perhaps, must not take the others with it, nor the pages that list them.
+        let read = |record: Record| match record.read() {
+            Ok(view) => Some(view),
+            Err(error) => {
+                tracing::warn!(%error, "a saved view is left out");
+                None
+            }
+        };
+        Ok(found.into_iter().filter_map(read).collect())
     }
 
     /// Forgets a view: of this user, or with `of_all` one that anybody shares as well. False if there is none such.

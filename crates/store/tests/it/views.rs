@@ -56,6 +56,11 @@ pub(crate) async fn views_are_ones_own_or_shared(place: Place) {
     assert_eq!(of_ann[2], "bob a /?q=x", "others' come last");
     assert_eq!(names(&bob).await, ["bob a /?q=x", "bob b /hosts"]);
 
+    // One of a page that this version does not know.
+    let strange = "UPDATE saved_views SET address = '/elsewhere' WHERE name = 'b'";
+    place.execute(strange).await;
+    assert_eq!(names(&bob).await, ["bob a /?q=x"], "the others are there");
+
     assert!(!store.forget_view(&shared.id, &ann, false).await.unwrap());
     assert!(
         !store.forget_view(&mine.id, &bob, true).await.unwrap(),
