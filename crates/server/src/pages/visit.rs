@@ -97,7 +97,11 @@ impl FromRequestParts<Arc<App>> for Visit {
             Some(_) => app.store.views(&signed.name).await,
             None => Ok(Vec::new()),
         };
-        let views = views.map_err(|error| Refusal::from(error).into_response())?;
+        // A page without them is worth more than none.
+        let views = views.unwrap_or_else(|error| {
+            tracing::warn!(%error, "pages are shown without saved views");
+            Vec::new()
+        });
         Ok(Self {
             signed,
             now: app.now(),
