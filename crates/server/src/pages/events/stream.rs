@@ -242,12 +242,21 @@ fn is_message_of(filter: &EventFilter, row: &DeliveryRow) -> bool {
 
 /// A deed is of the host that its words name. Groups, items and levels do not count.
 fn is_deed_of(filter: &EventFilter, row: &AuditEntry) -> bool {
-    let named = |host: &str| row.what.contains(host);
-    filter.host.as_ref().is_none_or(|host| named(host.as_str()))
+    filter
+        .host
+        .as_ref()
+        .is_none_or(|host| words(&row.what).any(|word| word == host.as_str()))
         && filter
             .hosts
             .as_ref()
-            .is_none_or(|hosts| hosts.iter().any(|host| named(host)))
+            .is_none_or(|hosts| words(&row.what).any(|word| hosts.contains(word)))
+}
+
+/// What may be names of hosts: letters, digits, `-` and `.`; a full stop ends a sentence, and no name.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_')))
+        .map(|word| word.trim_matches('.'))
+        .filter(|word| !word.is_empty())
 }
 
 fn change((host, change): (HostName, Change)) -> Entry {
@@ -271,5 +280,42 @@ fn deed(row: AuditEntry) -> Entry {
             who: row.who,
             what: row.what,
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn a_deed_is_of_hosts_that_are_named_whole() {
+        let deed = |what: &str| AuditEntry {
+            id: "1".into(),
+            at: Timestamp::UNIX_EPOCH,
+            who: "olga".into(),
+            what: what.into(),
+        };
+        let of_host = |host: &str, what: &str| {
+            let filter = EventFilter {
+                host: Some(HostName::parse(host).unwrap()),
+                ..EventFilter::default()
+            };
+            is_deed_of(&filter, &deed(what))
+        };
+        assert!(of_host("web1", "removed host web1"));
+        assert!(of_host("web1", "silenced cpu on web1, web2: \"disk\"."));
+        assert!(of_host("web1.example", "removed host web1.example."));
+        assert!(!of_host("web1", "removed host web10"));
+        assert!(!of_host("web1", "removed host web1.example"));
+        assert!(!of_host("web1", "removed host old-web1"));
+        let group = EventFilter {
+            hosts: Some(BTreeSet::from(["web1".to_owned(), "db1".to_owned()])),
+            ..EventFilter::default()
+        };
+        assert!(is_deed_of(&group, &deed("restarted db1")));
+        assert!(!is_deed_of(&group, &deed("restarted db12")));
+        assert!(is_deed_of(&EventFilter::default(), &deed("")));
     }
 }
