@@ -26,6 +26,7 @@ use crate::queries::Queries;
 use crate::repository::Downloads;
 use crate::services::alerts::Told;
 use crate::services::board::Boards;
+use crate::services::board_at::Pasts;
 use crate::services::deltas::Deltas;
 use crate::services::fleet::FleetInForce;
 use crate::services::foreign::Foreign;
@@ -90,6 +91,8 @@ pub(crate) struct App {
     pub(crate) seen_locks: SeenLocks,
     /// How the whole fleet stands, for pages.
     pub(crate) boards: Boards,
+    /// How it stood at moments that are over.
+    pub(crate) pasts: Pasts,
     /// The runs of the last hours.
     pub(crate) recent_runs: RecentRuns,
     /// The ways to receivers.

@@ -145,6 +145,7 @@ impl Server {
             sessions: Default::default(),
             passwords: Default::default(),
             boards: Default::default(),
+            pasts: Default::default(),
             recent_runs: Default::default(),
             foreign: Default::default(),
             opened: Opened::in_directory(data.opened())?,

@@ -95,7 +95,7 @@ pub use locks::MOST_LOCKS;
 pub use marks::HostMark;
 pub use operators::{ApiTokenRow, NewApiToken};
 pub use overviews::{EventSlot, RunEnd};
-pub use past::Side;
+pub use past::{Nearest, Side};
 pub use proofs::{Proof, ProofsAfter};
 pub use repository::Publication;
 pub use rollouts::{ChannelRow, Decided, NewRollout};

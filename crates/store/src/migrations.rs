@@ -13,7 +13,7 @@ use crate::Error;
 use crate::error::hint;
 
 /// Number, name and text of every step.
-const STEPS: [(i64, &str, &str); 10] = [
+const STEPS: [(i64, &str, &str); 11] = [
     (1, "start", include_str!("../migrations/0001_start.sql")),
     (
         2,
@@ -48,6 +48,11 @@ const STEPS: [(i64, &str, &str); 10] = [
         include_str!("../migrations/0009_processes.sql"),
     ),
     (10, "wishes", include_str!("../migrations/0010_wishes.sql")),
+    (
+        11,
+        "events_by_item",
+        include_str!("../migrations/0011_events_by_item.sql"),
+    ),
 ];
 
 /// The newest step.

@@ -1,33 +1,57 @@
 //! What is kept of a moment that is over: snapshots from shortly before it, and the events nearest to it.
 
+use futures_util::TryStreamExt as _;
 use jiff::{SignedDuration, Timestamp};
+use lockstep_model::HostName;
 use lockstep_model::api::{Snapshot, StoredEvent};
-use sqlx::{FromRow, query};
+use sqlx::{AssertSqlSafe, FromRow, query};
 
 use crate::records::{Place, limit, milliseconds, rows};
 use crate::{Error, Store};
 
 /// How long events are kept after they came, in hours.
 const EVENTS_HOURS: i64 = crate::tidy::RECENT_DAYS * 24;
-/// Hosts in one page of snapshots: as many as fit into some megabytes.
-const PAGE: u32 = 500;
+/// Bytes of events' documents that one search reads, at most; with a usual length of events this is never met.
+const MOST_BYTES: usize = 64 * 1024 * 1024;
 
 /// Of several snapshots of a host the newest.
-const SNAPSHOTS: &str = "SELECT s.host, s.taken_at, s.items FROM snapshots s JOIN \
-    (SELECT host, MAX(taken_at) AS newest FROM snapshots WHERE taken_at >= $1 AND taken_at <= $2 GROUP BY host) n \
-    ON n.host = s.host AND n.newest = s.taken_at WHERE ($3 IS NULL OR s.host > $3) ORDER BY s.host LIMIT $4";
+fn snapshots(host: Option<&HostName>) -> String {
+    let of_host = host.map_or("", |_| "AND host = $3");
+    format!(
+        "SELECT s.host, s.taken_at, s.items FROM snapshots s JOIN \
+            (SELECT host, MAX(taken_at) AS newest FROM snapshots \
+             WHERE taken_at >= $1 AND taken_at <= $2 {of_host} GROUP BY host) n \
+            ON n.host = s.host AND n.newest = s.taken_at ORDER BY s.host"
+    )
+}
 
-/// Of each item the last one up to a moment. Those that led to the worst level come first: where there are too many, the
-/// others are left out.
-const BEFORE: &str = "SELECT d.id, d.document FROM \
-    (SELECT id, level, ROW_NUMBER() OVER (PARTITION BY host, item ORDER BY happened_at DESC, number DESC, id DESC) AS place \
-     FROM events WHERE happened_at <= $1) e \
-    JOIN events d ON d.id = e.id WHERE e.place = 1 ORDER BY e.level DESC, d.id LIMIT $2";
-/// Of each item the first one after a moment, those soonest after it first.
-const AFTER: &str = "SELECT d.id, d.document FROM \
-    (SELECT id, happened_at, ROW_NUMBER() OVER (PARTITION BY host, item ORDER BY happened_at, number, id) AS place \
-     FROM events WHERE happened_at > $1) e \
-    JOIN events d ON d.id = e.id WHERE e.place = 1 ORDER BY e.happened_at, d.id LIMIT $2";
+/// Of each item the event nearest to a moment. Before it those that led to the worst level come first, after it those soonest
+/// after it: where there are too many, the others are left out. All but the documents of the events that are found stands in
+/// an index.
+fn nearest(side: Side, host: Option<&HostName>) -> String {
+    let of_host = host.map_or("", |_| "AND host = $3");
+    let (is_on_side, next, order) = match side {
+        Side::Before => (
+            "happened_at <= $1",
+            "happened_at DESC, number DESC, id DESC",
+            "e.level DESC, e.id",
+        ),
+        Side::After => (
+            "happened_at > $1",
+            "happened_at, number, id",
+            "e.happened_at, e.id",
+        ),
+    };
+    format!(
+        "SELECT d.id, d.document FROM \
+            (SELECT e.id, e.level, e.happened_at FROM \
+                (SELECT id, level, happened_at, \
+                    ROW_NUMBER() OVER (PARTITION BY host, item ORDER BY {next}) AS place \
+                 FROM events WHERE {is_on_side} {of_host}) e \
+             WHERE e.place = 1 ORDER BY {order} LIMIT $2) e \
+            JOIN events d ON d.id = e.id ORDER BY {order}"
+    )
+}
 
 #[derive(FromRow)]
 struct Taken {
@@ -42,10 +66,45 @@ struct Record {
     document: String,
 }
 
+impl Taken {
+    fn read(self) -> Result<Snapshot, Error> {
+        let place = Place {
+            table: "snapshots",
+            key: &self.host,
+        };
+        Ok(Snapshot {
+            at: place.time("taken_at", self.taken_at)?,
+            host: Some(place.parse("host", &self.host)?),
+            items: place.json("items", &self.items)?,
+        })
+    }
+}
+
+impl Record {
+    fn read(self) -> Result<StoredEvent, Error> {
+        let place = Place {
+            table: "events",
+            key: &self.id,
+        };
+        let mut event: StoredEvent = place.json("document", &self.document)?;
+        event.changes = Vec::new();
+        Ok(event)
+    }
+}
+
 #[derive(FromRow)]
 struct Oldest {
     id: String,
     received_at: i64,
+}
+
+/// The events nearest to a moment.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Nearest {
+    /// One of each item; without what was changed on the host before.
+    pub events: Vec<StoredEvent>,
+    /// True if there are more than are given.
+    pub cut: bool,
 }
 
 /// On which side of a moment.
@@ -67,7 +126,7 @@ impl Store {
         SignedDuration::from_hours(EVENTS_HOURS)
     }
 
-    /// The newest snapshot of each host that was taken from `from` to `to`, by host.
+    /// The newest snapshot of each host, or of one, that was taken from `from` to `to`, by host.
     ///
     /// # Errors
     /// [`Error::Database`] and [`Error::Damaged`].
@@ -75,40 +134,30 @@ impl Store {
         &self,
         from: Timestamp,
         to: Timestamp,
+        host: Option<&HostName>,
     ) -> Result<Vec<Snapshot>, Error> {
-        let mut snapshots: Vec<Snapshot> = Vec::new();
-        let mut after: Option<String> = None;
-        loop {
-            let found: Vec<Taken> = on!(self.db(), "read the snapshots of a moment", pool => {
-                let found = query(SNAPSHOTS)
-                    .bind(milliseconds(from))
-                    .bind(milliseconds(to))
-                    .bind(after.as_deref())
-                    .bind(limit(PAGE, PAGE))
-                    .fetch_all(pool)
-                    .await?;
-                Ok(rows("snapshots", &found)?)
-            })?;
-            let is_last = found.len() < PAGE as usize;
-            for taken in found {
-                let place = Place {
-                    table: "snapshots",
-                    key: &taken.host,
-                };
-                snapshots.push(Snapshot {
-                    at: place.time("taken_at", taken.taken_at)?,
-                    host: Some(place.parse("host", &taken.host)?),
-                    items: place.json("items", &taken.items)?,
-                });
-                after = Some(taken.host);
+        let text = snapshots(host);
+        on!(self.db(), "read the snapshots of a moment", pool => {
+            let mut asked = query(AssertSqlSafe(text))
+                .bind(milliseconds(from))
+                .bind(milliseconds(to));
+            if let Some(host) = host {
+                asked = asked.bind(host.as_str());
             }
-            if is_last {
-                return Ok(snapshots);
+            let mut found = asked.fetch(pool);
+            let mut snapshots = Vec::new();
+            while let Some(row) = found.try_next().await? {
+                let taken: Vec<Taken> = rows("snapshots", std::slice::from_ref(&row))?;
+                for taken in taken {
+                    snapshots.push(taken.read()?);
+                }
             }
-        }
+            Ok(snapshots)
+        })
     }
 
-    /// Of each item the event nearest to a moment, on one side of it, by the hosts' clocks; at most [`Store::NEAREST`].
+    /// Of each item, or of each of one host, the event nearest to a moment, on one side of it, by the hosts' clocks; at most
+    /// [`Store::NEAREST`].
     ///
     /// # Errors
     /// [`Error::Database`] and [`Error::Damaged`].
@@ -116,27 +165,33 @@ impl Store {
         &self,
         at: Timestamp,
         side: Side,
-    ) -> Result<Vec<StoredEvent>, Error> {
-        let text = match side {
-            Side::Before => BEFORE,
-            Side::After => AFTER,
-        };
-        let found: Vec<Record> = on!(self.db(), "find the events nearest to a moment", pool => {
-            let found = query(text)
+        host: Option<&HostName>,
+    ) -> Result<Nearest, Error> {
+        let text = nearest(side, host);
+        on!(self.db(), "find the events nearest to a moment", pool => {
+            let mut asked = query(AssertSqlSafe(text))
                 .bind(milliseconds(at))
-                .bind(limit(Self::NEAREST, Self::NEAREST))
-                .fetch_all(pool)
-                .await?;
-            Ok(rows("events", &found)?)
-        })?;
-        let read = |record: Record| {
-            let place = Place {
-                table: "events",
-                key: &record.id,
-            };
-            place.json("document", &record.document)
-        };
-        found.into_iter().map(read).collect()
+                .bind(limit(Self::NEAREST, Self::NEAREST));
+            if let Some(host) = host {
+                asked = asked.bind(host.as_str());
+            }
+            let mut found = asked.fetch(pool);
+            let (mut events, mut bytes, mut cut) = (Vec::new(), 0_usize, false);
+            // One by one: of each document little is kept.
+            while let Some(row) = found.try_next().await? {
+                let records: Vec<Record> = rows("events", std::slice::from_ref(&row))?;
+                for record in records {
+                    bytes = bytes.saturating_add(record.document.len());
+                    events.push(record.read()?);
+                }
+                if bytes > MOST_BYTES {
+                    cut = true;
+                    break;
+                }
+            }
+            cut |= events.len() >= Self::NEAREST as usize;
+            Ok(Nearest { events, cut })
+        })
     }
 
     /// When the oldest event came that is still there; none if there is none.

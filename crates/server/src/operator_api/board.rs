@@ -26,5 +26,5 @@ pub(crate) async fn board(
     Question(asked): Question<Asked>,
 ) -> Result<Json<BoardThen>, Refusal> {
     let then = board_at::then(&app, asked.at, asked.host.as_ref(), app.now()).await?;
-    Ok(Json(then))
+    Ok(Json(Arc::unwrap_or_clone(then)))
 }

@@ -1,14 +1,19 @@
 //! The board at a moment that is over: what is kept of it, put together by `plan::past`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use lockstep_model::api::operator::BoardThen;
 use lockstep_model::api::{Snapshot, StoredEvent};
 use lockstep_model::{HostName, Interval};
 use lockstep_plan::past::{self, FRESH, Known, Stood};
-use lockstep_store::{Side, Store};
+use lockstep_store::{Nearest, Side, Store};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
+use super::board::Board;
 use crate::app::App;
 use crate::web::Refusal;
 
@@ -17,13 +22,70 @@ const MOST_ITEMS: usize = 5_000;
 /// Most hosts of which nothing is known that are named.
 const MOST_UNKNOWN: usize = 10_000;
 
+/// Answers are shared for this long: what is over seldom changes.
+const SHARED: Duration = Duration::from_secs(30);
+/// Answers that are shared, at most.
+const KEPT: usize = 4;
+/// Requests that wait for their turn; the others are told to come again.
+const WAITING: usize = 8;
+/// They wait no longer than this.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+
+/// The answers of the last moments, and the one place for finding another: each reads all events of four weeks, on the
+/// connections on which hosts report.
+#[derive(Debug)]
+pub(crate) struct Pasts {
+    kept: Mutex<VecDeque<Kept>>,
+    room: Arc<Semaphore>,
+    turn: Arc<Semaphore>,
+}
+
+/// An answer, and when it was begun to be found.
+#[derive(Debug)]
+struct Kept {
+    begun: Instant,
+    at: Timestamp,
+    host: Option<HostName>,
+    then: Arc<BoardThen>,
+}
+
+impl Default for Pasts {
+    fn default() -> Self {
+        Self {
+            kept: Mutex::default(),
+            room: Arc::new(Semaphore::new(1 + WAITING)),
+            turn: Arc::new(Semaphore::new(1)),
+        }
+    }
+}
+
+impl Pasts {
+    /// What was found a moment ago.
+    fn known(&self, at: Timestamp, host: Option<&HostName>) -> Option<Arc<BoardThen>> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.retain(|it| it.begun.elapsed() < SHARED);
+        let found = kept
+            .iter()
+            .find(|it| it.at == at && it.host.as_ref() == host);
+        found.map(|it| Arc::clone(&it.then))
+    }
+
+    fn keep(&self, new: Kept) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        while kept.len() >= KEPT {
+            kept.pop_front();
+        }
+        kept.push_back(new);
+    }
+}
+
 /// The earliest moment of which something can be known.
 pub(crate) fn oldest(now: Timestamp) -> Timestamp {
     now.checked_sub(Store::events_kept())
         .unwrap_or(Timestamp::MIN)
 }
 
-/// A moment as somebody types it: by itself, or how long ago.
+/// A moment as somebody types it: by itself, or how long ago, to the minute, so that those who ask together get one answer.
 pub(crate) fn moment(text: &str, now: Timestamp) -> Result<Timestamp, Refusal> {
     let text = text.trim();
     if text.is_empty() {
@@ -38,16 +100,19 @@ pub(crate) fn moment(text: &str, now: Timestamp) -> Result<Timestamp, Refusal> {
         ))
     })?;
     let ago = SignedDuration::try_from(ago.duration()).unwrap_or(SignedDuration::MAX);
-    Ok(now.checked_sub(ago).unwrap_or(Timestamp::MIN))
+    let at = now.checked_sub(ago).unwrap_or(Timestamp::MIN);
+    let minute = at.as_second().div_euclid(60).saturating_mul(60);
+    Ok(Timestamp::from_second(minute).unwrap_or(at))
 }
 
-/// How the fleet stood at a moment; of one host all items, where one is asked for.
+/// How the fleet stood at a moment; of one host all items, where one is asked for. One answer is found at a time, to its end
+/// even if nobody waits for it any more.
 pub(crate) async fn then(
-    app: &App,
+    app: &Arc<App>,
     at: Timestamp,
     host: Option<&HostName>,
     now: Timestamp,
-) -> Result<BoardThen, Refusal> {
+) -> Result<Arc<BoardThen>, Refusal> {
     if at > now {
         return Err(Refusal::bad_request(format!(
             "at: {at:.0} has not been yet; here it is {now:.0}"
@@ -59,19 +124,77 @@ pub(crate) async fn then(
             "at: nothing is kept of {at:.0}; events are kept for four weeks, since {oldest:.0}"
         )));
     }
+    let pasts = &app.pasts;
+    if let Some(known) = pasts.known(at, host) {
+        return Ok(known);
+    }
+    let busy = || {
+        let wait = Duration::from_millis(fastrand::u64(1_000..5_000));
+        Refusal::busy("other people look back just now; try again", wait)
+    };
+    let room = Arc::clone(&pasts.room).try_acquire_owned();
+    let room = room.map_err(|_| busy())?;
+    let turn = timeout(LONGEST_WAIT, Arc::clone(&pasts.turn).acquire_owned()).await;
+    let turn = turn.map_err(|_| busy())?.map_err(|_| busy())?;
+    // Somebody else may have asked the same.
+    if let Some(known) = pasts.known(at, host) {
+        return Ok(known);
+    }
+    let (app, host) = (Arc::clone(app), host.cloned());
+    let finding = tokio::spawn(async move {
+        let _places = (room, turn);
+        let begun = Instant::now();
+        let then = Arc::new(find(&app, at, host.clone()).await?);
+        app.pasts.keep(Kept {
+            begun,
+            at,
+            host,
+            then: Arc::clone(&then),
+        });
+        Ok(then)
+    });
+    finding
+        .await
+        .map_err(|error| Refusal::internal("looking back", &error))?
+}
+
+/// What the store has of a moment.
+struct Found {
+    snapshots: Vec<Snapshot>,
+    before: Nearest,
+    after: Nearest,
+    events_since: Option<Timestamp>,
+}
+
+async fn find(app: &App, at: Timestamp, host: Option<HostName>) -> Result<BoardThen, Refusal> {
     let board = app.boards.read(app).await?;
     let from = at.checked_sub(FRESH).unwrap_or(Timestamp::MIN);
-    let snapshots = app.store.snapshots_at(from, at).await?;
-    let before = app.store.events_nearest(at, Side::Before).await?;
-    let after = app.store.events_nearest(at, Side::After).await?;
-    let full = Store::NEAREST as usize;
-    let cut = before.len() >= full || after.len() >= full;
+    let of = host.as_ref();
+    let found = Found {
+        snapshots: app.store.snapshots_at(from, at, of).await?,
+        before: app.store.events_nearest(at, Side::Before, of).await?,
+        after: app.store.events_nearest(at, Side::After, of).await?,
+        events_since: app.store.oldest_event().await?,
+    };
+    // Thousands of hosts take longer than a task may that others wait behind.
+    let drawn = tokio::task::spawn_blocking(move || draw(&board, &found, at, host.as_ref()));
+    drawn
+        .await
+        .map_err(|error| Refusal::internal("looking back", &error))?
+}
 
-    let snapshots: BTreeMap<&HostName, &Snapshot> = snapshots
+fn draw(
+    board: &Board,
+    found: &Found,
+    at: Timestamp,
+    host: Option<&HostName>,
+) -> Result<BoardThen, Refusal> {
+    let snapshots: BTreeMap<&HostName, &Snapshot> = found
+        .snapshots
         .iter()
         .filter_map(|it| it.host.as_ref().map(|host| (host, it)))
         .collect();
-    let (before, after) = (by_host(&before), by_host(&after));
+    let (before, after) = (by_host(&found.before.events), by_host(&found.after.events));
     let lines: BTreeMap<&HostName, _> = board.hosts.iter().map(|it| (&it.view.name, it)).collect();
     let mut names: BTreeSet<&HostName> = lines.keys().copied().collect();
     names.extend(snapshots.keys());
@@ -108,8 +231,8 @@ pub(crate) async fn then(
         then.items = known.iter().flat_map(|it| items(it, at)).collect();
         past::sort(&mut then.items);
     }
-    then.cut = cut;
-    then.events_since = app.store.oldest_event().await?;
+    then.cut = found.before.cut || found.after.cut;
+    then.events_since = found.events_since;
     then.more = then.items.len().saturating_sub(MOST_ITEMS) as u64;
     then.items.truncate(MOST_ITEMS);
     then.unknown.truncate(MOST_UNKNOWN);
@@ -129,4 +252,50 @@ fn by_host(events: &[StoredEvent]) -> BTreeMap<&HostName, Vec<&StoredEvent>> {
         by_host.entry(&event.event.host).or_default().push(event);
     }
     by_host
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn how_long_ago_is_meant_to_the_minute() {
+        let now = at(1_000_000_030);
+        let two = [moment("6h", now), moment("6h", at(1_000_000_039))];
+        let two = two.map(|it| it.map_err(|_| ()).unwrap());
+        assert_eq!(two[0], two[1], "those who ask together get one answer");
+        assert_eq!(two[0].as_second() % 60, 0);
+        assert_eq!(moment("", now).map_err(|_| ()), Ok(now));
+        let itself = moment("2001-09-09T01:46:41Z", now);
+        assert_eq!(itself.map_err(|_| ()), Ok(at(1_000_000_001)));
+    }
+
+    #[test]
+    fn few_answers_are_kept_and_each_for_its_own_question() {
+        let pasts = Pasts::default();
+        let web1 = HostName::parse("web1").unwrap();
+        let keep = |second: i64, host: Option<&HostName>| {
+            pasts.keep(Kept {
+                begun: Instant::now(),
+                at: at(second),
+                host: host.cloned(),
+                then: Arc::default(),
+            });
+        };
+        keep(1, None);
+        assert!(pasts.known(at(1), None).is_some());
+        assert!(pasts.known(at(1), Some(&web1)).is_none());
+        assert!(pasts.known(at(2), None).is_none());
+        for second in 2..=KEPT as i64 {
+            keep(second, None);
+        }
+        keep(1, Some(&web1));
+        assert!(pasts.known(at(1), None).is_none(), "the oldest goes");
+        assert!(pasts.known(at(1), Some(&web1)).is_some());
+        assert!(pasts.known(at(2), None).is_some());
+    }
 }

@@ -37,8 +37,10 @@ pub(crate) async fn the_events_nearest_to_a_moment_are_found(place: Place) {
     told(&store, 4, 15, "web1", "b", Level::FINE).await;
     told(&store, 1, 30, "web2", "a", Level::CRITICAL).await;
     let nearest = async |second, side| {
-        let found = store.events_nearest(at(second), side).await.unwrap();
+        let found = store.events_nearest(at(second), side, None).await.unwrap();
+        assert!(!found.cut);
         let mut found: Vec<_> = found
+            .events
             .iter()
             .map(|it| {
                 (
@@ -78,6 +80,11 @@ pub(crate) async fn the_events_nearest_to_a_moment_are_found(place: Place) {
     );
     assert!(nearest(9, Side::Before).await.is_empty());
     assert!(nearest(40, Side::After).await.is_empty());
+    let web1 = host("web1");
+    let of_one = store.events_nearest(at(30), Side::Before, Some(&web1));
+    let of_one = of_one.await.unwrap().events;
+    let items: Vec<_> = of_one.iter().map(|it| it.event.item.as_str()).collect();
+    assert_eq!(items, ["a", "b"], "the worst comes first");
     assert_eq!(store.oldest_event().await.unwrap(), Some(at(11)));
 }
 
@@ -103,7 +110,7 @@ pub(crate) async fn each_hosts_newest_snapshot_of_a_time_is_found(place: Place) 
             .unwrap();
     }
     let taken = async |from, to| {
-        let found = store.snapshots_at(at(from), at(to)).await.unwrap();
+        let found = store.snapshots_at(at(from), at(to), None).await.unwrap();
         let found = found.into_iter();
         found
             .map(|it| (it.host.unwrap().to_string(), it.at, it.items[0].1))
@@ -118,4 +125,8 @@ pub(crate) async fn each_hosts_newest_snapshot_of_a_time_is_found(place: Place) 
     );
     assert_eq!(taken(600, 1_200).await.len(), 1);
     assert!(taken(2_401, 3_000).await.is_empty());
+    let web1 = host("web1");
+    let of_one = store.snapshots_at(at(0), at(1_799), Some(&web1)).await;
+    let of_one = of_one.unwrap();
+    assert_eq!((of_one.len(), of_one[0].at), (1, at(1_200)));
 }
