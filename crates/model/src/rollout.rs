@@ -59,6 +59,9 @@ pub struct SkippedHost {
     pub why: String,
     /// Since when.
     pub since: Timestamp,
+    /// True if it had been let go by then and had reported since, so that it may have begun unseen.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub told: bool,
 }
 
 impl SkippedHost {

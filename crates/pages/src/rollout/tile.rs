@@ -221,6 +221,7 @@ mod tests {
             by: "ann".into(),
             why: "its disk".into(),
             since: "2026-11-22T11:30:00Z".parse().unwrap(),
+            told: false,
         };
         let left_out = WaveHost {
             skipped: Some(skipped),

@@ -38,6 +38,7 @@ impl Fleet {
             failed: false,
             running: false,
             kept: false,
+            last_seen: None,
             health: Health::default(),
             before: None,
             labels: Arc::default(),

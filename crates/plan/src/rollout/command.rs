@@ -93,6 +93,19 @@ pub enum Refused {
         /// Its version.
         version: Version,
     },
+    /// The host was told to begin, and then nothing was heard of it.
+    #[error(
+        "nothing is heard of {host} since it was told to run {version}, so it may have begun: it counts as silent and cannot \
+         be left out of rollout {id} until it reports"
+    )]
+    HostMayHaveBegun {
+        /// Which rollout.
+        id: RolloutId,
+        /// Which host.
+        host: HostName,
+        /// Its version.
+        version: Version,
+    },
     /// The host has failed.
     #[error(
         "{host} failed {version} by rollout {id}: it is not ordered to run it again, and its failure counts whoever is left out"

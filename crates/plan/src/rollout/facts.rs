@@ -29,6 +29,8 @@ pub struct HostFacts {
     pub running: bool,
     /// True if the host keeps itself out of it: updates are switched off there, or a person holds a version there.
     pub kept: bool,
+    /// When it reported last.
+    pub last_seen: Option<Timestamp>,
     /// How well it is now.
     pub health: Health,
     /// How well it was when it was let go; for a host that was not, when the newest wave was opened. None where
@@ -73,6 +75,23 @@ impl HostFacts {
             && !self.has_begun(&rollout.version)
     }
 
+    /// True if it has been let go, and has reported since: then it was told to begin.
+    pub(super) fn was_told(&self, rollout: &Rollout) -> bool {
+        let is_let_go = |wave: &&Wave| wave.split().0.contains(&self.name);
+        let wave = rollout.waves.iter().find(is_let_go);
+        let opened_at = wave.and_then(|wave| wave.opened_at);
+        opened_at.is_some_and(|opened_at| self.last_seen.is_some_and(|seen| seen >= opened_at))
+    }
+
+    /// True if it fell silent after it had been told to begin, and before it could hear that it was left out: the release
+    /// may have killed it.
+    fn is_lost(&self, rollout: &Rollout) -> bool {
+        let skipped = rollout.skipped.get(&self.name);
+        self.health.silent
+            && skipped
+                .is_some_and(|it| it.told && self.last_seen.is_none_or(|seen| seen <= it.since))
+    }
+
     /// Where a host stands. What speaks against the release goes first: a host that failed and then fell silent has
     /// failed, and one that proved the release before it fell silent is silent.
     pub(super) fn standing(&self, rollout: &Rollout) -> Standing {
@@ -80,7 +99,7 @@ impl HostFacts {
         if self.failed {
             return Standing::Failed;
         }
-        if self.is_left_out(rollout) {
+        if self.is_left_out(rollout) && !self.is_lost(rollout) {
             return Standing::Skipped;
         }
         if self.health.silent {
@@ -130,7 +149,7 @@ pub(super) enum Standing {
     Silent,
     /// It keeps itself out of it.
     Kept,
-    /// A person left it out of it, and it has not begun.
+    /// A person left it out of it, and it has not begun. One that was told to begin and was not heard of again is silent.
     Skipped,
 }
 
@@ -145,6 +164,7 @@ pub fn host_state(rollout: &Rollout, wave: &Wave, let_go: bool, host: &HostFacts
         Standing::Kept => "kept",
         Standing::Skipped => "skipped",
         Standing::Silent if !waits => "silent",
+        _ if waits && host.is_left_out(rollout) => "skipped",
         _ if waits => "waiting",
         Standing::Ordered => "ordered",
         Standing::Running => "running",

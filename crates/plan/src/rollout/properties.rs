@@ -168,6 +168,7 @@ impl Agent {
             failed: false,
             running: false,
             kept: false,
+            last_seen: None,
             health: Health::default(),
             before: None,
             labels: Arc::default(),

@@ -4,7 +4,8 @@
 //! is done. Gates do not wait for it, and do not count it as silent or worse; the place that it would take in flight is
 //! free. While its wave has nobody else, and when its wave opens, the next one in the draw goes in its place.
 //!
-//! What it has begun it finishes, and counts. A failure counts whoever was left out, and the comparison with others
+//! What it has begun it finishes, and counts. One that was told to begin and then fell silent may have begun: it cannot be
+//! left out until it reports, and if it falls silent before it could hear that it was left out, it counts as silent. A failure counts whoever was left out, and the comparison with others
 //! looks at the same hosts as before: nobody picks who is looked at.
 
 use jiff::Timestamp;
@@ -46,6 +47,9 @@ pub fn skip_host(
         Some(known) if known.has_begun(&rollout.version) => {
             return Err(Refused::HostHasBegun { id, host, version });
         }
+        Some(known) if known.health.silent && known.was_told(rollout) => {
+            return Err(Refused::HostMayHaveBegun { id, host, version });
+        }
         _ => {}
     }
     if rollout.skipped.len() >= Rollout::MOST_SKIPPED {
@@ -56,6 +60,7 @@ pub fn skip_host(
         by: by.into(),
         why: why.into(),
         since: now,
+        told: known.is_some_and(|known| known.was_told(rollout)),
     };
     next.skipped.insert(host.clone(), skipped);
     let (by, why) = (by.into(), why.into());

@@ -95,6 +95,7 @@ fn old(name: &str) -> HostFacts {
         failed: false,
         running: false,
         kept: false,
+        last_seen: None,
         health: Health::default(),
         before: None,
         labels: Arc::default(),

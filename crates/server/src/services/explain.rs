@@ -171,6 +171,7 @@ fn facts(
             .and_then(|it| it.run.as_ref())
             .is_some_and(|run| run.package == *package),
         kept: report.is_some_and(keeps),
+        last_seen: host.last_seen,
         health: Health {
             silent: app.is_silent(&host.name, host.last_seen, host.enrolled_at, now),
             ailing: Vec::new(),

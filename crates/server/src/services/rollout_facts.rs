@@ -67,6 +67,7 @@ pub(crate) async fn facts_of(
             proven: host.proven,
             running: host.running,
             kept: host.kept,
+            last_seen: host.last_seen,
             health: Health {
                 silent,
                 ailing: ailing.remove(&host.host).unwrap_or_default(),

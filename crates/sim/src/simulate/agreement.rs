@@ -58,6 +58,7 @@ impl Twin {
                     failed: standing.is(Standing::FAILED),
                     running: standing.is(Standing::RUNNING),
                     kept: false,
+                    last_seen: None,
                     health: Health {
                         silent: standing.is(Standing::SILENT),
                         ailing: if standing.is(Standing::AILING) {

@@ -231,6 +231,7 @@ impl Agent {
             failed: said.failed == Some(rollout.id.0),
             running: said.run.is_some(),
             kept: said.kept,
+            last_seen: None,
             health: Health {
                 silent: round - (*when).max(self.joins).min(round) > 3,
                 ailing: ailing

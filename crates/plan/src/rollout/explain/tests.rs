@@ -36,6 +36,7 @@ fn host(host: &str) -> HostFacts {
         failed: false,
         running: false,
         kept: false,
+        last_seen: None,
         health: Health::default(),
         before: None,
         labels: Arc::default(),

@@ -89,7 +89,7 @@ proptest! {
             let which = facts.iter().enumerate().filter(|(n, _)| mask >> n & 1 == 1);
             other.0.skipped = which
                 .map(|(_, host)| {
-                    let skipped = SkippedHost { by: "ann".into(), why: "its disk".into(), since: now };
+                    let skipped = SkippedHost { by: "ann".into(), why: "its disk".into(), since: now, told: false };
                     (host.name.clone(), skipped)
                 })
                 .collect();

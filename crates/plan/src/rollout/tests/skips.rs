@@ -115,6 +115,47 @@ fn what_has_begun_is_finished_and_counts() {
 }
 
 #[test]
+fn who_is_lost_after_it_was_told_to_begin_is_silent_and_not_left_out() {
+    let heard = |facts: HostFacts, second| HostFacts {
+        last_seen: Some(at(second)),
+        ..facts
+    };
+    let fleet = [heard(old("a"), 5), heard(old("b"), 5)];
+    let (begun, _) = after(rollout(&[&["a", "b"]]), &[(10, &fleet)]);
+    assert_eq!(let_go(&begun), ["a", "b"]);
+    let said = |known: &HostFacts| {
+        skip_host(&begun, &known.name, Some(known), "ann", "its disk", at(15))
+            .map(|step| step.rollout)
+    };
+    // It reported, was told to begin, and was not heard of again: nobody talks that away.
+    let refused = said(&silent(heard(old("a"), 12))).unwrap_err().to_string();
+    assert!(
+        refused.starts_with("nothing is heard of a since it was told to run 2.0.0"),
+        "{refused}"
+    );
+    // Before it was let go it knew nothing of the version.
+    let away = silent(heard(old("a"), 5));
+    let left = said(&away).unwrap();
+    let facts = [away, proven("b")];
+    let (next, _) = after(left, &[(20, &facts)]);
+    assert_eq!(next.state, RolloutState::Done, "{}", next.why);
+    assert_eq!(states(&next, &facts), ["skipped", "proven"]);
+
+    // Left out while it was well, and lost before it could hear of it.
+    let left = said(&heard(old("a"), 12)).unwrap();
+    let facts = [silent(heard(old("a"), 12)), proven("b")];
+    let (held, _) = after(left.clone(), &[(20, &facts)]);
+    assert_eq!(held.state, RolloutState::Holding, "{}", held.why);
+    assert!(held.why.ends_with("(limit 0): a"), "{}", held.why);
+    assert_eq!(states(&held, &facts), ["silent", "proven"]);
+    // It had heard of it and had not begun: what came later is not the release's.
+    let facts = [silent(heard(old("a"), 16)), proven("b")];
+    let (next, _) = after(left, &[(20, &facts)]);
+    assert_eq!(next.state, RolloutState::Done, "{}", next.why);
+    assert_eq!(states(&next, &facts), ["skipped", "proven"]);
+}
+
+#[test]
 fn its_place_in_flight_is_free() {
     let fleet = ["a", "b"].map(old);
     let one = by(&[&["a", "b"]], |strategy| {
