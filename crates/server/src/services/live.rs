@@ -1,7 +1,8 @@
 //! An item's value now, for people who watch it live: asked of its host, once a second however many watch.
 //!
-//! All who watch one item share one question and its answer. Questions that are open are few for each host and in all. A
-//! host that does not answer is not asked again for a while: an agent that is too old for the question says nothing.
+//! All who watch one item share one question and its answer. Questions that are open are few for each host and in all, and
+//! what is not in a host's last report is not asked for: names that somebody makes up take nobody's place. A host that does
+//! not answer is left alone for a while, whatever it is asked: an agent that is too old for the question says nothing.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -30,6 +31,8 @@ const MOST: usize = 128;
 #[derive(Debug, Default)]
 pub(crate) struct LiveItems {
     items: Mutex<HashMap<Key, Arc<Turn>>>,
+    /// Hosts that did not answer, and until when they are left alone.
+    resting: Mutex<HashMap<HostName, Instant>>,
 }
 
 /// The host that is asked, whom it is asked about, and the item.
@@ -86,6 +89,27 @@ impl LiveItems {
         Ok(turn)
     }
 
+    /// True if somebody watches the item, or did so a moment ago.
+    fn is_watched(&self, key: &Key) -> bool {
+        self.items().contains_key(key)
+    }
+
+    /// A host has not answered.
+    fn rest(&self, asked: &HostName, now: Instant) {
+        let mut resting = self.resting();
+        resting.retain(|_, until| *until > now);
+        resting.insert(asked.clone(), now + REST);
+    }
+
+    /// True if a host is left alone.
+    fn rests(&self, asked: &HostName, now: Instant) -> bool {
+        self.resting().get(asked).is_some_and(|until| *until > now)
+    }
+
+    fn resting(&self) -> MutexGuard<'_, HashMap<HostName, Instant>> {
+        self.resting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn items(&self) -> MutexGuard<'_, HashMap<Key, Arc<Turn>>> {
         self.items.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -93,7 +117,7 @@ impl LiveItems {
 
 /// An item of a host as it is now.
 ///
-/// Refused with 404 for a host that is not there, 409 for one that cannot be asked or that does not give the item, and
+/// Refused with 404 for a host that is not there or an item that its last report does not have, 409 for one that cannot be asked or that does not give the item, and
 /// 503 where the host does not answer in time or too much is asked.
 pub(crate) async fn now(app: &App, host: &HostName, item: &ItemName) -> Result<ItemNow, Refusal> {
     // A host without an agent is asked through the one that watches it.
@@ -106,6 +130,12 @@ pub(crate) async fn now(app: &App, host: &HostName, item: &ItemName) -> Result<I
         return Err(refuse(host, &asked, &No::NotConnected));
     }
     let key = (asked.clone(), host.clone(), item.clone());
+    if !app.live_items.is_watched(&key) {
+        has_item(app, host, item).await?;
+    }
+    if app.live_items.rests(&asked, Instant::now()) {
+        return Err(refuse(host, &asked, &No::TooLate));
+    }
     let turn = app.live_items.turn(&key)?;
     let mut said = turn.lock().await;
     let good = said.as_ref().filter(|it| it.until > Instant::now());
@@ -115,7 +145,10 @@ pub(crate) async fn now(app: &App, host: &HostName, item: &ItemName) -> Result<I
             let answer = ask(app, &asked, host, item).await;
             let lasts = match &answer {
                 Ok(_) => GOOD,
-                Err(No::TooLate) => REST,
+                Err(No::TooLate) => {
+                    app.live_items.rest(&asked, Instant::now());
+                    REST
+                }
                 Err(_) => PAUSE,
             };
             *said = Some(Said {
@@ -126,6 +159,21 @@ pub(crate) async fn now(app: &App, host: &HostName, item: &ItemName) -> Result<I
         }
     };
     answer.map_err(|no| refuse(host, &asked, &no))
+}
+
+/// Refuses an item that the host has not told of.
+async fn has_item(app: &App, host: &HostName, item: &ItemName) -> Result<(), Refusal> {
+    let said = super::hosts::said(app, Some(host)).await?;
+    if said.is_empty() {
+        super::hosts::one(app, host).await?;
+    }
+    let mut items = said.iter().flat_map(|it| &it.items);
+    if items.any(|it| it.item == *item) {
+        return Ok(());
+    }
+    Err(Refusal::not_found(format!(
+        "there is no item {item} in the last report of {host}"
+    )))
 }
 
 async fn ask(app: &App, asked: &HostName, host: &HostName, item: &ItemName) -> Result<ItemNow, No> {
@@ -175,6 +223,20 @@ mod tests {
         let host = HostName::parse(host).unwrap();
         let item = ItemName::parse(&format!("listening:{item}")).unwrap();
         (host.clone(), host, item)
+    }
+
+    #[test]
+    fn a_host_that_did_not_answer_is_left_alone_whatever_it_is_asked() {
+        let live = LiveItems::default();
+        let (old, new) = (key("old", 0).0, key("new", 0).0);
+        let now = Instant::now();
+        live.rest(&old, now);
+        assert!(live.rests(&old, now) && !live.rests(&new, now));
+        let later = now + REST;
+        assert!(!live.rests(&old, later));
+        // Those that have rested are not remembered.
+        live.rest(&new, later);
+        assert_eq!(live.resting().len(), 1);
     }
 
     #[tokio::test]

@@ -35,6 +35,8 @@ fn said(world: &World, value: f64) -> ItemNow {
 
 pub(crate) async fn an_item_is_watched_live(world: &World, web1: &Host, stream: &mut EventStream) {
     let var = "disk_usage%3A%2Fvar";
+    let told = ["disk_usage:/var", "users", "uptime", "cpu_load"].map(|it| (it, Level::FINE));
+    web1.says(world, &told).await;
     let vera = Visitor::sign_in(world, "vera", Role::Viewer).await;
     let live = format!("/hosts/web1/items/{var}/live");
     // Three who watch share one question: nobody would answer a second one.
@@ -72,7 +74,11 @@ pub(crate) async fn an_item_is_watched_live(world: &World, web1: &Host, stream: 
     );
     assert_eq!(refused(no), (409, "conflict".into()));
 
-    // An agent that is too old says nothing; it is left alone then.
+    // What it has not told of it is not asked for.
+    let made_up = now(world, "web1", "made_up").await;
+    assert_eq!(refused(made_up), (404, "not-found".into()));
+
+    // An agent that is too old says nothing; it is left alone then, whatever is asked.
     assert_eq!(
         refused(now(world, "web1", "uptime").await),
         (503, "busy".into())
@@ -82,6 +88,8 @@ pub(crate) async fn an_item_is_watched_live(world: &World, web1: &Host, stream: 
     let words = again.as_ref().unwrap_err().to_string();
     assert!(words.contains("too old for the question"), "{words}");
     assert_eq!(refused(again), (503, "busy".into()));
+    let other = now(world, "web1", "cpu_load").await;
+    assert_eq!(refused(other), (503, "busy".into()));
     let nothing = timeout(Duration::from_millis(50), stream.next()).await;
     assert!(nothing.is_err(), "{nothing:?}");
 
@@ -93,6 +101,8 @@ pub(crate) async fn an_item_is_watched_live(world: &World, web1: &Host, stream: 
     assert!(page.page().contains("is not connected to this server"));
     let unknown = now(world, "nowhere", var).await;
     assert_eq!(refused(unknown), (404, "not-found".into()));
+    // What the board has read of web1 by now is of this second.
+    world.pass(1).await;
 }
 
 fn notes(world: &World) -> Notes {
