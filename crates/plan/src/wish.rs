@@ -15,12 +15,13 @@ pub struct Standing {
     pub words: String,
 }
 
-/// Where a wish stands by what the server knows: whether it was taken back, and what the host said of it last. What the
-/// host has done is done, whatever was said meanwhile.
+/// Where a wish stands by what the server knows: what it has closed it as itself, if it tells it no more before its end, and
+/// what the host said of it last. What the host has done is done, whatever was said meanwhile. A word of the host that this
+/// version does not know (of a newer agent) closes nothing: it is told, and can be taken back, until its end.
 #[must_use]
 pub fn standing(
     wish: &HostWish,
-    is_taken_back: bool,
+    closed: Option<WishState>,
     seen: &[WishSeen],
     now: Timestamp,
 ) -> Standing {
@@ -31,16 +32,20 @@ pub fn standing(
         state,
         words: String::new(),
     };
-    match seen {
-        Some(seen) if !seen.state.is_open() && seen.state != WishState::Unknown => {}
-        _ if is_taken_back => return of_the_server(WishState::TakenBack),
+    match (seen, closed) {
+        (Some(seen), _) if !seen.state.is_open() && seen.state != WishState::Unknown => {}
+        (_, Some(closed)) => return of_the_server(closed),
         _ if now >= wish.until => return of_the_server(WishState::Void),
         _ => {}
     }
     seen.map_or_else(
         || of_the_server(WishState::Unheard),
         |seen| Standing {
-            state: seen.state,
+            state: match seen.state {
+                // It has heard of it.
+                WishState::Unknown => WishState::Waits,
+                known => known,
+            },
             words: seen.words.clone(),
         },
     )
@@ -78,8 +83,10 @@ mod tests {
 
     #[test]
     fn the_hosts_word_on_what_it_has_done_counts_most() {
-        let state =
-            |back, seen: &[WishSeen], second| standing(&wish(), back, seen, at(second)).state;
+        let state = |back: bool, seen: &[WishSeen], second| {
+            let closed = back.then_some(WishState::TakenBack);
+            standing(&wish(), closed, seen, at(second)).state
+        };
         assert_eq!(state(false, &[], 10), WishState::Unheard);
         assert_eq!(state(true, &[], 10), WishState::TakenBack);
         assert_eq!(state(false, &[], 3_600), WishState::Void);
@@ -94,9 +101,16 @@ mod tests {
             assert_eq!(state(false, &said, 10), open);
             assert_eq!(state(true, &said, 10), WishState::TakenBack);
             assert_eq!(state(false, &said, 4_000), WishState::Void);
-            let stands = standing(&wish(), false, &said, at(10));
+            let stands = standing(&wish(), None, &said, at(10));
             assert!(stands.words.contains("host says"));
         }
+        // What a newer host says is not the end of it, and its words are shown.
+        let said = [seen(WishState::Unknown)];
+        assert!(state(false, &said, 10).is_open());
+        assert_eq!(state(true, &said, 10), WishState::TakenBack);
+        assert_eq!(state(false, &said, 4_000), WishState::Void);
+        let stands = standing(&wish(), None, &said, at(10));
+        assert!(stands.words.contains("host says"));
         for acted in [WishState::Done, WishState::Void] {
             let said = [seen(acted)];
             assert_eq!(state(true, &said, 10), acted);

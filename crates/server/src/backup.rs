@@ -197,7 +197,8 @@ fn append<W: Write>(
 }
 
 /// Brings a server back from a backup, into the data directory and the database that the configuration names. The
-/// directory must be empty or not there, and the database empty.
+/// directory must be empty or not there, and the database empty. What was open is over, for it may have been ended since:
+/// sessions, and wishes of hosts.
 ///
 /// # Errors
 /// [`Error::Backup`] says what is wrong with the backup or in the way; nothing is left behind then.
@@ -418,6 +419,10 @@ async fn restore_database(config: &ServerConfig, data: &Path, staging: &Path) ->
         .await
         .map_err(Error::database("opening it"))?;
     let restored = store.restore(&mut tokio::io::BufReader::new(file)).await;
+    let restored = match restored {
+        Ok(_) => store.end_what_was_open().await,
+        Err(error) => Err(error),
+    };
     store.close().await;
     restored.map_err(Error::database("restoring it"))?;
     std::fs::remove_file(&dump).map_err(failed("remove the dump"))

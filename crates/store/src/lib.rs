@@ -109,4 +109,4 @@ pub use tokens::{Redeemed, StoredToken, TokenRow};
 pub use url::DatabaseUrl;
 pub use users::UserRow;
 pub use watched::WatchedRow;
-pub use wishes::WishRow;
+pub use wishes::{Given, WishRow, WishesBefore};

@@ -58,6 +58,23 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Ends what a restored store must not go on with, because it may have been ended since the dump: wishes that are open,
+    /// of which hosts would be told again, and everybody's sessions.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn end_what_was_open(&self) -> Result<(), Error> {
+        write_tx!(self.db(), Kind::Statements, "end what was open in a dump", tx => {
+            query("UPDATE host_wishes SET open_until = 0 WHERE open_until > 0")
+                .execute(&mut *tx)
+                .await?;
+            query("DELETE FROM sessions").execute(&mut *tx).await?;
+            Ok(())
+        })
+    }
+}
+
 /// The lines of a dump, for messages with their number.
 struct Lines<'a, R> {
     reader: &'a mut R,

@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 use crate::Error;
 use crate::state::{read, write};
 
+/// The agent is not restarted twice within this time: somebody is to watch meanwhile.
+const BETWEEN: SignedDuration = SignedDuration::from_secs(60);
+
 /// `[wishes]` of `agent.toml`: what an operator may wish of this host by way of its server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -50,6 +53,13 @@ pub(crate) struct WishBook {
     /// The newest number for which the agent has ended.
     #[serde(default)]
     restarted: u64,
+    /// When that was, by this host's clock.
+    #[serde(default)]
+    restarted_at: Option<Timestamp>,
+    /// The newest number whose end came before it was obeyed. That is final, wherever the clock goes from there: the server
+    /// stops to tell what is void, and begins anew once nobody says so.
+    #[serde(default)]
+    voided: u64,
 }
 
 /// A wish as it was told, by this host's clock.
@@ -86,30 +96,47 @@ impl WishBook {
     }
 
     /// After an answer of the server: what it does not tell any more is not wished any more. The end is turned into this
-    /// host's clock once, when it is heard of first.
+    /// host's clock once, when it is heard of first. What has ended meanwhile is void for good.
     #[must_use]
     pub(crate) fn told(&self, wishes: &[HostWish], here: Timestamp, server: Timestamp) -> Self {
         let wish = wishes.iter().find(|it| it.verb == WishVerb::RestartAgent);
         let known = self.restart_agent.as_ref();
+        let ended = known.filter(|it| it.number > self.restarted && it.is_over(here));
+        let voided = ended.map_or(self.voided, |it| it.number.max(self.voided));
+        let wish = wish.filter(|it| it.number > voided);
         let restart_agent = wish.and_then(|wish| {
             let known = known.filter(|it| it.number == wish.number);
             known.cloned().or_else(|| told(wish, here, server))
         });
         Self {
             restart_agent,
-            restarted: self.restarted,
+            voided,
+            ..self.clone()
         }
+    }
+
+    /// True if this number is not obeyed any more.
+    fn is_behind(&self, number: u64) -> bool {
+        number <= self.restarted.max(self.voided)
+    }
+
+    /// True if the agent was restarted a moment ago. A clock that was set back does not make that moment longer.
+    fn is_fresh(&self, now: Timestamp) -> bool {
+        let since = self.restarted_at.map(|at| now.duration_since(at));
+        since.is_some_and(|since| since >= SignedDuration::ZERO && since < BETWEEN)
     }
 
     /// The book in which the wish to restart the agent is used up, if it is to be obeyed now.
     #[must_use]
     pub(crate) fn restarts_agent(&self, permits: &WishPermits, now: Timestamp) -> Option<Self> {
         let told = self.restart_agent.as_ref()?;
-        let is_due = told.number > self.restarted
+        let is_due = !self.is_behind(told.number)
             && !told.is_over(now)
+            && !self.is_fresh(now)
             && permits.refuses(WishVerb::RestartAgent).is_none();
         is_due.then(|| Self {
             restarted: told.number,
+            restarted_at: Some(now),
             ..self.clone()
         })
     }
@@ -117,12 +144,20 @@ impl WishBook {
     /// What the host says of its wishes.
     pub(crate) fn seen(&self, permits: &WishPermits, now: Timestamp) -> Vec<WishSeen> {
         let told = self.restart_agent.as_ref();
-        let told = told.filter(|told| told.number > self.restarted);
+        let told = told.filter(|told| !self.is_behind(told.number));
         let (number, state, words) = match (told, permits.refuses(WishVerb::RestartAgent)) {
-            (None, _) if self.restarted == 0 => return Vec::new(),
+            (None, _) if self.restarted.max(self.voided) == 0 => return Vec::new(),
+            (None, _) if self.voided > self.restarted => {
+                (self.voided, WishState::Void, String::new())
+            }
             (None, _) => (self.restarted, WishState::Done, String::new()),
             (Some(told), _) if told.is_over(now) => (told.number, WishState::Void, String::new()),
             (Some(told), Some(why)) => (told.number, WishState::NotPermitted, why),
+            (Some(told), None) if self.is_fresh(now) => (
+                told.number,
+                WishState::Waits,
+                "the agent was restarted less than a minute ago".into(),
+            ),
             (Some(told), None) => (told.number, WishState::Waits, String::new()),
         };
         vec![WishSeen {
@@ -172,11 +207,12 @@ mod tests {
         let book = WishBook::default().told(&wishes, at(10 - day), at(10));
         let told = book.restart_agent.clone().unwrap();
         assert_eq!((told.from, told.until), (at(10 - day), at(3_600 - day)));
-        // Told again after the clock was set it means the same.
-        assert_eq!(book.told(&wishes, at(20), at(20)), book);
+        // Told again after the server's clock was set it means the same.
+        assert_eq!(book.told(&wishes, at(20 - day), at(500)), book);
         // What is not told is not wished, and one that is over by the server's clock is none.
-        assert_eq!(book.told(&[], at(20), at(20)), WishBook::default());
-        let late = book.told(&[wish(verb, 8)], at(0), at(3_600));
+        let none = book.told(&[], at(20 - day), at(20));
+        assert_eq!(none, WishBook::default());
+        let late = book.told(&[wish(verb, 8)], at(30 - day), at(3_600));
         assert_eq!(late, WishBook::default());
     }
 
@@ -207,7 +243,43 @@ mod tests {
         let older = spent.told(&[wish(WishVerb::RestartAgent, 6)], at(1), at(1));
         assert_eq!(older.restarts_agent(&permits, at(1)), None);
         assert_eq!(state(&older, &permits, 1), Some((7, WishState::Done)));
+        // Another one is obeyed, but not at once: a server that wishes without end leaves time to watch.
         let next = spent.told(&[wish(WishVerb::RestartAgent, 8)], at(1), at(1));
-        assert!(next.restarts_agent(&permits, at(1)).is_some());
+        assert_eq!(next.restarts_agent(&permits, at(60)), None);
+        assert_eq!(state(&next, &permits, 60), Some((8, WishState::Waits)));
+        assert!(next.restarts_agent(&permits, at(61)).is_some());
+        assert!(next.restarts_agent(&permits, at(62)).is_some());
+    }
+
+    /// Both halves by turns: the host reports, the server answers with what is open by that report.
+    #[test]
+    fn what_was_void_once_is_not_obeyed_when_the_clock_is_right_again() {
+        let permits = WishPermits::default();
+        let wish = wish(WishVerb::RestartAgent, 7);
+        let mut book = WishBook::default();
+        // The host's clock is right, is set back, and is right again, for good.
+        let seconds = [10, 20, -500, -490, 40, 50, 60, 70];
+        let mut said = Vec::new();
+        for (turn, here) in seconds.into_iter().enumerate() {
+            // The server's own clock goes on meanwhile.
+            let server = at(10 + 10 * i64::try_from(turn).unwrap());
+            let seen = book.seen(&permits, at(here));
+            let stands = lockstep_plan::wish::standing(&wish, None, &seen, server);
+            said.push(stands.state);
+            let open = stands.state.is_open();
+            let told = if open { vec![wish.clone()] } else { Vec::new() };
+            book = book.told(&told, at(here), server);
+            if turn >= 2 {
+                assert_eq!(book.restarts_agent(&permits, at(here)), None, "{turn}");
+            }
+        }
+        assert_eq!(said[..2], [WishState::Unheard, WishState::Waits]);
+        assert_eq!(said[2..], [WishState::Void; 6]);
+        // A server that tells it nevertheless is not obeyed, and hears the same; a later one is.
+        let again = book.told(&[wish], at(80), at(80));
+        assert_eq!(again.restarts_agent(&permits, at(80)), None);
+        assert_eq!(again.seen(&permits, at(80))[0].state, WishState::Void);
+        let next = again.told(&[self::wish(WishVerb::RestartAgent, 8)], at(80), at(80));
+        assert!(next.restarts_agent(&permits, at(80)).is_some());
     }
 }

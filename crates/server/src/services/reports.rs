@@ -61,6 +61,8 @@ pub(crate) async fn receive(
         tracing::info!(%host, %version, wanted = wanted.is_some(), "an agent outside of the policy reported");
         return Err(Refusal::new(ProblemKind::UpgradeRequired, detail).with_wanted(wanted));
     }
+    let (open, seen) = (orders.open_wishes(host), &report.notes.wishes);
+    wishes::note_done(app, host, open, seen).await?;
     Ok(ReportAnswer {
         desired,
         next_report: next_report(app, host, now),
@@ -69,7 +71,7 @@ pub(crate) async fn receive(
         server_version: app.version.clone(),
         work: app.fleet.hash(host, report.work),
         commands: orders.commands(host).to_vec(),
-        wishes: wishes::told(orders.open_wishes(host), &report.notes.wishes, now),
+        wishes: wishes::told(open, seen, now),
     })
 }
 

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use lockstep_model::api::operator::{TakenBack, WishOrder, WishView};
 use lockstep_model::{HostName, HostWish, WishSeen, WishState, WishVerb};
 use lockstep_plan::wish;
-use lockstep_store::{HostRow, WishRow};
+use lockstep_store::{Given, HostRow, WishRow, WishesBefore};
 
 use super::audit;
 use crate::app::App;
@@ -44,9 +44,10 @@ pub(crate) async fn give(
     let row = with_agent(app, host).await?;
     let known = app.store.newest_wish(host, verb).await?;
     let known = known.map(|known| view(known, seen(&row), now));
-    if let Some(known) = known.filter(|known| known.state.is_open()) {
-        return Ok(known);
-    }
+    let over = match known {
+        Some(known) if known.state.is_open() => return Ok(known),
+        known => known.map(|known| known.wish.number),
+    };
     let wish = HostWish {
         verb,
         number: 0,
@@ -55,18 +56,23 @@ pub(crate) async fn give(
         at: now,
         until: now.checked_add(lasts.duration()).unwrap_or(Timestamp::MAX),
     };
-    let wish = app.store.wish(host, &wish).await?;
+    let heard = seen(&row).iter().filter(|it| it.verb == verb);
+    let before = WishesBefore {
+        over,
+        heard: heard.map(|it| it.number).max().unwrap_or_default(),
+    };
+    let wish = match app.store.wish(host, &wish, before).await? {
+        Given::New(wish) => wish,
+        // Somebody gave the same at this moment.
+        Given::Open(wish) => return Ok(view(open(wish), seen(&row), now)),
+    };
     let what = format!(
         "wished the {verb} of {host} until {:.0}, number {}: {why}",
         wish.until, wish.number
     );
     audit::note(app, by, &what, now).await;
     told_anew(app, host);
-    let row = WishRow {
-        wish,
-        taken_back: None,
-    };
-    Ok(view(row, &[], now))
+    Ok(view(open(wish), &[], now))
 }
 
 /// Takes back what the host has not begun, as far as it has said.
@@ -105,6 +111,7 @@ pub(crate) async fn take_back(
     told_anew(app, host);
     let row = WishRow {
         taken_back: Some(taken),
+        closed: Some(WishState::TakenBack),
         ..known
     };
     Ok(view(row, seen(&with_agent(app, host).await?), now))
@@ -130,13 +137,39 @@ pub(crate) async fn of_host(
 /// What a host is told by the answer to a report that says this.
 pub(crate) fn told(open: &[HostWish], seen: &[WishSeen], now: Timestamp) -> Vec<HostWish> {
     let open = open.iter();
-    open.filter(|it| wish::standing(it, false, seen, now).state.is_open())
+    open.filter(|it| wish::standing(it, None, seen, now).state.is_open())
         .cloned()
         .collect()
 }
 
+/// What a report says is done is noted as done: it is open no more, though its end has not come.
+pub(crate) async fn note_done(
+    app: &App,
+    host: &HostName,
+    open: &[HostWish],
+    seen: &[WishSeen],
+) -> Result<(), Refusal> {
+    let is_done = |wish: &&HostWish| {
+        seen.iter()
+            .any(|it| (it.verb, it.number, it.state) == (wish.verb, wish.number, WishState::Done))
+    };
+    for wish in open.iter().filter(is_done) {
+        app.store.wish_is_done(host, wish.verb, wish.number).await?;
+    }
+    Ok(())
+}
+
+/// A wish that is neither taken back nor over.
+fn open(wish: HostWish) -> WishRow {
+    WishRow {
+        wish,
+        taken_back: None,
+        closed: None,
+    }
+}
+
 fn view(row: WishRow, seen: &[WishSeen], now: Timestamp) -> WishView {
-    let stands = wish::standing(&row.wish, row.taken_back.is_some(), seen, now);
+    let stands = wish::standing(&row.wish, row.closed, seen, now);
     WishView {
         wish: row.wish,
         state: stands.state,

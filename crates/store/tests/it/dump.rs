@@ -96,7 +96,8 @@ async fn fill_monitoring(store: &Store) {
     store.record_run(&web1, &run, at(9)).await.unwrap();
     store.create_silence(&silence("s1", 0, 9)).await.unwrap();
     let wish = crate::wishes::wish(lockstep_model::WishVerb::RestartAgent, 9);
-    store.wish(&web1, &wish).await.unwrap();
+    let before = lockstep_store::WishesBefore::default();
+    store.wish(&web1, &wish, before).await.unwrap();
     let ack = Ack {
         host: web1,
         item: name("swap"),
@@ -219,6 +220,16 @@ pub(crate) async fn a_dump_fills_an_empty_store(place: Place) {
     let suspects = other.suspects().await.unwrap();
     assert_eq!(suspects[0].version, rollout.version);
     assert_eq!(suspects, store.suspects().await.unwrap());
+
+    // What may have been taken back since is over, and shown as that.
+    assert_eq!(other.open_wishes(at(10)).await.unwrap().len(), 1);
+    other.end_what_was_open().await.unwrap();
+    assert_eq!(other.open_wishes(at(10)).await.unwrap(), []);
+    let wishes = other.wishes(&host("web1")).await.unwrap();
+    assert_eq!(wishes[0].closed, Some(lockstep_model::WishState::Void));
+    let (_, left) = dump(&other).await;
+    assert!(!left.contains("\"table\":\"sessions\""));
+    assert!(left.contains("\"table\":\"users\""));
 
     let error = other.restore(&mut text.as_bytes()).await.unwrap_err();
     assert!(

@@ -1,8 +1,8 @@
 //! What operators wish of hosts.
 
 use lockstep_model::api::operator::TakenBack;
-use lockstep_model::{HostWish, WishVerb};
-use lockstep_store::{Error, Store};
+use lockstep_model::{HostName, HostWish, WishState, WishVerb};
+use lockstep_store::{Error, Given, Store, WishesBefore};
 
 use crate::engine::Place;
 use crate::samples::{at, enroll, host};
@@ -19,6 +19,14 @@ pub(crate) fn wish(verb: WishVerb, second: i64) -> HostWish {
     }
 }
 
+/// Gives a wish where none is open.
+async fn give(store: &Store, host: &HostName, wish: &HostWish, before: WishesBefore) -> HostWish {
+    match store.wish(host, wish, before).await.unwrap() {
+        Given::New(wish) => wish,
+        Given::Open(wish) => panic!("{wish:?} is open"),
+    }
+}
+
 async fn open(store: &Store, second: i64) -> Vec<(String, WishVerb, u64)> {
     let open = store.open_wishes(at(second)).await.unwrap();
     open.iter()
@@ -30,23 +38,34 @@ pub(crate) async fn a_wish_is_told_until_its_end_and_numbers_grow(place: Place) 
     let store = place.open().await;
     enroll(&store, &["web1", "web2"]).await;
     let (web1, web2) = (host("web1"), host("web2"));
+    let new = WishesBefore::default();
     let nobody = store
-        .wish(&host("web9"), &wish(WishVerb::RestartAgent, 10))
+        .wish(&host("web9"), &wish(WishVerb::RestartAgent, 10), new)
         .await;
     assert!(matches!(nobody, Err(Error::HostUnknown { .. })));
     let restart = WishVerb::RestartAgent;
-    let first = store.wish(&web1, &wish(restart, 10)).await.unwrap();
+    let first = give(&store, &web1, &wish(restart, 10), new).await;
     assert_eq!(first.number, at(10).as_millisecond().unsigned_abs());
     // Of another host it is another wish.
-    let other = store.wish(&web2, &wish(restart, 12)).await.unwrap();
+    let other = give(&store, &web2, &wish(restart, 12), new).await;
     let all = [
         ("web1".to_owned(), restart, first.number),
         ("web2".to_owned(), restart, other.number),
     ];
     assert_eq!(open(&store, 69).await, all);
     assert_eq!(open(&store, 70).await, all[1..]);
+    // Given twice at one moment it is one: only what the caller knew, and judged to be over, is replaced.
+    for over in [None, Some(first.number - 1)] {
+        let before = WishesBefore { over, heard: 0 };
+        let twice = store.wish(&web1, &wish(restart, 9), before).await.unwrap();
+        assert_eq!(twice, Given::Open(first.clone()));
+    }
     // The next one has a greater number, though the clock went back.
-    let second = store.wish(&web1, &wish(restart, 9)).await.unwrap();
+    let over = WishesBefore {
+        over: Some(first.number),
+        heard: 0,
+    };
+    let second = give(&store, &web1, &wish(restart, 9), over).await;
     assert_eq!(second.number, first.number + 1);
     let kept = store.newest_wish(&web1, restart).await.unwrap().unwrap();
     assert_eq!((kept.wish, kept.taken_back), (second.clone(), None));
@@ -63,6 +82,37 @@ pub(crate) async fn a_wish_is_told_until_its_end_and_numbers_grow(place: Place) 
     assert_eq!(kept.taken_back, Some(by));
     assert_eq!(open(&store, 20).await, all[1..]);
 
+    // The host may have heard of greater numbers than this store has given, and may speak of any.
+    let ahead = second.number + 1_000_000;
+    let heard = |heard| WishesBefore { over: None, heard };
+    let third = give(&store, &web1, &wish(restart, 21), heard(ahead)).await;
+    assert_eq!(third.number, ahead + 1);
+    store.wish_is_done(&web1, restart, ahead).await.unwrap();
+    assert_eq!(open(&store, 22).await.len(), 2);
+    // What is done is not open, and remembered as done.
+    store
+        .wish_is_done(&web1, restart, third.number)
+        .await
+        .unwrap();
+    assert_eq!(open(&store, 22).await, all[1..]);
+    let kept = store.newest_wish(&web1, restart).await.unwrap().unwrap();
+    assert_eq!(
+        (kept.closed, kept.taken_back),
+        (Some(WishState::Done), None)
+    );
+    let fourth = give(&store, &web1, &wish(restart, 22), heard(u64::MAX)).await;
+    assert_eq!(fourth.number, (1 << 52) + 1);
+    let over = WishesBefore {
+        over: Some(fourth.number),
+        heard: u64::MAX,
+    };
+    let fifth = give(&store, &web1, &wish(restart, 23), over).await;
+    assert_eq!(fifth.number, fourth.number + 1);
+    store
+        .wish_is_done(&web1, restart, fifth.number)
+        .await
+        .unwrap();
+
     // A host that is gone takes its wishes with it.
     store.remove_host(&web2, at(30)).await.unwrap();
     assert_eq!(open(&store, 20).await, []);
@@ -71,7 +121,7 @@ pub(crate) async fn a_wish_is_told_until_its_end_and_numbers_grow(place: Place) 
         why: "x".repeat(HostWish::LONGEST_WHY + 1),
         ..wish(restart, 10)
     };
-    let refused = store.wish(&web1, &long).await;
+    let refused = store.wish(&web1, &long, new).await;
     assert!(
         matches!(refused, Err(Error::TooLarge { .. })),
         "{refused:?}"

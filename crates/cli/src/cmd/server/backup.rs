@@ -95,6 +95,10 @@ pub(crate) async fn restore(args: RestoreArgs) -> anyhow::Result<Exit> {
         .with_context(|| format!("failed to open {}", args.file.display()))?;
     backup::restore(&config, file).await?;
     out::line(format_args!(
+        "everybody signs in again, and wishes of hosts are over; API and kiosk tokens that were revoked since the backup \
+         are good again: revoke them once more"
+    ));
+    out::line(format_args!(
         "restored; next: lockstep server run --data {}",
         config.data.display()
     ));
