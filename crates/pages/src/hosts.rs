@@ -62,7 +62,7 @@ pub struct HostLine {
 }
 
 impl HostLine {
-    /// True if its agent is not in the version that is wanted of it.
+    /// True if its agent is not in the version that it was told to have. Who still waits for its turn in a rollout was not.
     #[must_use]
     pub fn is_behind(&self) -> bool {
         let desired = self.view.desired.as_ref();

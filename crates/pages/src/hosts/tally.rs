@@ -115,7 +115,7 @@ impl<'a> Tally<'a> {
             p #hosts-fresh data-live {
                 @if self.wanted > 0 {
                     @let fresh = self.wanted - self.behind;
-                    "Fresh: " b { (number::share(fresh as f64 / self.wanted as f64)) } " of the agents are in the version that is wanted, "
+                    "Fresh: " b { (number::share(fresh as f64 / self.wanted as f64)) } " of the agents are in the version that they were told to have, "
                     (fresh) " of " (self.wanted) ". "
                 }
                 @if let Some((waiting, host)) = self.oldest {
