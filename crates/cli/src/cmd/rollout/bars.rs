@@ -20,7 +20,7 @@ const STATES: [State; 9] = [
     State::new("failed", 'x', Color::Red, |it| it.failed),
     State::new("silent", '?', Color::Yellow, |it| it.silent),
     State::new("kept", '=', Color::Magenta, |it| it.kept),
-    State::new("skipped", '/', Color::Magenta, |it| it.skipped),
+    State::new("out", '/', Color::Magenta, |it| it.skipped),
     State::new("waits", '·', Color::White, |it| it.waiting),
     State::new("gone", '-', Color::White, |it| it.gone),
 ];

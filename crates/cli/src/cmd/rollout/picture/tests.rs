@@ -87,7 +87,7 @@ running · wave 2 of 3: 3 of 10 hosts have proven it, waits for web1, web2
 wave 1   proven    █                             1/1
 wave 2   open      ██▓▓x···                      3/10  2 running, 1 failed
 wave 3   waiting   ····························· 0/40
-█ proven  ▓ running  ░ told  x failed  ? silent  = kept  · waits  - gone
+█ proven  ▓ running  ░ told  x failed  ? silent  = kept  / out  · waits  - gone
 4 of 51 hosts have proven it · ordered 1 min 40 s ago · about 5 min 0 s to go
 
 2027-01-15T08:00:01Z  wave 1 of 3 opened: web9
