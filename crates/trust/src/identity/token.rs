@@ -16,8 +16,6 @@ use lockstep_model::ContentHash;
 use super::{IdentityError, sha256};
 
 const ENROLLMENT: &str = "lse1";
-const OPERATOR: &str = "lso1";
-const KIOSK: &str = "lsk1";
 const ID_BYTES: usize = 8;
 const SECRET_BYTES: usize = 16;
 const FINGERPRINT_BYTES: usize = 32;
@@ -35,19 +33,6 @@ pub struct TokenError {
 pub struct EnrollmentToken {
     key: IdAndSecret,
     ca_fingerprint: ContentHash,
-}
-
-/// Lets an operator use the operator API. `Display` gives the whole text with its secret, `Debug` does not.
-#[derive(Clone, PartialEq, Eq)]
-pub struct OperatorToken {
-    key: IdAndSecret,
-}
-
-/// Lets a screen on a wall show the problems, and nothing else. `Display` gives the whole text with its secret, `Debug`
-/// does not.
-#[derive(Clone, PartialEq, Eq)]
-pub struct KioskToken {
-    key: IdAndSecret,
 }
 
 #[derive(Clone, PartialEq, Eq)]
@@ -120,93 +105,95 @@ impl EnrollmentToken {
     }
 }
 
-impl OperatorToken {
-    /// Makes a new token.
-    ///
-    /// # Errors
-    /// When the system gives no randomness.
-    pub fn generate() -> Result<Self, IdentityError> {
-        Ok(Self {
-            key: IdAndSecret::generate()?,
-        })
-    }
+/// A token of three parts: which kind it is of, its identity, its secret.
+macro_rules! token_of_three_parts {
+    ($(#[$doc:meta])* $name:ident, $kind:literal, $what:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq)]
+        pub struct $name {
+            key: IdAndSecret,
+        }
 
-    /// Parses `lso1.ID.SECRET`; white space around it is ignored.
-    ///
-    /// # Errors
-    /// Says which part is wrong.
-    pub fn parse(text: &str) -> Result<Self, TokenError> {
-        let refuse = |why| TokenError {
-            what: "an operator's token",
-            why,
-        };
-        let parts: Vec<&str> = text.trim().splitn(4, '.').collect();
-        let [OPERATOR, id, secret] = parts[..] else {
-            return Err(refuse(
-                "it has three parts with dots between them, the first of them \"lso1\"",
-            ));
-        };
-        Ok(Self {
-            key: IdAndSecret::parse(id, secret).map_err(refuse)?,
-        })
-    }
+        impl $name {
+            /// Makes a new token.
+            ///
+            /// # Errors
+            /// When the system gives no randomness.
+            pub fn generate() -> Result<Self, IdentityError> {
+                Ok(Self {
+                    key: IdAndSecret::generate()?,
+                })
+            }
 
-    /// The token's identity: public, and the key to what the server knows of it.
-    #[must_use]
-    pub fn id(&self) -> &str {
-        &self.key.id
-    }
+            #[doc = concat!("Parses `", $kind, ".ID.SECRET`; white space around it is ignored.")]
+            ///
+            /// # Errors
+            /// Says which part is wrong.
+            pub fn parse(text: &str) -> Result<Self, TokenError> {
+                let refuse = |why| TokenError { what: $what, why };
+                let parts: Vec<&str> = text.trim().splitn(4, '.').collect();
+                let [$kind, id, secret] = parts[..] else {
+                    return Err(refuse(concat!(
+                        "it has three parts with dots between them, the first of them \"",
+                        $kind,
+                        "\""
+                    )));
+                };
+                Ok(Self {
+                    key: IdAndSecret::parse(id, secret).map_err(refuse)?,
+                })
+            }
 
-    /// What the server keeps of the secret: its SHA-256 in hexadecimal.
-    #[must_use]
-    pub fn secret_hash(&self) -> String {
-        self.key.secret_hash()
-    }
+            /// The token's identity: public, and the key to what the server knows of it.
+            #[must_use]
+            pub fn id(&self) -> &str {
+                &self.key.id
+            }
+
+            /// What the server keeps of the secret: its SHA-256 in hexadecimal.
+            #[must_use]
+            pub fn secret_hash(&self) -> String {
+                self.key.secret_hash()
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                let IdAndSecret { id, secret } = &self.key;
+                write!(f, concat!($kind, ".{}.{}"), id, secret)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($name))
+                    .field("id", &self.key.id)
+                    .finish_non_exhaustive()
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = TokenError;
+            fn from_str(text: &str) -> Result<Self, TokenError> {
+                Self::parse(text)
+            }
+        }
+    };
 }
 
-impl KioskToken {
-    /// Makes a new token.
-    ///
-    /// # Errors
-    /// When the system gives no randomness.
-    pub fn generate() -> Result<Self, IdentityError> {
-        Ok(Self {
-            key: IdAndSecret::generate()?,
-        })
-    }
-
-    /// Parses `lsk1.ID.SECRET`; white space around it is ignored.
-    ///
-    /// # Errors
-    /// Says which part is wrong.
-    pub fn parse(text: &str) -> Result<Self, TokenError> {
-        let refuse = |why| TokenError {
-            what: "a kiosk token",
-            why,
-        };
-        let parts: Vec<&str> = text.trim().splitn(4, '.').collect();
-        let [KIOSK, id, secret] = parts[..] else {
-            return Err(refuse(
-                "it has three parts with dots between them, the first of them \"lsk1\"",
-            ));
-        };
-        Ok(Self {
-            key: IdAndSecret::parse(id, secret).map_err(refuse)?,
-        })
-    }
-
-    /// The token's identity: public, and the key to what the server knows of it.
-    #[must_use]
-    pub fn id(&self) -> &str {
-        &self.key.id
-    }
-
-    /// What the server keeps of the secret: its SHA-256 in hexadecimal.
-    #[must_use]
-    pub fn secret_hash(&self) -> String {
-        self.key.secret_hash()
-    }
-}
+token_of_three_parts!(
+    /// Lets an operator use the operator API. `Display` gives the whole text with its secret, `Debug` does not.
+    OperatorToken,
+    "lso1",
+    "an operator's token"
+);
+token_of_three_parts!(
+    /// Lets a screen on a wall show the problems, and nothing else. `Display` gives the whole text with its secret, `Debug`
+    /// does not.
+    KioskToken,
+    "lsk1",
+    "a kiosk token"
+);
 
 /// 128 random bits in hexadecimal: a secret between processes of one machine.
 ///
@@ -265,18 +252,6 @@ impl fmt::Display for EnrollmentToken {
         write!(f, "{ENROLLMENT}.{id}.{secret}.{}", self.ca_fingerprint)
     }
 }
-impl fmt::Display for OperatorToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let IdAndSecret { id, secret } = &self.key;
-        write!(f, "{OPERATOR}.{id}.{secret}")
-    }
-}
-impl fmt::Display for KioskToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let IdAndSecret { id, secret } = &self.key;
-        write!(f, "{KIOSK}.{id}.{secret}")
-    }
-}
 impl fmt::Debug for EnrollmentToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EnrollmentToken")
@@ -285,27 +260,7 @@ impl fmt::Debug for EnrollmentToken {
             .finish_non_exhaustive()
     }
 }
-impl fmt::Debug for OperatorToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OperatorToken")
-            .field("id", &self.key.id)
-            .finish_non_exhaustive()
-    }
-}
-impl fmt::Debug for KioskToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KioskToken")
-            .field("id", &self.key.id)
-            .finish_non_exhaustive()
-    }
-}
 impl FromStr for EnrollmentToken {
-    type Err = TokenError;
-    fn from_str(text: &str) -> Result<Self, TokenError> {
-        Self::parse(text)
-    }
-}
-impl FromStr for OperatorToken {
     type Err = TokenError;
     fn from_str(text: &str) -> Result<Self, TokenError> {
         Self::parse(text)

@@ -27,7 +27,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     let rows = views.iter().map(|view| {
         vec![
             view.id.clone(),
-            out::printable(&view.name),
+            view.name.clone(),
             view.owner.to_string(),
             if view.shared { "yes" } else { "no" }.into(),
             view.address.to_string(),
