@@ -8,6 +8,7 @@ mod bulk;
 mod cells;
 mod column;
 mod filter;
+mod items;
 mod list;
 mod matrix;
 mod rows;
@@ -21,7 +22,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use lockstep_model::api::operator::HostView;
-use lockstep_model::{ItemName, ItemState, Phase, RolloutId};
+use lockstep_model::{ItemName, Phase, RolloutId};
 use maud::{Markup, html};
 
 use crate::frame::{Frame, Here, Sheet, Topic};
@@ -34,6 +35,7 @@ pub(crate) use said::{quiet, sign};
 pub use ask::{Ask, By, GroupBy, Shape};
 pub use column::Column;
 pub use filter::those;
+pub use items::Items;
 pub use said::{Hush, Hushed};
 
 /// One host, as pages of many hosts show it.
@@ -44,7 +46,7 @@ pub struct HostLine {
     /// True if it has missed three reports.
     pub silent: bool,
     /// The states of its items, by name.
-    pub items: Arc<[ItemState]>,
+    pub items: Items,
     /// Its groups, by the fleet file.
     pub groups: Vec<String>,
     /// Its labels, by the fleet file and by its own word.

@@ -1,5 +1,3 @@
-use std::sync::Arc;
-
 use lockstep_model::alert::{Ack, Trouble};
 use lockstep_model::api::Installed;
 use lockstep_model::{
@@ -44,7 +42,7 @@ impl Full {
             why: text.into(),
             ..state("disk_usage:/var", 0.0, "%", Level::SICK)
         };
-        host.items = Arc::from([state("cpu_load", 0.5, "", Level::FINE), disk.clone()]);
+        host.items = vec![state("cpu_load", 0.5, "", Level::FINE), disk.clone()].into();
         host.view.level = Level::SICK;
         host.view.os = text.into();
         host.view.boot_id = text.into();

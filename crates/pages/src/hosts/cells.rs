@@ -53,39 +53,6 @@ impl<'a> Cells<'a> {
     }
 }
 
-/// What of a host is not as fresh as it could be.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Freshness {
-    /// Packages that can be updated.
-    pub(super) updates: bool,
-    /// Security fixes among them.
-    pub(super) security: bool,
-    /// For how many seconds the oldest of these has been waiting; none if none does.
-    pub(super) waiting: Option<f64>,
-    /// It wants to be rebooted.
-    pub(super) reboot: bool,
-}
-
-impl Freshness {
-    pub(super) fn of(items: &[ItemState]) -> Self {
-        let mut found = Self::default();
-        for state in items {
-            let some = || number(state).filter(|value| *value > 0.0);
-            match state.item.probe() {
-                "pending_updates" => found.updates |= some().is_some(),
-                "security_updates" => found.security |= some().is_some(),
-                "patch_age" => found.waiting = some(),
-                "reboot_required" => found.reboot = some().is_some(),
-                _ => {}
-            }
-        }
-        // Either item may be watched without the other.
-        found.security |= found.waiting.is_some();
-        found.updates |= found.security;
-        found
-    }
-}
-
 fn badness(a: &ItemState, b: &ItemState) -> Ordering {
     let value = |it| number(it).unwrap_or(f64::NEG_INFINITY);
     a.level.cmp(&b.level).then(value(a).total_cmp(&value(b)))
@@ -115,19 +82,6 @@ mod tests {
         ];
         let disk = Cells::of(&items).disk.unwrap();
         assert_eq!(disk.item.as_str(), "disk_usage:/var");
-    }
-
-    #[test]
-    fn a_fix_that_waits_is_an_update() {
-        let of = |item: &str, value| Freshness::of(&[state(item, value, "", Level::FINE)]);
-        let waits = of("patch_age", 90_000.0);
-        assert!(waits.updates && waits.security && !waits.reboot);
-        assert_eq!(waits.waiting, Some(90_000.0));
-        let none = of("patch_age", 0.0);
-        assert!(!none.updates && !none.security && none.waiting.is_none());
-        let other = of("pending_updates", 3.0);
-        assert!(other.updates && !other.security);
-        assert!(of("reboot_required", 5.0).reboot && !of("reboot_required", 0.0).reboot);
     }
 
     #[test]

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use lockstep_model::{Interval, PackageName};
 
-use super::cells::Freshness;
 use super::{Ask, HostLine};
 
 /// Words that are looked for at once; further ones are not looked at.
@@ -60,7 +59,7 @@ fn is_as_fresh(line: &HostLine, ask: &Ask) -> bool {
     if !(ask.updates || ask.security || ask.reboot || ask.patch_age.is_some()) {
         return true;
     }
-    let fresh = Freshness::of(&line.items);
+    let fresh = line.items.freshness();
     let waits_longer = |age: Interval| fresh.waiting.is_some_and(|it| it > age.seconds());
     (!ask.updates || fresh.updates)
         && (!ask.security || fresh.security)

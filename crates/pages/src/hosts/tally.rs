@@ -6,7 +6,6 @@ use jiff::SignedDuration;
 use lockstep_model::{HostName, Interval};
 use maud::{Markup, html};
 
-use super::cells::Freshness;
 use super::{Ask, Column, HostLine};
 use crate::chart::number;
 use crate::parts::{link, time};
@@ -40,7 +39,7 @@ impl<'a> Tally<'a> {
             ..Self::default()
         };
         for line in hosts {
-            let fresh = Freshness::of(&line.items);
+            let fresh = line.items.freshness();
             tally.unhandled += usize::from(line.unhandled > 0);
             tally.silent += usize::from(line.silent);
             tally.in_run += usize::from(line.in_run.is_some());

@@ -45,7 +45,7 @@ pub(crate) fn line(name: &str) -> HostLine {
             programs: Vec::new(),
         },
         silent: false,
-        items: Arc::from([]),
+        items: Items::default(),
         groups: Vec::new(),
         labels: BTreeMap::new(),
         in_run: None,

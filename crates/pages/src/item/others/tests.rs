@@ -18,7 +18,7 @@ fn name(name: &str) -> HostName {
 /// A host that has the item.
 fn host(name: &str, groups: &[&str]) -> HostLine {
     HostLine {
-        items: Arc::from([state(ITEM, 1.0, "", Level::FINE)]),
+        items: vec![state(ITEM, 1.0, "", Level::FINE)].into(),
         groups: groups.iter().map(ToString::to_string).collect(),
         ..line(name)
     }
@@ -60,7 +60,7 @@ fn the_same_groups_count_first() {
         host("lonely", &[]),
     ];
     hosts.push(HostLine {
-        items: Arc::from([]),
+        items: Vec::new().into(),
         ..host("web9", &["web", "berlin"])
     });
     let few = fleet(hosts.clone());
