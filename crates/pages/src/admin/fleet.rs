@@ -42,7 +42,7 @@ pub fn page(frame: &Frame<'_>, view: &FleetFile<'_>) -> String {
         div #fleet-refused data-live { @if !view.refused.is_empty() { (refused(view.refused)) } }
         div .actions { (reload().draw(frame)) }
         @if let Some(file) = view.in_force {
-            (texts(frame, &file.files))
+            (texts(frame, &file.files, "/api/v1/fleet"))
             (hosts(view.hosts))
         }
         (fleet_past::list(frame, view.versions))
@@ -96,19 +96,20 @@ fn reload() -> Action<'static> {
     }
 }
 
-pub(super) fn texts(frame: &Frame<'_>, files: &[FleetText]) -> Markup {
+/// What a fleet file says; `api` is the address at which the API says the same.
+pub(super) fn texts(frame: &Frame<'_>, files: &[FleetText], api: &str) -> Markup {
     html! {
         h2 { "What it says" }
         @if frame.may(Role::Operator) {
-            @for (number, file) in files.iter().enumerate() { (text(number, file)) }
-            p { a href="/api/v1/fleet" { "As JSON" } }
+            @for (number, file) in files.iter().enumerate() { (text(number, file, api)) }
+            p { a href=(api) { "As JSON" } }
         } @else {
             p .muted { "Its text is for operators." }
         }
     }
 }
 
-fn text(number: usize, file: &FleetText) -> Markup {
+fn text(number: usize, file: &FleetText, api: &str) -> Markup {
     let lines = file.text.lines().count();
     html! {
         details #{ "file-" (number) } {
@@ -117,7 +118,7 @@ fn text(number: usize, file: &FleetText) -> Markup {
             pre .lines tabindex="0" aria-label={ "Text of " (file.name) } {
                 code { @for line in file.text.lines().take(MOST_LINES) { span .line { (line) "\n" } } }
             }
-            @if lines > MOST_LINES { p .muted { "and " (lines - MOST_LINES) " lines more; " a href="/api/v1/fleet" { "all of it" } } }
+            @if lines > MOST_LINES { p .muted { "and " (lines - MOST_LINES) " lines more; " a href=(api) { "all of it" } } }
         }
     }
 }
@@ -187,6 +188,7 @@ mod tests {
     fn operators_read_the_text_and_viewers_do_not() {
         let page = drawn(Role::Operator, true, &[]);
         assert!(page.contains("&lt;web*&gt;") && page.contains("2 lines"));
+        assert!(page.contains(r#"<a href="/api/v1/fleet">As JSON"#));
         assert!(page.contains(r#"action="/admin/fleet/reload""#));
         let page = drawn(Role::Viewer, true, &[]);
         assert!(!page.contains("web*") && page.contains("number <b>7</b>"));

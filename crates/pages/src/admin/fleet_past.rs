@@ -67,7 +67,7 @@ pub fn page(frame: &Frame<'_>, past: &Past<'_>) -> String {
             " " button { "Compare" }
         }
         @if let Some(compared) = past.compared { (differences(compared)) }
-        (fleet::texts(frame, &past.file.files))
+        (fleet::texts(frame, &past.file.files, &format!("/api/v1/fleet/versions/{}", version.version)))
         p { a href="/admin/fleet" { "The one in force" } }
     };
     let title = format!("Fleet file {}", version.version);
@@ -159,6 +159,7 @@ mod tests {
         });
         assert!(page.contains("<del>-&lt;old&gt;</del>") && page.contains("<ins>+new</ins>"));
         assert!(page.contains("lockstep fleet versions 7 8"));
+        assert!(page.contains(r#"<a href="/api/v1/fleet/versions/8">As JSON"#));
         assert!(
             page.contains(r#"<option value="7" selected>7</option>"#),
             "{page}"
