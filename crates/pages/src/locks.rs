@@ -9,7 +9,7 @@ use maud::{Markup, html};
 
 use crate::parts::action::{Action, text, word};
 use crate::parts::empty::{command, empty};
-use crate::parts::link::segment;
+use crate::parts::link::{lock_id, segment};
 use crate::parts::time::{ago, lasting, moment};
 use crate::rollouts::Stand;
 use crate::{Frame, Here, Topic, frame::Sheet};
@@ -55,7 +55,7 @@ fn state(lock: &LockView) -> Stand {
 fn board(frame: &Frame<'_>, lock: &LockView) -> Markup {
     let name = lock.lock.name.as_str();
     html! {
-        section .lock #{ "lock-" (segment(name)) } aria-label={ "Lock " (name) } {
+        section .lock #(lock_id(&lock.lock.name)) aria-label={ "Lock " (name) } {
             h2 { (name) " " (state(lock).badge()) }
             p .places {
                 b { (lock.taken.len()) } " of " b { (lock.places) } @if lock.places == 1 { " place" } @else { " places" }

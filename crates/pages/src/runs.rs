@@ -137,7 +137,7 @@ fn row(run: &RunView, frame: &Frame<'_>) -> Markup {
             td .wide { (link::host(&run.host)) }
             td .wide { (record.what()) @if record.kind != lockstep_model::RunKind::Bundle { br; small { (record.kind) } } }
             td { (ago(record.at, frame.now)) }
-            td { @if let Some(lock) = &record.lock { a href="/locks" { (lock.name) } " #" (lock.fence) } }
+            td { @if let Some(lock) = &record.lock { a href=(link::lock_path(&lock.name)) { (lock.name) } " #" (lock.fence) } }
             td .wide { @if let Some(why) = why { (shortened(&why, 300)) } }
             td { a href={ "/runs/" (record.id) } { "Open" } }
         }

@@ -111,7 +111,11 @@ impl<'a> Found<'a> {
         let packages = packages.map(|it| (it.as_str(), package(it)));
         let items = self.items.first.iter();
         let items = items.map(|(it, _)| (it.as_str(), across_path(it)));
-        let locks = self.locks.first.iter().map(|it| (it.as_str(), lock(it)));
+        let locks = self
+            .locks
+            .first
+            .iter()
+            .map(|it| (it.as_str(), link::lock_path(it)));
         let all: Vec<(&str, String)> = hosts.chain(packages).chain(items).chain(locks).collect();
         let whole = all.iter().find(|it| it.0 == q);
         let only = all.first().filter(|_| all.len() == 1);
@@ -142,7 +146,7 @@ pub fn page(frame: &Frame<'_>, q: &str, found: &Found<'_>) -> String {
             a href=(across_path(item)) { (item) } " " span .muted { "on " (number::count(*hosts as u64, "host")) }
         }, &link::ask("/items", &[("q", Some(q))])))
         (kind("Packages", &found.packages, |it: &&PackageName| html! { a href=(package(it)) { (it) } }, "/releases"))
-        (kind("Locks", &found.locks, |it: &&LockName| html! { a href=(lock(it)) { (it) } }, "/locks"))
+        (kind("Locks", &found.locks, |it: &&LockName| html! { a href=(link::lock_path(it)) { (it) } }, "/locks"))
     };
     frame.draw(Sheet {
         title: "Search",
@@ -169,10 +173,6 @@ fn kind<T>(title: &str, found: &Few<T>, one: impl Fn(&T) -> Markup, rest: &str) 
 
 fn package(name: &PackageName) -> String {
     format!("/releases/{}", link::segment(name.as_str()))
-}
-
-fn lock(name: &LockName) -> String {
-    format!("/locks#lock-{}", link::segment(name.as_str()))
 }
 
 #[cfg(test)]

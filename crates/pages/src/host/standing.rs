@@ -27,7 +27,7 @@ fn one(frame: &Frame<'_>, view: &LockView, holder: &Holder) -> Markup {
     let waits = state.waiters.iter().position(|it| it.holder == *holder);
     let ghost = view.ghosts.iter().find(|it| it.holder == *holder);
     html! {
-        b { a href="/locks" { (view.lock.name) } }
+        b { a href=(link::lock_path(&view.lock.name)) { (view.lock.name) } }
         @if let Some(held) = held {
             ": holds it for " (time::lasting(held.since, frame.now)) ", grant " (held.fence)
             @if !held.reason.is_empty() { ", " (held.reason) }

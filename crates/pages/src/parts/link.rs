@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use lockstep_model::{HostName, ItemName};
+use lockstep_model::{HostName, ItemName, LockName};
 use maud::{Markup, html};
 
 use super::during::During;
@@ -49,6 +49,18 @@ pub fn item_path(host: &HostName, item: &ItemName) -> String {
     format!("{}/items/{}", host_path(host), segment(item.as_str()))
 }
 
+/// Where a lock stands on the page of locks.
+#[must_use]
+pub fn lock_id(name: &LockName) -> String {
+    format!("lock-{}", segment(name.as_str()))
+}
+
+/// The address of a lock.
+#[must_use]
+pub fn lock_path(name: &LockName) -> String {
+    format!("/locks#{}", lock_id(name))
+}
+
 /// A link to a host.
 #[must_use]
 pub fn host(name: &HostName) -> Markup {
@@ -75,6 +87,8 @@ mod tests {
     fn names_cannot_break_out_of_an_address() {
         let host = HostName::parse("web1").unwrap();
         let item = ItemName::parse("http:https://x/?a=b&c#d").unwrap();
+        let lock = LockName::parse("database").unwrap();
+        assert_eq!(lock_path(&lock), format!("/locks#{}", lock_id(&lock)));
         assert_eq!(
             item_path(&host, &item),
             "/hosts/web1/items/http%3Ahttps%3A%2F%2Fx%2F%3Fa%3Db%26c%23d"

@@ -107,7 +107,7 @@ impl One<'_> {
                     @if record.outcome.is_none() { " so far" }
                 }
                 @if let Some(lock) = &record.lock {
-                    dt { "Lock" } dd { a href={ "/locks#" (link::segment(lock.name.as_str())) } { (lock.name) }
+                    dt { "Lock" } dd { a href=(link::lock_path(&lock.name)) { (lock.name) }
                         ", grant " (lock.fence) ", since " (moment(lock.since)) }
                 }
                 @if let Some(mine) = &record.link {

@@ -57,6 +57,7 @@ fn a_stopped_run_says_why_and_how_to_go_on() {
         "lockstep run retry 019b0a5c-2d00-7abc-8def-0123456789ab",
         "lockstep run skip 019b0a5c-2d00-7abc-8def-0123456789ab --why WHY",
         "Its lock db becomes free",
+        r##"<a href="/locks#lock-db">db</a>"##,
         "10 min",
         "The same",
         "&lt;script&gt;",
