@@ -82,6 +82,15 @@ mod tests {
     }
 
     #[test]
+    fn each_colour_that_is_used_is_there() {
+        for used in STYLE.text.split("var(--").skip(1) {
+            let name = used.split([')', ',']).next().unwrap();
+            let defined = format!("--{name}:");
+            assert!(STYLE.text.contains(&defined), "{name}");
+        }
+    }
+
+    #[test]
     fn nothing_comes_from_elsewhere() {
         for asset in [STYLE, SCRIPT, LIVE] {
             for stranger in [

@@ -28,7 +28,8 @@ use crate::{Frame, Here, Topic};
 
 pub use actions::LASTS;
 pub(crate) use actions::{acks as ack_lasts, silences as silence_lasts, take_back};
-pub use ask::{Ask, Planned};
+pub use ask::Ask;
+pub use calm::Planned;
 pub use group::{Cause, Group, blamed, release, unhandled};
 pub use kiosk::{WALL_TOPICS, kiosk};
 pub(crate) use row::what;

@@ -210,6 +210,7 @@ fn parts(frame: &Frame<'_>) -> Markup {
             }
             li { a href="/admin/audit" { "Audit trail" } ": who did what" }
             li { a href="/admin/fleet" { "Fleet file" } ": what is in force, and what is wrong with the newest" }
+            li { a href="/admin/probes" { "Probes" } ": plugins and scripts that hosts run, and whether they are the same file everywhere" }
             li { a href="/admin/alerts" { "Alerts" } ": who can be told, and what became of messages" }
             li { a href="/me" { "Your password, sessions and API tokens" } }
         }
@@ -288,6 +289,18 @@ mod tests {
             "2.0 MiB",
         ] {
             assert!(page.contains(words), "{words}");
+        }
+    }
+
+    #[test]
+    fn it_leads_to_all_parts_that_one_may_open() {
+        for role in [Role::Viewer, Role::Operator, Role::Admin] {
+            let page = with_frame(role, |frame| parts(frame).0);
+            for (part, path, _, needs) in super::super::PARTS {
+                let link = format!("href=\"{path}\"");
+                let expected = role >= needs && part != Part::Overview;
+                assert_eq!(page.contains(&link), expected, "{role}: {path}");
+            }
         }
     }
 

@@ -1,6 +1,5 @@
 //! Which problems are asked for: the address is the question, so that it can be given to somebody.
 
-use jiff::Timestamp;
 use lockstep_model::api::operator::ProblemView;
 use lockstep_model::{Glob, HostName, Level};
 use maud::{Markup, html};
@@ -206,17 +205,6 @@ fn level(text: &str) -> Result<Level, String> {
     let rank: Option<usize> = text.parse().ok();
     let level = rank.and_then(|rank| Level::ALL.get(rank)).copied();
     level.ok_or_else(|| "level: a rank from 0, the best, to 4, the worst, is expected".into())
-}
-
-/// Something that is to come, for a page that has nothing else to tell.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Planned {
-    /// When.
-    pub at: Timestamp,
-    /// What, in words: `the wave 2 of lockstep 1.4.2`.
-    pub what: String,
-    /// Where that is said.
-    pub href: String,
 }
 
 #[cfg(test)]

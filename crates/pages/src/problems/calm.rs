@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use lockstep_model::api::operator::RolloutView;
 use maud::{Markup, html};
 
-use super::{Now, Planned};
+use super::Now;
 use crate::Frame;
 use crate::chart::number::count;
 use crate::parts::empty::{command, empty};
@@ -15,6 +15,17 @@ use lockstep_model::Level;
 
 /// What is to come, that is named.
 const MOST_COMING: usize = 4;
+
+/// Something that is to come, for a page that has nothing else to tell.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Planned {
+    /// When.
+    pub at: Timestamp,
+    /// What, in words: `the wave 2 of lockstep 1.4.2`.
+    pub what: String,
+    /// Where that is said.
+    pub href: String,
+}
 
 /// Nothing is unhandled.
 pub(super) fn draw(now: &Now<'_>, frame: &Frame<'_>) -> Markup {
