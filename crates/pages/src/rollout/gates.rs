@@ -1,29 +1,35 @@
 //! What the gates see, with the hosts that their figures are made from.
 
+use std::collections::HashSet;
+
 use lockstep_model::HostName;
 use lockstep_model::api::operator::{RolloutView, WaveHost};
 use maud::{Markup, html};
 
+use super::lanes::without_tiles;
 use super::tile::tile_id;
+use crate::parts::link::host_path;
 
 /// Hosts of a gate that are named; more would not be read.
 const MOST_NAMED: usize = 20;
 
 pub(super) fn gates(rollout: &RolloutView) -> Markup {
+    let unseen = without_tiles(rollout);
     html! {
         section .gates #gates data-live aria-labelledby="gates-title" {
             h2 #gates-title { "Gates" }
             @if rollout.gates.is_empty() {
                 p { "No gate looks at it: nobody has been let go, or it is over." }
             } @else {
-                ul { @for gate in &rollout.gates { li { (gate) (made_of(rollout, gate)) } } }
+                ul { @for gate in &rollout.gates { li { (gate) (made_of(rollout, gate, &unseen)) } } }
             }
         }
     }
 }
 
-/// The hosts that a gate's figure is made from. Waves that a person let pass are not looked at, as in the figure.
-fn made_of(rollout: &RolloutView, gate: &str) -> Markup {
+/// The hosts that a gate's figure is made from. Waves that a person let pass are not looked at, as in the figure. Each leads
+/// to its tile; those that are `unseen` for want of one lead to their hosts.
+fn made_of(rollout: &RolloutView, gate: &str, unseen: &HashSet<&HostName>) -> Markup {
     let what = gate.split_once(':').map_or("", |(what, _)| what);
     let counts = |host: &WaveHost| match what {
         "worse" => host.worse,
@@ -38,12 +44,16 @@ fn made_of(rollout: &RolloutView, gate: &str) -> Markup {
         .map(|it| &it.name)
         .collect();
     let more = hosts.len().saturating_sub(MOST_NAMED);
+    let place_of = |host: &HostName| match unseen.contains(host) {
+        true => host_path(host),
+        false => format!("#{}", tile_id(host)),
+    };
     html! {
         @if !hosts.is_empty() {
             " " span .made-of {
                 @for (place, host) in hosts.iter().take(MOST_NAMED).enumerate() {
                     @if place > 0 { ", " }
-                    a href={ "#" (tile_id(host)) } { (host) }
+                    a href=(place_of(host)) { (host) }
                 }
                 @if more > 0 { " and " (more) " more" }
             }
@@ -84,6 +94,29 @@ mod tests {
         }
         assert!(!gates.contains("w1-0") && !gates.contains("w2-3"));
         assert!(gates.contains("&lt;hosts&gt;"));
+    }
+
+    #[test]
+    fn no_link_is_dead_in_a_large_wave() {
+        let gate = |waves: Vec<lockstep_model::api::operator::WaveView>| {
+            gates(&RolloutView {
+                gates: vec!["worse: some".into()],
+                ..rollout(RolloutState::Running, waves)
+            })
+            .0
+        };
+        let mut large = wave(1, WaveState::Open, &["proven"; 900]);
+        large.hosts[700].worse = true;
+        assert!(gate(vec![large.clone()]).contains(r##"href="#host-w1-700""##));
+        // More are worse than there are tiles, and they come behind those that failed.
+        for (number, host) in large.hosts.iter_mut().enumerate() {
+            host.worse = true;
+            if number >= 20 {
+                host.state = "failed".into();
+            }
+        }
+        let gates = gate(vec![large]);
+        assert!(gates.contains(r#"href="/hosts/w1-0""#) && !gates.contains("#host-w1-0"));
     }
 
     #[test]

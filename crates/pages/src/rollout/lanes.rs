@@ -1,5 +1,8 @@
 //! The board of a rollout: a lane for each wave, a tile for each host.
 
+use std::collections::HashSet;
+
+use lockstep_model::HostName;
 use lockstep_model::api::operator::{RolloutView, WaveHost, WaveView};
 use maud::{Markup, html};
 
@@ -9,6 +12,10 @@ use crate::rollouts::{HOSTS, Stand, bars, when, words};
 
 /// Hosts of a lane that have tiles; of more, those that matter most.
 const MOST_TILES: usize = 200;
+/// Where silent hosts stand in [`HOSTS`], behind failed ones.
+const SILENT: usize = 1;
+/// Where those stand that have proven the version.
+const PROVEN: usize = HOSTS.len() - 1;
 
 /// All lanes.
 pub(super) fn lanes(frame: &Frame<'_>, rollout: &RolloutView, runs: &HostRuns) -> Markup {
@@ -45,17 +52,32 @@ fn lane(frame: &Frame<'_>, number: usize, wave: &WaveView, runs: &HostRuns) -> M
     }
 }
 
-/// The hosts that have tiles, and a word on the rest. In a large lane those come first that have not proven the version.
+/// Hosts of lanes that are too large for all of them to have tiles, and have none.
+pub(super) fn without_tiles(rollout: &RolloutView) -> HashSet<&HostName> {
+    let large = rollout.waves.iter().map(|it| &it.hosts);
+    let large = large.filter(|hosts| hosts.len() > MOST_TILES);
+    large
+        .flat_map(|hosts| {
+            let tiles: HashSet<&HostName> = chosen(hosts).0.iter().map(|it| &it.name).collect();
+            let names = hosts.iter().map(|it| &it.name);
+            names.filter(move |name| !tiles.contains(name))
+        })
+        .collect()
+}
+
+/// The hosts that have tiles, and a word on the rest. In a large lane those come first that gates look at, then the others
+/// that have not proven the version.
 fn chosen(hosts: &[WaveHost]) -> (Vec<&WaveHost>, Option<String>) {
     let mut chosen: Vec<&WaveHost> = hosts.iter().collect();
     if chosen.len() <= MOST_TILES {
         return (chosen, None);
     }
     let place = |host: &WaveHost| Stand::of_host(&host.state).0;
+    let is_bad = |host: &WaveHost| host.worse || place(host) <= SILENT;
     // The sort keeps hosts of one state by their names.
-    chosen.sort_by_key(|host| place(host));
-    let unproven = chosen.partition_point(|host| place(host) + 1 < HOSTS.len());
-    let rest = chosen.split_off(unproven.min(MOST_TILES));
+    chosen.sort_by_key(|host| (!is_bad(host), place(host)));
+    let matter = chosen.partition_point(|host| is_bad(host) || place(host) < PROVEN);
+    let rest = chosen.split_off(matter.min(MOST_TILES));
     let mut counts = [0_usize; HOSTS.len()];
     for host in &rest {
         counts[place(host)] += 1;
@@ -106,6 +128,23 @@ mod tests {
         assert_eq!(board.matches("<li ").count(), 43);
         assert!(board.contains("and 900 more proven"));
         assert!(board.find("w1-900").unwrap() < board.find("w1-903").unwrap());
+    }
+
+    #[test]
+    fn who_is_worse_has_a_tile_in_a_large_lane() {
+        let mut large = wave(1, WaveState::Open, &["proven"; 900]);
+        large.hosts[700].worse = true;
+        let board = draw(large.clone(), &HostRuns::new());
+        assert_eq!(board.matches("<li ").count(), 1);
+        assert!(
+            board.contains(r#"<li id="host-w1-700">"#) && board.contains("and 899 more proven")
+        );
+        // Those that nobody sees are all others, and in a small lane nobody.
+        let small = wave(2, WaveState::Open, &["proven"; MOST_TILES]);
+        let rollout = rollout(RolloutState::Running, vec![large, small]);
+        let unseen = without_tiles(&rollout);
+        assert_eq!(unseen.len(), 899);
+        assert!(!unseen.iter().any(|it| it.as_str() == "w1-700"));
     }
 
     #[test]
