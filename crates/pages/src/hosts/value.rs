@@ -53,6 +53,22 @@ pub(super) fn hover(levels: &LevelNames, state: &ItemState, hush: Option<&Hush>)
     said
 }
 
+/// A rule with its numbers as people read them: `>= 96000000bytes` becomes `>= 96 MB`. What is no number with a unit stays
+/// as it is written.
+#[must_use]
+pub fn rule(rule: &str) -> String {
+    let words = rule.split(' ').map(|word| {
+        let unit = word.trim_start_matches(|it: char| it.is_ascii_digit() || ".-".contains(it));
+        let is_base = ["bytes", "bytes/s", "s"].contains(&unit);
+        let number = word.strip_suffix(unit).filter(|_| is_base);
+        match number.and_then(|it| it.parse::<f64>().ok()) {
+            Some(number) => number::show(number, unit),
+            None => word.to_owned(),
+        }
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
 /// The beginning of a text, without line ends.
 #[must_use]
 pub fn cut(text: &str) -> String {
@@ -80,6 +96,17 @@ mod tests {
             LONGEST + 1
         );
         assert_eq!(words(&Value::None("refused".into())), "no value (refused)");
+    }
+
+    #[test]
+    fn rules_are_written_for_people() {
+        assert_eq!(
+            rule(">= 96000000bytes clear 86400000bytes"),
+            ">= 96 MB clear 86.4 MB"
+        );
+        assert_eq!(rule("> 86400s"), "> 24 h");
+        assert_eq!(rule(">= 90 %"), ">= 90 %");
+        assert_eq!(rule("regex ^a 3b-$"), "regex ^a 3b-$");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use super::group::{Cause, Group, blamed};
 use super::{Ask, Now, actions, shortened, value};
 use crate::Frame;
 use crate::chart::spark;
+use crate::hosts::value::{cut, rule};
 use crate::parts::level::badge;
 use crate::parts::link;
 use crate::parts::time::{exact, lasting, span, words};
@@ -68,7 +69,7 @@ pub(super) fn cells(
             b { (value(&trouble.value)) }
             @if !trouble.why.is_empty() { br; small { (shortened(&trouble.why, 300)) } }
         }
-        td { @if let Some(limit) = now.limits.get(&(trouble.host.clone(), trouble.item.clone())) { (limit) } @else { small { "–" } } }
+        td { @if let Some(limit) = now.limits.get(&(trouble.host.clone(), trouble.item.clone())) { (cut(&rule(limit))) } @else { small { "–" } } }
         td {
             a href=(Ask::of_group(group).address("/")) title="The address of this row by itself" { (lasting(trouble.since, frame.now)) }
             @if let Some(oldest) = group.oldest().filter(|oldest| *oldest < trouble.since) {

@@ -84,7 +84,7 @@ fn a_problem_says_what_where_since_when_and_what_was_changed() {
     parts
         .sparks
         .insert(key.clone(), vec![Some(80.0), None, Some(97.0), Some(97.2)]);
-    parts.limits.insert(key, "> 90 %".into());
+    parts.limits.insert(key, ">= 50000bytes".into());
     let shown = page(Role::Operator, &[bad], &parts);
     for part in [
         "97.2 %",
@@ -101,7 +101,7 @@ fn a_problem_says_what_where_since_when_and_what_was_changed() {
         "lockstep rollout pause 3",
         "name=\"p\" value=\"release lockstep 1.4.2\"",
         "href=\"/?cause=release+lockstep+1.4.2\"",
-        "<td>&gt; 90 %</td>",
+        "<td>&gt;= 50 kB</td>",
         "wave 1 of 2, 1 of 10 hosts proven",
     ] {
         assert!(shown.contains(part), "{part}");
