@@ -301,8 +301,8 @@ impl Frame<'_> {
                 noscript { p { "Without JavaScript this page does not change by itself: reload it." } }
                 p {
                     "Press " kbd { "?" } " for the keys. " a href="/api/v1/openapi.json" { "API" }
-                    @if let Some((address, is_whole)) = json::of(self.address) {
-                        " " a #as-json data-live href=(address) { @if is_whole { "This as JSON" } @else { "All as JSON" } }
+                    @if let Some((address, words)) = json::of(self.address, self.now) {
+                        " " a #as-json data-live href=(address) { (words) }
                     }
                 }
             }
@@ -340,8 +340,9 @@ fn keys() -> Markup {
                 dt { kbd { "Esc" } } dd { "close, leave a field" }
                 dt { kbd { "j" } " " kbd { "k" } } dd { "next and previous row" }
                 dt { kbd { "Enter" } } dd { "open the row" }
-                dt { kbd { "a" } } dd { "acknowledge what the row tells of" }
-                dt { kbd { "s" } } dd { "silence it" }
+                // The script shows these where the page has such a form.
+                dt data-needs="/ack" hidden { kbd { "a" } } dd data-needs="/ack" hidden { "acknowledge what the row tells of, or the page" }
+                dt data-needs="/silence" hidden { kbd { "s" } } dd data-needs="/silence" hidden { "silence it" }
                 @for (_, _, word, key) in PLACES {
                     dt { kbd { "g" } " " kbd { (key) } } dd { (word) }
                 }
@@ -437,6 +438,16 @@ pub(crate) mod tests {
         assert!(page.contains(r#"data-topics="locks""#));
         assert!(page.contains("<title>Locks · Lockstep</title>"));
         assert!(page.contains("Made in 4.3 ms."));
+    }
+
+    #[test]
+    fn keys_that_not_all_pages_have_are_shown_where_they_work() {
+        let page = with_frame(Role::Viewer, |frame| frame.draw(sheet("Locks")));
+        for needed in ["/ack", "/silence"] {
+            let hidden = format!(r#"data-needs="{needed}" hidden"#);
+            assert_eq!(page.matches(&hidden).count(), 2, "{needed}");
+        }
+        assert!(page.contains("<dt><kbd>j</kbd>"));
     }
 
     #[test]

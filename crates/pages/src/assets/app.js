@@ -141,12 +141,14 @@ function pick(step) {
   const links = $$("a[href]", next);
   (links.find((it) => !it.checkVisibility || it.checkVisibility()) || links[0]).focus();
 }
-// Opens a form of the row that is picked, or of the rows that are ticked, or the first one of the page.
+// Opens a form of the row that is picked, or of the rows that are ticked, or the first one of the page. `to` is how the
+// address ends that it is sent to.
+const formTo = (to, from) => $(`form.action[action$="${to}"]`, from);
 function act(to) {
   const ticked = $("#bulk") && $('input[form="bulk"]:checked');
   if (ticked) { $("#bulk input[name=note]").focus(); return; }
   const row = $("main tr.picked") || document.activeElement.closest?.("main tr");
-  const form = row && $(`form[action="${to}"]`, row) || $(`main form[action="${to}"]`);
+  const form = row && formTo(to, row) || formTo(to, $("main"));
   const fold = form?.closest("details.action");
   if (!fold) return;
   for (const other of $$("details.action[open]")) if (other !== fold) other.open = false;
@@ -170,12 +172,15 @@ document.addEventListener("keydown", (event) => {
   }
   const does = {
     "/": () => { $("#search")?.focus(); $("#search")?.select(); },
-    "?": () => $("#keys")?.showModal(),
+    "?": () => {
+      for (const it of $$("#keys [data-needs]")) it.hidden = !formTo(it.dataset.needs, $("main"));
+      $("#keys")?.showModal();
+    },
     g: () => { going = true; setTimeout(() => { going = false; }, 1500); },
     j: () => pick(1),
     k: () => pick(-1),
-    a: () => act("/problems/ack"),
-    s: () => act("/problems/silence"),
+    a: () => act("/ack"),
+    s: () => act("/silence"),
   }[event.key];
   if (does && !$("dialog[open]")) { event.preventDefault(); does(); }
 });

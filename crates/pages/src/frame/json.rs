@@ -1,5 +1,13 @@
 //! Where the API says what a page shows: the same list with the same filters, or the same thing.
 
+use std::borrow::Cow;
+
+use jiff::{SignedDuration, Timestamp};
+use lockstep_model::Interval;
+
+use crate::parts::link::segment;
+use crate::parts::time::second;
+
 /// Lists: the page, the list of the API, and the filters that both know by the same names.
 const LISTS: [(&str, &str, &[&str]); 8] = [
     (
@@ -42,6 +50,10 @@ const LISTS: [(&str, &str, &[&str]); 8] = [
     ("/releases", "releases", &[]),
     ("/silences", "silences", &[]),
 ];
+/// Which part of the stream a page of events shows.
+const KIND: &str = "kind";
+/// Filters that are a moment, or on a page also how long ago.
+const TIMES: [&str; 2] = ["since", "until"];
 /// Single things, each at its number below the list.
 const THINGS: [&str; 2] = ["rollouts", "runs"];
 /// How a page is looked at, which is no filter.
@@ -57,9 +69,16 @@ const LOOKS: [&str; 9] = [
     "columns",
 ];
 
-/// The address below `/api/v1`, and whether it has all filters of the page's address; none for a page that the API has
-/// nothing of, or names itself.
-pub(super) fn of(address: &str) -> Option<(String, bool)> {
+/// The API says the same as the page.
+const THIS: &str = "This as JSON";
+/// It has the things, but not all filters of the page.
+const ALL: &str = "All as JSON";
+/// The page of events has more than those of items; the API's list has those alone.
+const OF_ITEMS: &str = "Events of items as JSON";
+
+/// The address below `/api/v1`, and what it is called; none for a page that the API has nothing of, or names itself. How long
+/// ago becomes a moment before `now`: the API takes no other.
+pub(super) fn of(address: &str, now: Timestamp) -> Option<(String, &'static str)> {
     let (path, query) = address.split_once('?').unwrap_or((address, ""));
     for thing in THINGS {
         let id = path
@@ -69,7 +88,7 @@ pub(super) fn of(address: &str) -> Option<(String, bool)> {
             .and_then(|id| id.strip_prefix('/'))
             .filter(|id| !id.is_empty() && !id.contains('/'))
         {
-            return Some((format!("/api/v1/{thing}/{id}"), true));
+            return Some((format!("/api/v1/{thing}/{id}"), THIS));
         }
     }
     let (_, list, known) = LISTS.iter().find(|(page, ..)| *page == path)?;
@@ -79,15 +98,37 @@ pub(super) fn of(address: &str) -> Option<(String, bool)> {
             .filter(|pair| !pair.is_empty() && !pair.ends_with('='))
     };
     let name = |pair: &str| pair.split('=').next().unwrap_or_default().to_owned();
-    let kept: Vec<&str> = pairs()
+    let kind = pairs().find(|pair| name(pair) == KIND);
+    if kind.is_some_and(|it| it != "kind=items") {
+        return None;
+    }
+    let kept: Vec<Cow<'_, str>> = pairs()
         .filter(|pair| known.contains(&name(pair).as_str()))
+        .map(|pair| at_a_moment(pair, now))
         .collect();
     let others = pairs()
-        .filter(|pair| !LOOKS.contains(&name(pair).as_str()))
+        .filter(|pair| !LOOKS.contains(&name(pair).as_str()) && name(pair) != KIND)
         .count();
     let question = if kept.is_empty() { "" } else { "?" };
     let whole = format!("/api/v1/{list}{question}{}", kept.join("&"));
-    Some((whole, others == kept.len()))
+    let words = match others == kept.len() {
+        true if path == "/events" && kind.is_none() => OF_ITEMS,
+        true => THIS,
+        false => ALL,
+    };
+    Some((whole, words))
+}
+
+/// A part of a question, with a moment in place of how long ago.
+fn at_a_moment(pair: &str, now: Timestamp) -> Cow<'_, str> {
+    let time = pair.split_once('=').filter(|it| TIMES.contains(&it.0));
+    let ago = time.and_then(|(name, value)| Some((name, Interval::parse(value).ok()?)));
+    let Some((name, ago)) = ago else {
+        return pair.into();
+    };
+    let ago = SignedDuration::try_from(ago.duration()).unwrap_or(SignedDuration::MAX);
+    let at = now.checked_sub(ago).unwrap_or(Timestamp::MIN);
+    format!("{name}={}", segment(&second(at))).into()
 }
 
 #[cfg(test)]
@@ -97,26 +138,46 @@ mod tests {
     #[test]
     fn filters_go_along_and_looks_do_not() {
         let cases = [
-            ("/", "/api/v1/problems", true),
-            ("/?group=db&item=", "/api/v1/problems?group=db", true),
+            ("/", "/api/v1/problems", THIS),
+            ("/?group=db&item=", "/api/v1/problems?group=db", THIS),
             (
                 "/hosts?q=a%20b&sort=cpu&level=3&page=2",
                 "/api/v1/hosts?q=a%20b&level=3",
-                true,
+                THIS,
             ),
             (
                 "/runs?host=web1&stopped=true",
                 "/api/v1/runs?host=web1",
-                false,
+                ALL,
             ),
-            ("/rollouts/7", "/api/v1/rollouts/7", true),
-            ("/locks", "/api/v1/locks", true),
+            ("/rollouts/7", "/api/v1/rollouts/7", THIS),
+            ("/locks", "/api/v1/locks", THIS),
+            // Of what happened the API has one kind by this address.
+            ("/events?kind=", "/api/v1/events", OF_ITEMS),
+            (
+                "/events?host=web1&since=6h&until=2026-11-22T11:00:00Z",
+                "/api/v1/events?host=web1&since=2026-11-22T06%3A00%3A00Z&until=2026-11-22T11:00:00Z",
+                OF_ITEMS,
+            ),
+            (
+                "/events?host=web1&kind=items",
+                "/api/v1/events?host=web1",
+                THIS,
+            ),
         ];
-        for (page, api, whole) in cases {
-            assert_eq!(of(page), Some((api.to_owned(), whole)), "{page}");
+        let now = "2026-11-22T12:00:00Z".parse().unwrap();
+        for (page, api, words) in cases {
+            assert_eq!(of(page, now), Some((api.to_owned(), words)), "{page}");
         }
-        for none in ["/admin", "/me", "/hosts/web1", "/rollouts/", "/runs/a/b"] {
-            assert_eq!(of(none), None, "{none}");
+        for none in [
+            "/admin",
+            "/me",
+            "/hosts/web1",
+            "/rollouts/",
+            "/runs/a/b",
+            "/events?kind=deeds",
+        ] {
+            assert_eq!(of(none, now), None, "{none}");
         }
     }
 }

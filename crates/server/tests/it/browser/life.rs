@@ -107,6 +107,7 @@ fn keys(page: &Page) {
     assert!(!page.has_focus("#search"));
     page.press("?");
     page.wait_for("dialog#keys");
+    assert_eq!(promised(page), [true, true], "the rows can be acted on");
     page.press("Escape");
     page.wait_gone("dialog#keys");
     page.press("j");
@@ -115,13 +116,31 @@ fn keys(page: &Page) {
     page.press("l");
     page.wait_for("heading:Locks");
     page.wait_until(READY, "the script");
+    page.press("?");
+    page.wait_for("dialog#keys");
+    assert_eq!(promised(page), [false, false], "a lock is not acknowledged");
+    page.press("Escape");
+    page.wait_gone("dialog#keys");
     page.press("/");
     page.write("web03");
     page.press("Enter");
     page.wait_for("heading~web03");
     assert_eq!(page.path(), "/hosts/web03");
+    page.wait_until(READY, "the script");
+    page.press("s");
+    assert!(page.has_focus("form[action='/hosts/web03/silence'] select"));
+    page.press("Escape");
+    page.press("Escape");
     reachable(page, "/locks");
     reachable(page, "/");
+}
+
+/// Whether the list of keys says that something is acknowledged, and silenced.
+fn promised(page: &Page) -> [bool; 2] {
+    ["/ack", "/silence"].map(|needed| {
+        let seen = format!("find('#keys [data-needs=\"{needed}\"]').length");
+        page.eval(&seen) == 2
+    })
 }
 
 /// All that can be clicked is reached by Tab, and is seen to have the focus when it has it.
