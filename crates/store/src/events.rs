@@ -9,56 +9,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::Timestamp;
 use lockstep_model::api::{EventBatch, StoredEvent};
-use lockstep_model::{Change, Event, Glob, HostName, Level, Value};
-use sqlx::{FromRow, query};
+use lockstep_model::{Change, Event, HostName, Value};
+use sqlx::FromRow;
 
 use crate::group::Entry;
-use crate::records::{Place, limit, milliseconds, rows, sentence, stored_number, to_json};
+use crate::records::{milliseconds, sentence, stored_number, to_json};
 use crate::statements::{Bind, Statement};
 use crate::troubles::{self, Reporter, SERVER};
 use crate::{Error, Store};
-
-/// Which events are asked for. What is none does not matter.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct EventFilter {
-    /// Of this host.
-    pub host: Option<HostName>,
-    /// Of these hosts: those of a group.
-    pub hosts: Option<BTreeSet<String>>,
-    /// Of these items.
-    pub item: Option<Glob>,
-    /// That led to this level or a worse one.
-    pub level: Option<Level>,
-    /// That happened at this moment or later, by the host's clock.
-    pub since: Option<Timestamp>,
-    /// That happened before this moment, by the host's clock.
-    pub until: Option<Timestamp>,
-    /// That were stored before the one with this identity.
-    pub before_id: Option<String>,
-}
-
-impl EventFilter {
-    /// True if the database answers it alone.
-    pub(crate) fn is_plain(&self) -> bool {
-        self.hosts.is_none() && self.item.as_ref().is_none_or(Glob::is_plain)
-    }
-
-    /// What the database does not answer.
-    pub(crate) fn lets(&self, host: &str, item: &str) -> bool {
-        let pattern = self.item.as_ref().filter(|item| !item.is_plain());
-        pattern.is_none_or(|pattern| pattern.matches(item))
-            && self.hosts.as_ref().is_none_or(|hosts| hosts.contains(host))
-    }
-}
-
-/// A part of the list of events.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct EventPage {
-    /// The events, newest first.
-    pub events: Vec<StoredEvent>,
-    /// Events before the one with this identity were not looked at; none if all were.
-    pub next: Option<String>,
-}
 
 /// Largest event, in bytes of JSON; its texts are cut to fit.
 const MAX_EVENT: usize = 64 * 1024;
@@ -68,12 +26,6 @@ const MOST_CHANGES: usize = 20;
 const CLOCKS_DIFFER: i64 = 60_000;
 /// Longest name of a series, in bytes.
 const MAX_SERIES: usize = 64;
-/// Events in one list, at most.
-const MAX_LIST: u32 = 1000;
-/// Events in one page of a search by pattern, or by many hosts.
-const PAGE: u32 = 1000;
-/// Pages that one search by pattern looks through, at most.
-const MOST_PAGES: usize = 20;
 
 const HEAD: &str = "INSERT INTO events \
     (id, via, series, number, host, item, level, happened_at, received_at, document)";
@@ -327,28 +279,6 @@ fn new_id(now: Timestamp) -> String {
     format!("{at:012x}{count:08x}{:08x}", fastrand::u32(..))
 }
 
-#[derive(FromRow)]
-struct Record {
-    id: String,
-    host: String,
-    item: String,
-    document: String,
-}
-
-impl Record {
-    fn read(self) -> Result<StoredEvent, Error> {
-        let place = Place {
-            table: "events",
-            key: &self.id,
-        };
-        place.json("document", &self.document)
-    }
-}
-
-const SELECT: &str = "SELECT id, host, item, document FROM events WHERE ($1 IS NULL OR host = $1) \
-    AND ($2 IS NULL OR item = $2) AND level >= $3 AND happened_at >= $4 AND happened_at < $5 \
-    AND ($6 IS NULL OR id < $6) ORDER BY id DESC LIMIT $7";
-
 impl Store {
     /// Stores a batch of events that came from the host `via`, or the server's own; `changes` are what was done to
     /// the hosts in the hours before, newest first. Returns when they are durable, with the number through which the
@@ -369,77 +299,5 @@ impl Store {
     ) -> Result<u64, Error> {
         let entry = EventsEntry::new(via, batch, changes, now)?;
         self.groups().write(Entry::Events(entry)).await
-    }
-
-    /// The newest events first, at most `wanted` and never more than 1000. For a pattern of items, and for several hosts, at
-    /// most the newest 20,000 events that the rest of the filter lets through are looked at.
-    ///
-    /// # Errors
-    /// [`Error::Database`] and [`Error::Damaged`].
-    pub async fn events(
-        &self,
-        filter: &EventFilter,
-        wanted: u32,
-    ) -> Result<Vec<StoredEvent>, Error> {
-        Ok(self.events_page(filter, wanted).await?.events)
-    }
-
-    /// As [`Store::events`], and from where on to look for more.
-    ///
-    /// # Errors
-    /// [`Error::Database`] and [`Error::Damaged`].
-    pub async fn events_page(&self, filter: &EventFilter, wanted: u32) -> Result<EventPage, Error> {
-        let wanted = wanted.min(MAX_LIST);
-        // One more than is wanted tells whether there are more.
-        let size = match filter.is_plain() {
-            true => wanted + 1,
-            false => PAGE,
-        };
-        let mut page = EventPage::default();
-        let mut before = filter.before_id.clone();
-        for _ in 0..MOST_PAGES {
-            let found = self.page(filter, before.as_deref(), size).await?;
-            let is_last = found.len() < size as usize;
-            for record in found {
-                if !filter.lets(&record.host, &record.item) {
-                    before = Some(record.id);
-                    continue;
-                }
-                if page.events.len() >= wanted as usize {
-                    page.next = before;
-                    return Ok(page);
-                }
-                before = Some(record.id.clone());
-                page.events.push(record.read()?);
-            }
-            if is_last {
-                return Ok(page);
-            }
-        }
-        // So far was looked, and no further.
-        page.next = before;
-        Ok(page)
-    }
-
-    async fn page(
-        &self,
-        filter: &EventFilter,
-        before: Option<&str>,
-        wanted: u32,
-    ) -> Result<Vec<Record>, Error> {
-        let item = filter.item.as_ref().filter(|item| item.is_plain());
-        on!(self.db(), "list the events", pool => {
-            let found = query(SELECT)
-                .bind(filter.host.as_ref().map(HostName::as_str))
-                .bind(item.map(Glob::as_str))
-                .bind(i64::from(filter.level.unwrap_or_default().rank()))
-                .bind(filter.since.map_or(i64::MIN, milliseconds))
-                .bind(filter.until.map_or(i64::MAX, milliseconds))
-                .bind(before)
-                .bind(limit(wanted, MAX_LIST + 1))
-                .fetch_all(pool)
-                .await?;
-            Ok(rows("events", &found)?)
-        })
     }
 }

@@ -48,6 +48,7 @@ async fn run(engine: Engine) {
         events::a_gap_stops_the_answer_and_is_filled_later,
         events::what_an_agent_no_longer_has_is_not_waited_for,
         events::batches_that_make_no_sense_are_refused,
+        events::documents_are_read_of_what_fits_alone,
         events::events_are_found_by_what_they_are,
         events::many_who_send_the_same_store_it_once,
         evidence::a_refused_save_leaves_no_evidence,

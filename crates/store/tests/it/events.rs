@@ -255,6 +255,56 @@ pub(crate) async fn events_are_found_by_what_they_are(place: Place) {
     assert_eq!(all[2].changes, []);
 }
 
+pub(crate) async fn documents_are_read_of_what_fits_alone(place: Place) {
+    let store = place.open().await;
+    enroll(&store, &["web1"]).await;
+    // Every second one is of web2.
+    let of = |number: u64| {
+        let name = if number % 2 == 0 { "web2" } else { "web1" };
+        let (from, to) = (Level::FINE, Level::SICK);
+        event(number, number as i64, name, "cpu_load", from, to)
+    };
+    let events = batch("s1", (1..=200).map(of).collect());
+    store
+        .record_events(Some(&host("web1")), &events, &BTreeMap::new(), at(1000))
+        .await
+        .unwrap();
+    let among = |names: &[&str], before: Option<String>| EventFilter {
+        hosts: Some(names.iter().map(ToString::to_string).collect()),
+        before_id: before,
+        ..EventFilter::default()
+    };
+    let page = async |filter: EventFilter, wanted: u32| {
+        let page = store.events_page(&filter, wanted).await.unwrap();
+        let numbers: Vec<u64> = page.events.iter().map(|it| it.event.number).collect();
+        (numbers, page.next)
+    };
+    // More than are read by one statement, newest first, and from where on to look for more.
+    let (first, next) = page(among(&["web2"], None), 75).await;
+    let even: Vec<u64> = (1..=100).rev().map(|it| it * 2).collect();
+    assert_eq!(first, even[..75]);
+    assert!(next.is_some());
+    let (second, end) = page(among(&["web2"], next), 75).await;
+    assert_eq!((second.as_slice(), end), (&even[75..], None));
+    let (both, end) = page(among(&["web1", "web2"], None), 1000).await;
+    assert_eq!((both.len(), end), (200, None));
+
+    // What does not fit is told by its columns.
+    place
+        .execute("ALTER TABLE events RENAME COLUMN document TO gone")
+        .await;
+    let found = store.events_page(&among(&["web3"], None), 75).await;
+    assert_eq!(found.unwrap(), lockstep_store::EventPage::default());
+    let item = EventFilter {
+        item: Some(Glob::parse("disk_*").unwrap()),
+        ..EventFilter::default()
+    };
+    let found = store.events_page(&item, 75).await;
+    assert_eq!(found.unwrap().events, []);
+    let fits = store.events_page(&among(&["web2"], None), 75).await;
+    assert!(matches!(fits, Err(Error::Database { .. })), "{fits:?}");
+}
+
 pub(crate) async fn what_an_agent_no_longer_has_is_not_waited_for(place: Place) {
     let store = place.open().await;
     enroll(&store, &["web1"]).await;
