@@ -27,7 +27,7 @@ use crate::silences::Quiet;
 use crate::{Frame, Here, Topic};
 
 pub use actions::LASTS;
-pub(crate) use actions::{acks as ack_lasts, silences as silence_lasts, take_back};
+pub(crate) use actions::{acks as ack_lasts, for_first, silences as silence_lasts, take_back};
 pub use ask::Ask;
 pub use calm::Planned;
 pub use group::{Cause, Group, blamed, release, unhandled};

@@ -6,7 +6,7 @@ use super::HostSheet;
 use crate::frame::Frame;
 use crate::parts::action::{Action, choice, text};
 use crate::parts::link;
-use crate::problems::silence_lasts;
+use crate::problems::{for_first, silence_lasts};
 
 /// What is done now and then.
 pub(super) fn draw(frame: &Frame<'_>, sheet: &HostSheet<'_>) -> Markup {
@@ -22,7 +22,7 @@ pub(super) fn draw(frame: &Frame<'_>, sheet: &HostSheet<'_>) -> Markup {
                     label: "Acknowledge all",
                     to: format!("{path}/ack"),
                     fields: html! { (text("note", "Note", "", false)) (choice("lasts", "For", &until)) },
-                    twin: format!("lockstep ack {name} --for 4h --note '…'"),
+                    twin: format!("lockstep ack {name}{} --note '…'", for_first(&until)),
                     ..Action::default()
                 }.draw(frame))
             }
@@ -30,7 +30,7 @@ pub(super) fn draw(frame: &Frame<'_>, sheet: &HostSheet<'_>) -> Markup {
                 label: "Silence this host",
                 to: format!("{path}/silence"),
                 fields: html! { (choice("lasts", "For", &lasts)) (text("why", "Why", "", true)) },
-                twin: format!("lockstep silence add --host {name} --for 1h --why '…'"),
+                twin: format!("lockstep silence add --host {name}{} --why '…'", for_first(&lasts)),
                 ..Action::default()
             }.draw(frame))
             @if view.gateway.is_none() {

@@ -256,7 +256,7 @@ fn actions_are_for_those_who_may() {
     assert!(!viewer.contains("/hosts/web1/remove") && !viewer.contains("/hosts/web1/ack"));
     let operator = draw(Role::Operator, &full.sheet());
     for twin in [
-        "lockstep ack web1 --for 4h",
+        "lockstep ack web1 --note",
         "lockstep silence add --host web1 --for 1h",
         "lockstep host report web1",
         "lockstep host remove web1",

@@ -8,7 +8,7 @@ use crate::Frame;
 use crate::parts::action::{Action, choice, text, word};
 use crate::parts::link;
 use crate::parts::time::{ago, moment};
-use crate::problems::{ack_lasts, silence_lasts, take_back};
+use crate::problems::{ack_lasts, for_first, silence_lasts, take_back};
 
 /// The state of the problem, where the item is one, and the actions. A silence may be made before anything is wrong.
 pub(super) fn draw(frame: &Frame<'_>, page: &ItemPage<'_>) -> Markup {
@@ -49,6 +49,7 @@ fn how(frame: &Frame<'_>, problem: &ProblemView) -> Markup {
 
 fn ack<'a>(page: &ItemPage<'_>, problem: &ProblemView) -> Action<'a> {
     let (host, item) = (page.host.as_str(), word(page.item.as_str()));
+    let lasts = ack_lasts(page.zone);
     Action {
         label: if problem.ack.is_some() {
             "Ack again"
@@ -56,8 +57,11 @@ fn ack<'a>(page: &ItemPage<'_>, problem: &ProblemView) -> Action<'a> {
             "Ack"
         },
         to: format!("{}/ack", link::item_path(page.host, page.item)),
-        fields: html! { (text("note", "Note", "", false)) (choice("for", "For", &ack_lasts(page.zone))) },
-        twin: format!("lockstep ack {host} {item} --note NOTE --for 4h"),
+        fields: html! { (text("note", "Note", "", false)) (choice("for", "For", &lasts)) },
+        twin: format!(
+            "lockstep ack {host} {item} --note NOTE{}",
+            for_first(&lasts)
+        ),
         ..Action::default()
     }
 }
@@ -69,15 +73,19 @@ fn silence<'a>(page: &ItemPage<'_>) -> Action<'a> {
         "/silences",
         &[("hosts", Some(host)), ("items", Some(page.item.as_str()))],
     ) + "#new";
+    let lasts = silence_lasts(page.zone);
     Action {
         label: "Silence",
         to: format!("{path}/silence"),
         fields: html! {
             (text("note", "Why", "", true))
-            (choice("for", "For", &silence_lasts(page.zone)))
+            (choice("for", "For", &lasts))
             p { a href=(more) { "Choose hosts and items" } }
         },
-        twin: format!("lockstep silence add --host {host} --item {item} --for 4h --why WHY"),
+        twin: format!(
+            "lockstep silence add --host {host} --item {item}{} --why WHY",
+            for_first(&lasts)
+        ),
         ..Action::default()
     }
 }

@@ -247,10 +247,10 @@ fn what_is_wrong_can_be_taken_up_here() {
     );
     let fresh = drawn(&given(Some(problem(false)), Role::Operator));
     assert!(fresh.contains("Nobody is on it.") && fresh.contains(&ack) && fresh.contains(&silence));
-    assert!(fresh.contains("lockstep ack web1 'disk_usage:/a b' --note NOTE --for 4h"));
+    assert!(fresh.contains("lockstep ack web1 'disk_usage:/a b' --note NOTE</code>"));
     assert!(
         fresh.contains(
-            "lockstep silence add --host web1 --item 'disk_usage:/a b' --for 4h --why WHY"
+            "lockstep silence add --host web1 --item 'disk_usage:/a b' --for 1h --why WHY"
         )
     );
     assert!(fresh.contains("<option value=\"tomorrow\">until tomorrow 9:00 UTC</option>"));

@@ -38,7 +38,7 @@ pub(super) fn of(now: &Now<'_>, group: &Group<'_>, frame: &Frame<'_>) -> Markup 
         to: "/problems/ack".into(),
         hidden: hidden(),
         fields: html! { (text("note", "Note", "", false)) (choice("for", "For", &acks(now.zone))) },
-        twin: ack_twin(group),
+        twin: ack_twin(group, &for_first(&acks(now.zone))),
         ..Action::default()
     };
     let silence = Action {
@@ -50,7 +50,7 @@ pub(super) fn of(now: &Now<'_>, group: &Group<'_>, frame: &Frame<'_>) -> Markup 
             (choice("for", "For", &silences(now.zone)))
             p { a href=(edit(group)) { "Choose hosts and items" } }
         },
-        twin: silence_twin(group),
+        twin: silence_twin(group, &for_first(&silences(now.zone))),
         ..Action::default()
     };
     html! {
@@ -68,6 +68,7 @@ pub(super) fn bulk(now: &Now<'_>, frame: &Frame<'_>) -> Markup {
     if !frame.may(lockstep_model::Role::Operator) {
         return html! {};
     }
+    let lasts = both(now.zone);
     html! {
         form #bulk .fields .chosen method="post" action="/problems/ack" {
             input type="hidden" name="csrf" value=(frame.viewer.csrf);
@@ -75,10 +76,10 @@ pub(super) fn bulk(now: &Now<'_>, frame: &Frame<'_>) -> Markup {
             input type="hidden" name="only" value=(now.ask.question());
             span { "The chosen rows:" }
             (text("note", "Note, or why it shall be quiet", "", false))
-            (choice("for", "For", &both(now.zone)))
+            (choice("for", "For", &lasts))
             button { "Ack" }
             button .plain formaction="/problems/silence" { "Silence" }
-            (twin("lockstep ack HOST ITEM --note NOTE --for 4h"))
+            (twin(&format!("lockstep ack HOST ITEM --note NOTE{}", for_first(&lasts))))
         }
     }
 }
@@ -144,19 +145,19 @@ fn edit(group: &Group<'_>) -> String {
 }
 
 /// The command for the first problem; a comment says that there are others.
-fn ack_twin(group: &Group<'_>) -> String {
+fn ack_twin(group: &Group<'_>, lasts: &str) -> String {
     let Some(first) = group.problems.first().map(|it| &it.trouble) else {
         return String::new();
     };
     let (host, item) = (word(first.host.as_str()), word(first.item.as_str()));
-    let command = format!("lockstep ack {host} {item} --note NOTE --for 4h");
+    let command = format!("lockstep ack {host} {item} --note NOTE{lasts}");
     match group.problems.len() {
         1 => command,
         many => format!("{command}  # and {} others so", many - 1),
     }
 }
 
-fn silence_twin(group: &Group<'_>) -> String {
+fn silence_twin(group: &Group<'_>, lasts: &str) -> String {
     let mut command = "lockstep silence add".to_owned();
     for host in group.hosts().into_iter().take(3) {
         command += &format!(" --host {}", word(host.as_str()));
@@ -164,12 +165,20 @@ fn silence_twin(group: &Group<'_>) -> String {
     for item in group.items().into_iter().take(3) {
         command += &format!(" --item {}", word(item.as_str()));
     }
-    command += " --for 4h --why WHY";
+    command += &format!("{lasts} --why WHY");
     let more = group.hosts().len().saturating_sub(3) + group.items().len().saturating_sub(3);
     if more > 0 {
         command += &format!("  # and {more} names more");
     }
     command
+}
+
+/// The option of a command that says what such a choice says before anybody chooses; none until it ends.
+pub(crate) fn for_first(lasts: &[(&str, &str)]) -> String {
+    match lasts.first() {
+        None | Some(("end", _)) => String::new(),
+        Some((value, _)) => format!(" --for {value}"),
+    }
 }
 
 /// For how long somebody may be on it.

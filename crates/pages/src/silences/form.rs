@@ -11,7 +11,7 @@ use crate::chart::number::count;
 use crate::parts;
 use crate::parts::action::word;
 use crate::parts::time::second;
-use crate::problems::silence_lasts;
+use crate::problems::{for_first, silence_lasts};
 
 /// Most patterns that are read from one field; the service refuses fewer.
 const MOST_PATTERNS: usize = 200;
@@ -113,14 +113,18 @@ impl Draft {
         if self.all && self.hosts.trim().is_empty() && self.groups.trim().is_empty() {
             command += " --all";
         }
-        let lasts = parts::lasts::lasts(&self.lasts, zone, now).ok().flatten();
-        let lasts = lasts.map_or_else(|| "4h".into(), |lasts| lasts.to_string());
+        let lasts = match parts::lasts::lasts(&self.lasts, zone, now) {
+            Ok(Some(lasts)) => format!(" --for {lasts}"),
+            Ok(None) => for_first(&silence_lasts(zone)),
+            // What is wrong is said beside it.
+            Err(_) => format!(" --for {}", word(self.lasts.trim())),
+        };
         let why = if self.reason.trim().is_empty() {
             "WHY"
         } else {
             self.reason.trim()
         };
-        format!("{command} --for {} --why {}", word(&lasts), word(why))
+        format!("{command}{lasts} --why {}", word(why))
     }
 }
 

@@ -137,6 +137,16 @@ fn the_command_takes_what_the_page_says() {
     let twin =
         "lockstep silence add --host 'db*' --from 2026-12-01T02:00:00Z --for 20h --why racks";
     assert!(page.contains(twin), "{page}");
+    // Before anybody chose, it says what the form would send.
+    let fresh = self::page(Role::Operator, &[], &Draft::default(), None);
+    let first = fresh.find("<select name=\"for\"><option value=\"1h\">");
+    assert!(first.is_some() && fresh.contains("lockstep silence add --for 1h --why WHY"));
+    let wrong = Draft {
+        lasts: "never".into(),
+        ..draft
+    };
+    let wrong = self::page(Role::Operator, &[], &wrong, None);
+    assert!(wrong.contains("<option value=\"never\" selected>") && wrong.contains("--for never"));
 }
 
 #[test]
