@@ -15,7 +15,7 @@ pub enum Column {
     Cpu,
     /// `memory_available`.
     Memory,
-    /// The fullest of `disk_usage:*`.
+    /// The worst of `disk_usage:*`, and of equally bad ones the fullest.
     Disk,
     /// `cpu_load`.
     Load,
@@ -91,7 +91,7 @@ impl Column {
             Self::Labels => "Labels",
             Self::Cpu => "CPU",
             Self::Memory => "Memory free",
-            Self::Disk => "Fullest disk",
+            Self::Disk => "Worst disk",
             Self::Load => "Load",
             Self::Network => "Network",
             Self::Updates => "Updates",
