@@ -67,10 +67,14 @@ pub(crate) fn items(items: &[ItemState], empty: &str) {
             level(state.level, state.no_data, state.flapping),
             state.item.to_string(),
             value(&state.value),
+            state
+                .pending
+                .map_or_else(|| "-".into(), |it| format!("{} {}", it.to, it.lacks)),
             state.why.clone(),
         ]
     });
-    table(&["level", "item", "value", "why"], rows.collect(), empty);
+    let columns = ["level", "item", "value", "next", "why"];
+    table(&columns, rows.collect(), empty);
 }
 
 /// A level with what goes beside it.

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::{HostName, Level};
+use crate::{HostName, Interval, Level};
 
 /// One watched quantity of a host: a probe's name, and behind a colon what it looks at, as in
 /// `disk_usage:/var`. At most 200 bytes without control characters.
@@ -81,6 +81,40 @@ pub struct ItemState {
     /// True while the item goes back and forth; its level is then the worst of that time.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub flapping: bool,
+    /// The level that it takes next, if it goes on as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pending: Option<Pending>,
+}
+
+/// A level that an item has not taken yet: the rule that leads there says for how long its condition must hold, and that
+/// time is not over (what Prometheus calls a pending alert).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Pending {
+    /// The level.
+    pub to: Level,
+    /// What is lacking, counted from the newest sample.
+    pub lacks: Lacks,
+}
+
+/// For how long a condition must still hold.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Lacks {
+    /// Time with data.
+    Time(Interval),
+    /// Samples in a row.
+    Samples(u32),
+}
+
+impl fmt::Display for Lacks {
+    /// `in 3m`, `in 1 sample`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Time(time) => write!(f, "in {time}"),
+            Self::Samples(1) => write!(f, "in 1 sample"),
+            Self::Samples(samples) => write!(f, "in {samples} samples"),
+        }
+    }
 }
 
 impl ItemState {

@@ -63,7 +63,7 @@ pub use glob::Glob;
 pub use history::{Bucket, HistoryQuery, Series, Span, View};
 pub use hours::Hours;
 pub use interval::{Interval, IntervalError};
-pub use item::{ItemName, ItemState, Sample, Value, Verdict};
+pub use item::{ItemName, ItemState, Lacks, Pending, Sample, Value, Verdict};
 pub use level::{Level, LevelNames};
 pub use limit::{Limit, Percent, WaveSize};
 pub use lock::{

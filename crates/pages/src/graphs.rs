@@ -203,6 +203,7 @@ mod tests {
             why: String::new(),
             no_data: false,
             flapping: false,
+            pending: None,
         };
         let number = || Value::Number {
             value: 1.0,

@@ -18,7 +18,7 @@ use crate::chart::{self, Line, Marker, Overlay, Ribbon, Segment, Size, Threshold
 use crate::frame::Sheet;
 use crate::parts::action::{twin, word};
 use crate::parts::during::During;
-use crate::parts::level::badge;
+use crate::parts::level::{badge, next};
 use crate::parts::time::{ago, lasting};
 use crate::parts::{link, time};
 use crate::{Frame, Here, Topic, graphs};
@@ -146,6 +146,7 @@ fn stand(frame: &Frame<'_>, page: &ItemPage<'_>) -> Markup {
                     p .value {
                         (badge(state.level, frame.levels)) " " b { (value(&state.value)) }
                         " " (lasting(state.since, frame.now))
+                        @if let Some(pending) = &state.pending { " · " (next(pending, frame.levels)) " if it goes on so" }
                         @if state.flapping { " · goes back and forth" }
                         @if state.no_data { " · no value now; the level is that of the last one" }
                     }

@@ -245,6 +245,7 @@ mod tests {
             why: "x".repeat(500),
             no_data: false,
             flapping: false,
+            pending: None,
         };
         let page = with_frame(Role::Viewer, |frame| {
             let row = AcrossRow {

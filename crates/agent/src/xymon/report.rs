@@ -208,6 +208,7 @@ mod tests {
             why: String::new(),
             no_data: false,
             flapping: false,
+            pending: None,
         }
     }
 

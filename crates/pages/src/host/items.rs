@@ -10,7 +10,7 @@ use crate::chart::spark;
 use crate::frame::Frame;
 use crate::hosts::{sign, value};
 use crate::item::Said;
-use crate::parts::level::badge;
+use crate::parts::level::{badge, next};
 use crate::parts::{link, time};
 
 /// Items that have a drawing: as many as keep the page small.
@@ -95,7 +95,7 @@ pub(super) fn draw(frame: &Frame<'_>, sheet: &HostSheet<'_>) -> Markup {
                             td .limits { (limits(frame, sheet, &it.item)) }
                             td { (Trend::of(day.map_or(&[], Vec::as_slice)).draw()) }
                             td { @if let Some(day) = day.filter(|_| index < MOST_DRAWN) { (drawing(&it.item, it, day)) } }
-                            td { (time::lasting(it.since, frame.now)) }
+                            td { (time::lasting(it.since, frame.now)) @if let Some(pending) = &it.pending { br; small .muted { (next(pending, frame.levels)) } } }
                             td .wide {
                                 (value::cut(&it.why))
                                 @if it.no_data { " No new value." }

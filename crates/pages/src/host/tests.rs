@@ -1,9 +1,9 @@
 use lockstep_model::alert::{Ack, Trouble};
 use lockstep_model::api::Installed;
 use lockstep_model::{
-    Change, ChangeKind, Event, EventKind, Fence, Holder, ItemState, Level, Lock, LockHolder,
-    LockName, LockRule, LockState, Outcome, PackageName, Phase, Role, RunId, RunKind, RunRecord,
-    Value, Version, WishState, WishVerb,
+    Change, ChangeKind, Event, EventKind, Fence, Holder, ItemState, Lacks, Level, Lock, LockHolder,
+    LockName, LockRule, LockState, Outcome, PackageName, Pending, Phase, Role, RunId, RunKind,
+    RunRecord, Value, Version, WishState, WishVerb,
 };
 
 use super::*;
@@ -219,6 +219,18 @@ impl Full {
             work: Some(&self.text),
         }
     }
+}
+
+#[test]
+fn a_level_that_comes_is_said_beside_the_one_that_is() {
+    let mut full = Full::of("said");
+    let mut disk = state("disk_usage:/var", 91.0, "%", Level::SOSO);
+    disk.pending = Some(Pending {
+        to: Level::SICK,
+        lacks: Lacks::Samples(2),
+    });
+    full.line.items = vec![disk].into();
+    assert!(draw(Role::Viewer, &full.sheet()).contains("sick in 2 samples"));
 }
 
 #[test]

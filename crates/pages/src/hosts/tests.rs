@@ -19,6 +19,7 @@ pub(crate) fn state(item: &str, value: f64, unit: &str, level: Level) -> ItemSta
         why: String::new(),
         no_data: false,
         flapping: false,
+        pending: None,
     }
 }
 

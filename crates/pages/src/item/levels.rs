@@ -120,6 +120,7 @@ mod tests {
             why: String::new(),
             no_data: false,
             flapping: false,
+            pending: None,
         };
         assert_eq!(drawn(&[], true, Some(&state)), [(0, 60, Some(1))]);
         state.since = at(5);

@@ -57,6 +57,7 @@ impl Default for Given {
                 why: "81 % is <more> than 80 %".into(),
                 no_data: false,
                 flapping: false,
+                pending: None,
             }),
             silent: false,
             span: Span::View(View::Hour),
@@ -201,6 +202,7 @@ fn texts_are_not_drawn() {
         why: String::new(),
         no_data: false,
         flapping: false,
+        pending: None,
     };
     let mut nothing = history(true);
     nothing.series.buckets.clear();

@@ -1,6 +1,6 @@
 //! Levels: a shape, a word and a colour, in that order of weight. The shapes differ without any colour (WCAG 1.4.1).
 
-use lockstep_model::{Level, LevelNames};
+use lockstep_model::{Level, LevelNames, Pending};
 use maud::{Markup, html};
 
 /// The shape of a level: a full circle, a ring, a triangle, a diamond, a cross.
@@ -25,6 +25,12 @@ pub fn glyph(level: Level) -> Markup {
 #[must_use]
 pub fn badge(level: Level, names: &LevelNames) -> Markup {
     html! { span .badge .{ "level-" (level.rank()) } { (glyph(level)) " " (names.name(level)) } }
+}
+
+/// Which level comes next, and when: "sick in 3m".
+#[must_use]
+pub fn next(pending: &Pending, names: &LevelNames) -> String {
+    format!("{} {}", names.name(pending.to), pending.lacks)
 }
 
 /// The shape alone, with the word for those who do not see it, where there is no room for more.

@@ -16,6 +16,7 @@ use super::why::Why;
 use super::window::Window;
 
 mod level;
+mod pending;
 
 /// After so many samples without a value it is told that there is none.
 pub(super) const BLIND: u32 = 3;
@@ -328,6 +329,7 @@ impl Item {
             why: memory.why.clone(),
             no_data: memory.blind > 0,
             flapping: memory.is_flapping,
+            pending: self.pending(),
         }
     }
 

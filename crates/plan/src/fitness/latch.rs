@@ -1,7 +1,7 @@
 //! A rule over time: for how long its test must hold before its level is entered, and for how long the value must
 //! be well before it is left.
 
-use lockstep_model::{Condition, Hold, Interval};
+use lockstep_model::{Condition, Hold, Interval, Lacks};
 use serde::{Deserialize, Serialize};
 
 use super::condition::Says;
@@ -68,6 +68,22 @@ impl Latch {
             is_on: true,
             ..Self::default()
         };
+    }
+
+    /// What is lacking until it turns; none if the newest sample did not speak for that.
+    pub(super) fn lacks(&self, condition: &Condition) -> Option<Lacks> {
+        if self.samples == 0 {
+            return None;
+        }
+        let rest = |time| Lacks::Time(Interval::from_millis(millis(time).saturating_sub(self.ms)));
+        match (self.is_on, condition.hold) {
+            (true, _) => condition.after.map(rest),
+            (false, Hold::Now) => None,
+            (false, Hold::Time(time)) => Some(rest(time)),
+            (false, Hold::Samples(wanted)) => {
+                Some(Lacks::Samples(wanted.saturating_sub(self.samples)))
+            }
+        }
     }
 
     /// Begins to count anew.

@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use lockstep_model::{
-    EventKind, Fitness, Hold, HostName, Interval, ItemName, Level, Sample, Value, Verdict, Work,
+    EventKind, Fitness, Hold, HostName, Interval, ItemName, Lacks, Level, Sample, Value, Verdict,
+    Work,
 };
 use proptest::prelude::*;
 
@@ -112,6 +113,34 @@ proptest! {
         }
         let (up, down) = (levels.is_sorted(), levels.iter().rev().is_sorted());
         prop_assert!(up || down, "{levels:?}");
+    }
+
+    #[test]
+    fn the_level_that_is_said_to_come_comes_when_it_is_said(
+        fitness in ladder(), values in numbers(40), last in 0_u32..120
+    ) {
+        let fitness = Fitness { mean: None, ..fitness };
+        let mut book = book_of(&fitness);
+        let mut minute = 0;
+        for number in values.into_iter().chain([Some(last)]) {
+            take(&mut book, minute, number);
+            minute += 1;
+        }
+        let pending = book.states(None).pop().and_then(|it| it.pending);
+        if let Some(pending) = pending {
+            let samples = match pending.lacks {
+                Lacks::Samples(samples) => samples,
+                Lacks::Time(time) => u32::try_from(time.duration().as_secs().div_ceil(60)).unwrap(),
+            };
+            let before = judged(&book);
+            prop_assert!(samples > 0 && pending.to != before);
+            for taken in 1..=samples {
+                prop_assert_eq!(judged(&book), before, "not before its time: {} of {}", taken, samples);
+                take(&mut book, minute, Some(last));
+                minute += 1;
+            }
+            prop_assert_eq!(judged(&book), pending.to);
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 use jiff::Timestamp;
 use lockstep_model::{
-    EventKind, Fitness, Glob, HostName, Interval, ItemName, ItemState, Level, LevelNames,
-    Retention, Sample, Value, Verdict, WatchedHost, Work, WorkItem,
+    EventKind, Fitness, Glob, HostName, Interval, ItemName, ItemState, Lacks, Level, LevelNames,
+    Pending, Retention, Sample, Value, Verdict, WatchedHost, Work, WorkItem,
 };
 
 use super::defaults::{DEFAULTS, parse};
@@ -231,6 +231,27 @@ fn a_condition_must_hold_for_its_time() {
     assert_eq!(watched.is(10.0), FINE);
     assert_eq!(watched.are(&[11.0, 11.0, 9.0, 11.0, 11.0, 11.0]), [FINE; 6]);
     assert_eq!(watched.is(11.0), SICK);
+}
+
+#[test]
+fn the_level_that_comes_next_is_said_with_what_it_lacks() {
+    let time = |minutes: u64| Lacks::Time(Interval::from_secs(minutes * 60));
+    let pending = |to, lacks| Some(Pending { to, lacks });
+    let mut x = Watched::by(&[(SOSO, "> 5 for 10m after 3m"), (SICK, "> 7 for 3 clear 6")]);
+    let next = |x: &mut Watched, number| x.take(self::number(number, ""), None).pending;
+    assert_eq!(next(&mut x, 1.0), None);
+    assert_eq!(next(&mut x, 6.0), pending(SOSO, time(10)));
+    assert_eq!(next(&mut x, 6.0), pending(SOSO, time(9)));
+    // Both come, and this one sooner.
+    assert_eq!(next(&mut x, 8.0), pending(SICK, Lacks::Samples(2)));
+    assert_eq!(next(&mut x, 8.0), pending(SICK, Lacks::Samples(1)));
+    assert_eq!(next(&mut x, 8.0), None, "it is sick, and soso with it");
+    assert_eq!(next(&mut x, 1.0), pending(FINE, time(3)));
+    assert_eq!(next(&mut x, 1.0), pending(FINE, time(2)));
+    assert_eq!(x.none().pending, None, "no time passes without a value");
+    assert_eq!(next(&mut x, 1.0), pending(FINE, time(1)));
+    assert_eq!(next(&mut x, 1.0), None);
+    assert_eq!(x.state().level, FINE);
 }
 
 #[test]

@@ -58,6 +58,7 @@ pub(super) fn state(since: i64, name: &str, level: Level) -> ItemState {
         why: String::new(),
         no_data: false,
         flapping: false,
+        pending: None,
     }
 }
 

@@ -92,6 +92,7 @@ pub(crate) fn state(world: &World, name: &str, level: Level) -> ItemState {
         },
         no_data: false,
         flapping: false,
+        pending: None,
     }
 }
 

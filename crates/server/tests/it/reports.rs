@@ -24,6 +24,7 @@ async fn a_report_is_seen_by_the_operator_and_answered_with_a_time() {
         why: "96 % is above 95 %".into(),
         no_data: false,
         flapping: false,
+        pending: None,
     }];
     let answer = web1.send(&report).await.unwrap();
     assert!(answer.desired.is_empty());

@@ -131,6 +131,7 @@ impl Items {
             why: why(state.value, state.level),
             no_data: false,
             flapping: false,
+            pending: None,
         })
         .collect()
     }

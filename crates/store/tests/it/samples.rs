@@ -116,6 +116,7 @@ pub(crate) fn item(name: &str, level: Level) -> ItemState {
         why: "\u{0}because \"so\"".into(),
         no_data: false,
         flapping: false,
+        pending: None,
     }
 }
 

@@ -135,6 +135,7 @@ fn state(item: &str, value: f64, unit: &str) -> ItemState {
         why: String::new(),
         no_data: false,
         flapping: false,
+        pending: None,
     }
 }
 

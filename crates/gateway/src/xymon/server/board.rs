@@ -249,6 +249,7 @@ mod tests {
             why: String::new(),
             no_data: false,
             flapping: false,
+            pending: None,
         };
         HostSaid {
             host: HostName::parse("www.example.org").unwrap(),

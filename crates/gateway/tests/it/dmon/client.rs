@@ -47,6 +47,7 @@ impl Agent for Fake {
             why: String::new(),
             no_data: false,
             flapping: false,
+            pending: None,
         };
         Ok(State {
             host: HostName::parse("web1").unwrap(),

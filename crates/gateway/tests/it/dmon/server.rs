@@ -24,6 +24,7 @@ fn item(name: &str, value: f64, level: Level) -> ItemState {
         why: String::new(),
         no_data: false,
         flapping: false,
+        pending: None,
     }
 }
 

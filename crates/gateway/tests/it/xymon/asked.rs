@@ -21,6 +21,7 @@ fn item(name: &str, level: Level, value: &str) -> ItemState {
         why: String::new(),
         no_data: false,
         flapping: false,
+        pending: None,
     }
 }
 

@@ -86,13 +86,17 @@ impl Memory {
     }
 
     pub(super) fn level(&self, rules: &[LevelRule]) -> Level {
+        self.worst_latch(rules).max(self.beside_latches())
+    }
+
+    /// The level that it has at least, whatever its rules say.
+    pub(super) fn beside_latches(&self) -> Level {
         let overdue = if self.is_overdue {
             Level::SOSO
         } else {
             Level::FINE
         };
-        self.worst_latch(rules)
-            .max(self.verdict)
+        self.verdict
             .max(self.inherits.unwrap_or_default())
             .max(overdue)
     }

@@ -144,6 +144,7 @@ fn fine(world: &World, values: Vec<(&str, Value)>) -> Vec<ItemState> {
         why: String::new(),
         no_data: false,
         flapping: false,
+        pending: None,
     };
     values.into_iter().map(fine).collect()
 }
