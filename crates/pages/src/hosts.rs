@@ -9,6 +9,7 @@ mod cells;
 mod column;
 mod filter;
 mod items;
+mod lines;
 mod list;
 mod matrix;
 mod rows;
@@ -19,7 +20,6 @@ mod twin;
 pub mod value;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use lockstep_model::api::operator::HostView;
 use lockstep_model::{ItemName, Phase, RolloutId};
@@ -28,7 +28,6 @@ use maud::{Markup, html};
 use crate::frame::{Frame, Here, Sheet, Topic};
 use crate::parts::empty::{command, empty};
 use crate::parts::link;
-use tally::Tally;
 
 pub(crate) use said::{quiet, sign};
 
@@ -36,6 +35,7 @@ pub use ask::{Ask, By, GroupBy, Shape};
 pub use column::Column;
 pub use filter::those;
 pub use items::Items;
+pub use lines::Lines;
 pub use said::{Hush, Hushed};
 
 /// One host, as pages of many hosts show it.
@@ -74,16 +74,15 @@ impl HostLine {
 
 /// `GET /hosts`: the hosts of the fleet that are asked for. `zone` is the time zone of people's mornings.
 #[must_use]
-pub fn page(frame: &Frame<'_>, hosts: &[Arc<HostLine>], ask: &Ask, zone: &str) -> String {
+pub fn page(frame: &Frame<'_>, hosts: &Lines, ask: &Ask, zone: &str) -> String {
     let body = if hosts.is_empty() {
         nobody()
     } else {
         let found = those(hosts, ask);
-        let tally = Tally::of(hosts);
         let count = found.len();
         html! {
-            (tally.freshness())
-            (toolbar::draw(frame, hosts, &tally, count, ask))
+            (hosts.tally.freshness())
+            (toolbar::draw(frame, hosts, count, ask))
             @if found.is_empty() {
                 (nothing_found(hosts.len(), ask))
             } @else {

@@ -4,39 +4,61 @@ use std::cmp::Ordering;
 
 use lockstep_model::{ItemState, Value};
 
-/// The items of one host that have a column.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Cells<'a> {
-    pub(super) cpu: Option<&'a ItemState>,
-    pub(super) memory: Option<&'a ItemState>,
+/// The items of one host that have a column: the states themselves, or where they stand among all of the host.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Cells<T> {
+    pub(super) cpu: Option<T>,
+    pub(super) memory: Option<T>,
     /// The worst of its file systems, and of equally bad ones the fullest.
-    pub(super) disk: Option<&'a ItemState>,
-    pub(super) load: Option<&'a ItemState>,
+    pub(super) disk: Option<T>,
+    pub(super) load: Option<T>,
     /// Received and sent by all interfaces, in bytes per second.
     pub(super) network: Option<(f64, f64)>,
-    pub(super) updates: Option<&'a ItemState>,
-    pub(super) security: Option<&'a ItemState>,
+    pub(super) updates: Option<T>,
+    pub(super) security: Option<T>,
     /// For how long the oldest security fix has been waiting.
-    pub(super) fix: Option<&'a ItemState>,
-    pub(super) reboot: Option<&'a ItemState>,
-    pub(super) uptime: Option<&'a ItemState>,
+    pub(super) fix: Option<T>,
+    pub(super) reboot: Option<T>,
+    pub(super) uptime: Option<T>,
 }
 
-impl<'a> Cells<'a> {
-    pub(super) fn of(items: &'a [ItemState]) -> Self {
+impl<T> Default for Cells<T> {
+    fn default() -> Self {
+        Self {
+            cpu: None,
+            memory: None,
+            disk: None,
+            load: None,
+            network: None,
+            updates: None,
+            security: None,
+            fix: None,
+            reboot: None,
+            uptime: None,
+        }
+    }
+}
+
+impl Cells<usize> {
+    /// Finds them.
+    pub(super) fn of(items: &[ItemState]) -> Self {
         let mut cells = Self::default();
-        for state in items {
+        for (place, state) in items.iter().enumerate() {
             match state.item.probe() {
-                "cpu_busy" => cells.cpu = Some(state),
-                "memory_available" => cells.memory = Some(state),
-                "cpu_load" => cells.load = Some(state),
-                "pending_updates" => cells.updates = Some(state),
-                "security_updates" => cells.security = Some(state),
-                "patch_age" => cells.fix = Some(state),
-                "reboot_required" => cells.reboot = Some(state),
-                "uptime" => cells.uptime = Some(state),
-                "disk_usage" if cells.disk.is_none_or(|it| badness(state, it).is_gt()) => {
-                    cells.disk = Some(state);
+                "cpu_busy" => cells.cpu = Some(place),
+                "memory_available" => cells.memory = Some(place),
+                "cpu_load" => cells.load = Some(place),
+                "pending_updates" => cells.updates = Some(place),
+                "security_updates" => cells.security = Some(place),
+                "patch_age" => cells.fix = Some(place),
+                "reboot_required" => cells.reboot = Some(place),
+                "uptime" => cells.uptime = Some(place),
+                "disk_usage"
+                    if cells
+                        .disk
+                        .is_none_or(|it| badness(state, &items[it]).is_gt()) =>
+                {
+                    cells.disk = Some(place);
                 }
                 "network_in" => {
                     let (into, out) = cells.network.unwrap_or_default();
@@ -50,6 +72,23 @@ impl<'a> Cells<'a> {
             }
         }
         cells
+    }
+
+    /// The states that stand in these places.
+    pub(super) fn in_items(self, items: &[ItemState]) -> Cells<&ItemState> {
+        let at = |place: Option<usize>| place.and_then(|it| items.get(it));
+        Cells {
+            cpu: at(self.cpu),
+            memory: at(self.memory),
+            disk: at(self.disk),
+            load: at(self.load),
+            network: self.network,
+            updates: at(self.updates),
+            security: at(self.security),
+            fix: at(self.fix),
+            reboot: at(self.reboot),
+            uptime: at(self.uptime),
+        }
     }
 }
 
@@ -80,7 +119,7 @@ mod tests {
             state("disk_usage:/var", 91.0, "%", Level::SICK),
             state("disk_usage:/tmp", 10.0, "%", Level::SICK),
         ];
-        let disk = Cells::of(&items).disk.unwrap();
+        let disk = Cells::of(&items).in_items(&items).disk.unwrap();
         assert_eq!(disk.item.as_str(), "disk_usage:/var");
     }
 

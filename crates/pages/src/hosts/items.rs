@@ -5,26 +5,41 @@ use std::sync::Arc;
 
 use lockstep_model::ItemState;
 
-use super::cells::number;
+use super::cells::{Cells, number};
 
-/// The states of a host's items, by name. How fresh the host is was looked up in them once: the page of all hosts counts it
-/// for each of them, whoever asks.
+/// The states of a host's items, by name. Which of them stand in the list of hosts, and how fresh the host is, was looked up
+/// once: the page of all hosts needs it of each of them, whoever asks.
 #[derive(Debug, Clone, Default)]
 pub struct Items {
     states: Arc<[ItemState]>,
+    places: Cells<usize>,
     fresh: Freshness,
+    troubled: usize,
 }
 
 impl Items {
     pub(super) fn freshness(&self) -> Freshness {
         self.fresh
     }
+
+    /// How many somebody may want to look at.
+    pub(super) fn troubled(&self) -> usize {
+        self.troubled
+    }
+
+    /// Those that have a column.
+    pub(super) fn cells(&self) -> Cells<&ItemState> {
+        self.places.in_items(&self.states)
+    }
 }
 
 impl From<Vec<ItemState>> for Items {
     fn from(states: Vec<ItemState>) -> Self {
+        let places = Cells::of(&states);
         Self {
-            fresh: Freshness::of(&states),
+            places,
+            fresh: Freshness::of(&places.in_items(&states)),
+            troubled: states.iter().filter(|it| it.is_troubled()).count(),
             states: states.into(),
         }
     }
@@ -52,22 +67,17 @@ pub(super) struct Freshness {
 }
 
 impl Freshness {
-    fn of(items: &[ItemState]) -> Self {
-        let mut found = Self::default();
-        for state in items {
-            let some = || number(state).filter(|value| *value > 0.0);
-            match state.item.probe() {
-                "pending_updates" => found.updates |= some().is_some(),
-                "security_updates" => found.security |= some().is_some(),
-                "patch_age" => found.waiting = some(),
-                "reboot_required" => found.reboot = some().is_some(),
-                _ => {}
-            }
-        }
+    fn of(cells: &Cells<&ItemState>) -> Self {
+        let some = |state: Option<&ItemState>| state.and_then(number).filter(|value| *value > 0.0);
+        let waiting = some(cells.fix);
         // Either item may be watched without the other.
-        found.security |= found.waiting.is_some();
-        found.updates |= found.security;
-        found
+        let security = some(cells.security).is_some() || waiting.is_some();
+        Self {
+            updates: some(cells.updates).is_some() || security,
+            security,
+            waiting,
+            reboot: some(cells.reboot).is_some(),
+        }
     }
 }
 

@@ -43,26 +43,9 @@ struct Column<'a> {
 
 impl<'a> Grid<'a> {
     fn of(hosts: Vec<&'a HostLine>, ask: &Ask) -> Self {
-        let mut items: HashMap<&ItemName, Column<'a>> = HashMap::new();
-        for state in hosts.iter().flat_map(|line| line.items.iter()) {
-            let column = items.entry(&state.item).or_insert(Column {
-                item: &state.item,
-                worst: Level::FINE,
-                troubled: 0,
-            });
-            column.worst = column.worst.max(state.level);
-            column.troubled += usize::from(state.is_troubled());
-        }
-        let mut items: Vec<Column<'a>> = items.into_values().collect();
-        let mut hosts: Vec<(usize, &HostLine)> = hosts
-            .into_iter()
-            .map(|line| {
-                (
-                    line.items.iter().filter(|it| it.is_troubled()).count(),
-                    line,
-                )
-            })
-            .collect();
+        let mut items = columns(&hosts);
+        let hosts = hosts.into_iter().map(|line| (line.items.troubled(), line));
+        let mut hosts: Vec<(usize, &HostLine)> = hosts.collect();
         let all = (hosts.len(), items.len());
         if !ask.all {
             items.retain(|it| it.troubled > 0);
@@ -102,6 +85,36 @@ impl<'a> Grid<'a> {
             fine,
         }
     }
+}
+
+/// A column for each item of these hosts. Thousands of hosts have tens of items each, mostly the same and mostly fine: a
+/// name is looked up where a host has others than the one before it, and where it is not fine.
+fn columns<'a>(hosts: &[&'a HostLine]) -> Vec<Column<'a>> {
+    let mut columns: HashMap<&ItemName, Column<'a>> = HashMap::new();
+    let mut before: &[ItemState] = &[];
+    for line in hosts {
+        let names = line.items.iter().map(|it| &it.item);
+        if !names.clone().eq(before.iter().map(|it| &it.item)) {
+            for item in names {
+                columns.entry(item).or_insert(Column {
+                    item,
+                    worst: Level::FINE,
+                    troubled: 0,
+                });
+            }
+            before = &line.items;
+        }
+        if line.items.troubled() == 0 {
+            continue;
+        }
+        for state in line.items.iter().filter(|it| it.is_troubled()) {
+            if let Some(column) = columns.get_mut(&state.item) {
+                column.worst = column.worst.max(state.level);
+                column.troubled += 1;
+            }
+        }
+    }
+    columns.into_values().collect()
 }
 
 fn sizes(ask: &Ask) -> (usize, usize) {
@@ -252,6 +265,44 @@ fn cell(frame: &Frame<'_>, line: &HostLine, state: Option<&ItemState>, other: &s
                 @if state.no_data { span .glyph aria-hidden="true" { "◌" } } @else { (glyph(state.level)) }
                 @if let Some(hush) = hush { small aria-hidden="true" { (hush.sign()) } }
                 span .unseen { (other) " " (level) " " (said) " for " (lasts) @if let Some(hush) = hush { ", " (hush.words()) } }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+
+    use super::super::tests::fleet;
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn each_item_has_a_column_with_its_worst_and_how_many_are_troubled(
+            seed in 0_usize..1_000, rest in prop::collection::vec(1_usize..60, 12),
+        ) {
+            let mut hosts = fleet(12, seed);
+            for (host, rest) in hosts.iter_mut().zip(rest) {
+                let mut items = host.items.to_vec();
+                items.truncate(rest);
+                Arc::make_mut(host).items = items.into();
+            }
+            let lines: Vec<&HostLine> = hosts.iter().map(|it| &**it).collect();
+            let states = || lines.iter().flat_map(|it| it.items.iter());
+            let columns = columns(&lines);
+            let mut names: Vec<&ItemName> = states().map(|it| &it.item).collect();
+            names.sort();
+            names.dedup();
+            let mut found: Vec<&ItemName> = columns.iter().map(|it| it.item).collect();
+            found.sort();
+            prop_assert_eq!(found, names);
+            for column in columns {
+                let of_item = || states().filter(|it| it.item == *column.item);
+                prop_assert_eq!(Some(column.worst), of_item().map(|it| it.level).max());
+                prop_assert_eq!(column.troubled, of_item().filter(|it| it.is_troubled()).count());
             }
         }
     }

@@ -1,6 +1,9 @@
 //! The rows of the list: their order, and the headings that they stand under.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
+use lockstep_model::ItemState;
 
 use super::cells::{Cells, number};
 use super::{Ask, Column, GroupBy, HostLine};
@@ -9,7 +12,7 @@ use super::{Ask, Column, GroupBy, HostLine};
 #[derive(Debug, Clone)]
 pub(super) struct Row<'a> {
     pub(super) line: &'a HostLine,
-    pub(super) cells: Cells<'a>,
+    pub(super) cells: Cells<&'a ItemState>,
     /// What it stands under, if hosts are gathered: none for those that have nothing of the kind.
     pub(super) heading: Option<String>,
 }
@@ -18,7 +21,7 @@ pub(super) struct Row<'a> {
 pub(super) fn sorted<'a>(hosts: Vec<&'a HostLine>, ask: &Ask) -> Vec<Row<'a>> {
     let rows = hosts.into_iter().map(|line| Row {
         line,
-        cells: Cells::of(&line.items),
+        cells: line.items.cells(),
         heading: ask.group_by.as_ref().and_then(|by| heading(line, by)),
     });
     let mut rows: Vec<Row<'a>> = rows.collect();
@@ -52,14 +55,14 @@ fn by_column(column: Column, desc: bool, a: &Row<'_>, b: &Row<'_>) -> Ordering {
         Column::Level => known(Some(x.level), Some(y.level), desc, Ord::cmp),
         Column::Host => known(Some(&x.name), Some(&y.name), desc, Ord::cmp),
         Column::Groups => {
-            let groups =
-                |row: &Row<'_>| Some(row.line.groups.join(", ")).filter(|it| !it.is_empty());
-            known(groups(a), groups(b), desc, Ord::cmp)
+            let some = |groups| Some(groups).filter(|it: &&Vec<_>| !it.is_empty());
+            let (x, y) = (&a.line.groups, &b.line.groups);
+            known(some(x), some(y), desc, Ord::cmp)
         }
         Column::Labels => {
-            let labels = |row: &Row<'_>| row.line.labels.clone();
-            let some = |row: &Row<'_>| Some(labels(row)).filter(|it| !it.is_empty());
-            known(some(a), some(b), desc, Ord::cmp)
+            let some = |labels| Some(labels).filter(|it: &&BTreeMap<_, _>| !it.is_empty());
+            let (x, y) = (&a.line.labels, &b.line.labels);
+            known(some(x), some(y), desc, Ord::cmp)
         }
         Column::Cpu => number_of(|row| row.cells.cpu.and_then(number)),
         Column::Memory => number_of(|row| row.cells.memory.and_then(number)),

@@ -14,8 +14,8 @@ use crate::parts::{link, time};
 const LATE: Interval = Interval::from_secs(7 * 86_400);
 
 /// Hosts of each kind.
-#[derive(Debug, Default)]
-pub(super) struct Tally<'a> {
+#[derive(Debug, Clone, Default)]
+pub(super) struct Tally {
     pub(super) all: usize,
     pub(super) unhandled: usize,
     pub(super) silent: usize,
@@ -29,15 +29,16 @@ pub(super) struct Tally<'a> {
     late: usize,
     reboot: usize,
     /// Whose security fix has been waiting for the longest time, and for how many seconds.
-    oldest: Option<(f64, &'a HostName)>,
+    oldest: Option<(f64, HostName)>,
 }
 
-impl<'a> Tally<'a> {
-    pub(super) fn of(hosts: &'a [Arc<HostLine>]) -> Self {
+impl Tally {
+    pub(super) fn of(hosts: &[Arc<HostLine>]) -> Self {
         let mut tally = Self {
             all: hosts.len(),
             ..Self::default()
         };
+        let mut oldest: Option<(f64, &HostName)> = None;
         for line in hosts {
             let fresh = line.items.freshness();
             tally.unhandled += usize::from(line.unhandled > 0);
@@ -53,10 +54,11 @@ impl<'a> Tally<'a> {
                 continue;
             };
             tally.late += usize::from(waiting > LATE.seconds());
-            if tally.oldest.is_none_or(|(most, _)| waiting > most) {
-                tally.oldest = Some((waiting, &line.view.name));
+            if oldest.is_none_or(|(most, _)| waiting > most) {
+                oldest = Some((waiting, &line.view.name));
             }
         }
+        tally.oldest = oldest.map(|(waiting, host)| (waiting, host.clone()));
         tally
     }
 
@@ -117,9 +119,9 @@ impl<'a> Tally<'a> {
                     "Fresh: " b { (number::share(fresh as f64 / self.wanted as f64)) } " of the agents are in the version that they were told to have, "
                     (fresh) " of " (self.wanted) ". "
                 }
-                @if let Some((waiting, host)) = self.oldest {
+                @if let Some((waiting, host)) = &self.oldest {
                     "Security fixes wait on " a href=(late.address()) { (number::count(self.security as u64, "host")) }
-                    ", the oldest for " b { (time::span(SignedDuration::from_secs(waiting as i64))) } " on " (link::host(host)) ". "
+                    ", the oldest for " b { (time::span(SignedDuration::from_secs(*waiting as i64))) } " on " (link::host(host)) ". "
                 } @else if self.security > 0 {
                     "Security fixes wait on " a href=(late.address()) { (number::count(self.security as u64, "host")) } ". "
                 } @else {

@@ -118,7 +118,8 @@ pub(crate) fn fleet(hosts: usize, seed: usize) -> Vec<Arc<HostLine>> {
 
 fn shown(role: Role, hosts: &[Arc<HostLine>], question: &str) -> String {
     let ask = Ask::parse(question).unwrap();
-    with_frame(role, |frame| page(frame, hosts, &ask, "UTC"))
+    let hosts = Lines::from(hosts.to_vec());
+    with_frame(role, |frame| page(frame, &hosts, &ask, "UTC"))
 }
 
 /// How many bytes a browser is sent.

@@ -1,36 +1,26 @@
 //! Above the hosts: what is asked for, how to ask for something else, and the other shapes of the same.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
-
 use lockstep_model::{Level, Version};
 use maud::{Markup, html};
 
+use super::lines::Choices;
 use super::tally::Tally;
-use super::{Ask, By, GroupBy, HostLine, Shape};
+use super::{Ask, By, GroupBy, Lines, Shape};
 use crate::frame::Frame;
 use crate::parts::action::twin;
 
 /// Groups, and names of labels, that are offered to choose from.
 const MOST_OFFERED: usize = 200;
-/// Labels that nobody gathers hosts by: they differ for each, or hardly at all.
-const NOT_GATHERED: [&str; 1] = ["kernel"];
 
 /// Whether something is asked for, in words, and how it is asked for no more.
 type Flag = (bool, &'static str, fn(&mut Ask));
 
 /// Draws it; `found` is how many hosts are shown.
-pub(super) fn draw(
-    frame: &Frame<'_>,
-    hosts: &[Arc<HostLine>],
-    tally: &Tally<'_>,
-    found: usize,
-    ask: &Ask,
-) -> Markup {
+pub(super) fn draw(frame: &Frame<'_>, hosts: &Lines, found: usize, ask: &Ask) -> Markup {
     html! {
         (shapes(ask))
-        (form(frame, hosts, ask))
-        (chips(frame, tally, found, ask))
+        (form(frame, &hosts.choices, ask))
+        (chips(frame, &hosts.tally, found, ask))
     }
 }
 
@@ -53,16 +43,21 @@ fn shapes(ask: &Ask) -> Markup {
     }
 }
 
-fn form(frame: &Frame<'_>, hosts: &[Arc<HostLine>], ask: &Ask) -> Markup {
-    let groups: BTreeSet<&str> = hosts
-        .iter()
-        .flat_map(|line| line.groups.iter().map(String::as_str))
-        .collect();
-    let labels: BTreeSet<&str> = hosts
-        .iter()
-        .flat_map(|line| line.labels.keys().map(String::as_str))
-        .filter(|key| !NOT_GATHERED.contains(key))
-        .collect();
+fn form(frame: &Frame<'_>, choices: &Choices, ask: &Ask) -> Markup {
+    let Choices {
+        groups,
+        labels,
+        systems,
+        agents,
+    } = choices;
+    let groups = offered(groups, ask.group.as_ref());
+    let systems = offered(systems, ask.os.as_ref());
+    let agents: Vec<String> = agents.iter().rev().map(Version::to_string).collect();
+    let agents = offered(&agents, ask.version.as_ref());
+    let gathered = match &ask.group_by {
+        Some(GroupBy::Label(key)) => Some(key),
+        _ => None,
+    };
     // What the form does not ask stays as it is.
     let mut asked = vec![
         "q",
@@ -71,23 +66,16 @@ fn form(frame: &Frame<'_>, hosts: &[Arc<HostLine>], ask: &Ask) -> Markup {
         "os",
         "rollout",
         "wave",
-        "group_by",
         "page",
         "items_page",
     ];
+    if ask.shape == Shape::List {
+        asked.push("group_by");
+    }
     // Of which package a version is stands elsewhere; here are those of the agent.
     if ask.package.is_none() {
         asked.push("version");
     }
-    let systems: BTreeSet<&str> = hosts
-        .iter()
-        .map(|line| line.view.os.as_str())
-        .filter(|it| !it.is_empty())
-        .collect();
-    let agents: BTreeSet<&Version> = hosts
-        .iter()
-        .filter_map(|line| line.view.version.as_ref())
-        .collect();
     let rest: Vec<_> = ask
         .parts()
         .into_iter()
@@ -111,8 +99,8 @@ fn form(frame: &Frame<'_>, hosts: &[Arc<HostLine>], ask: &Ask) -> Markup {
                 label { span { "Group" }
                     select name="group" {
                         option value="" { "all" }
-                        @for group in groups.iter().take(MOST_OFFERED) {
-                            option value=(group) selected[ask.group.as_deref() == Some(*group)] { (group) }
+                        @for group in &groups {
+                            option value=(group) selected[ask.group.as_ref() == Some(group)] { (group) }
                         }
                     }
                 }
@@ -121,7 +109,7 @@ fn form(frame: &Frame<'_>, hosts: &[Arc<HostLine>], ask: &Ask) -> Markup {
                 label { span { "System" }
                     select name="os" {
                         option value="" { "all" }
-                        @for os in systems.iter().take(MOST_OFFERED) { option value=(os) selected[ask.os.as_deref() == Some(*os)] { (os) } }
+                        @for os in &systems { option value=(os) selected[ask.os.as_ref() == Some(os)] { (os) } }
                     }
                 }
             } @else if let Some(os) = &ask.os { input type="hidden" name="os" value=(os); }
@@ -129,9 +117,8 @@ fn form(frame: &Frame<'_>, hosts: &[Arc<HostLine>], ask: &Ask) -> Markup {
                 label { span { "Agent" }
                     select name="version" {
                         option value="" { "all" }
-                        @for version in agents.iter().rev().take(MOST_OFFERED) {
-                            @let version = version.to_string();
-                            option value=(version) selected[ask.version.as_ref() == Some(&version)] { (version) }
+                        @for version in &agents {
+                            option value=(version) selected[ask.version.as_ref() == Some(version)] { (version) }
                         }
                     }
                 }
@@ -143,11 +130,11 @@ fn form(frame: &Frame<'_>, hosts: &[Arc<HostLine>], ask: &Ask) -> Markup {
                 label { span { "Gather by" }
                     select name="group_by" {
                         option value="" { "nothing" }
-                        @if !groups.is_empty() {
+                        @if !groups.is_empty() || ask.group_by == Some(GroupBy::Group) {
                             option value="group" selected[ask.group_by == Some(GroupBy::Group)] { "group" }
                         }
-                        @for key in labels.iter().take(MOST_OFFERED) {
-                            option value={ "label:" (key) } selected[matches!(&ask.group_by, Some(GroupBy::Label(it)) if it == key)] {
+                        @for key in offered(labels, gathered) {
+                            option value={ "label:" (key) } selected[gathered == Some(key)] {
                                 "label " (key)
                             }
                         }
@@ -159,9 +146,19 @@ fn form(frame: &Frame<'_>, hosts: &[Arc<HostLine>], ask: &Ask) -> Markup {
     }
 }
 
+/// What is offered to choose from. What is asked for is among it, wherever it stands: the form would lose it otherwise.
+fn offered<'a, T: PartialEq>(all: &'a [T], asked: Option<&'a T>) -> Vec<&'a T> {
+    let mut offered: Vec<&T> = all.iter().take(MOST_OFFERED).collect();
+    if let Some(asked) = asked.filter(|it| !offered.contains(it)) {
+        offered.insert(0, asked);
+    }
+    offered
+}
+
 /// Which rollout, of those that are not over and the one that is asked for, and which wave of it.
 fn rollouts(frame: &Frame<'_>, ask: &Ask) -> Markup {
     let chips = &frame.strip.rollouts;
+    let chips = &chips[..chips.len().min(MOST_OFFERED)];
     let is_other = ask.rollout.filter(|id| chips.iter().all(|it| it.id != *id));
     html! {
         @if !chips.is_empty() || ask.rollout.is_some() {
@@ -169,7 +166,7 @@ fn rollouts(frame: &Frame<'_>, ask: &Ask) -> Markup {
                 select name="rollout" {
                     option value="" { "all" }
                     @if let Some(id) = is_other { option value=(id) selected { (id) } }
-                    @for chip in chips.iter().take(MOST_OFFERED) {
+                    @for chip in chips {
                         option value=(chip.id) selected[ask.rollout == Some(chip.id)] { (chip.id) ": " (chip.package) " " (chip.version) }
                     }
                 }
@@ -182,7 +179,7 @@ fn rollouts(frame: &Frame<'_>, ask: &Ask) -> Markup {
 }
 
 /// What is asked for; each filter can be taken off.
-fn chips(frame: &Frame<'_>, tally: &Tally<'_>, found: usize, ask: &Ask) -> Markup {
+fn chips(frame: &Frame<'_>, tally: &Tally, found: usize, ask: &Ask) -> Markup {
     let mut chips: Vec<(String, String)> = Vec::new();
     let mut chip = |words: String, without: String| chips.push((words, without));
     if !ask.q.is_empty() {
@@ -267,5 +264,77 @@ fn chips(frame: &Frame<'_>, tally: &Tally<'_>, found: usize, ask: &Ask) -> Marku
             @for (words, count, address) in tally.offers(ask) { li { a href=(address) { (words) } " " span .muted { (count) } } }
         }
         p { (twin(&ask.command())) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use lockstep_model::Role;
+
+    use super::*;
+    use crate::frame::tests::with_frame;
+
+    /// What a browser sends for a form as it was drawn, as far as it says something.
+    fn sent(form: &str) -> BTreeSet<(String, String)> {
+        let mut sent = BTreeSet::new();
+        let mut select = String::new();
+        for tag in form.split('<') {
+            let of = |name: &str| {
+                let (_, rest) = tag.split_once(&format!(" {name}=\""))?;
+                Some(rest.split('"').next()?.to_owned())
+            };
+            if tag.starts_with("select ") {
+                select = of("name").unwrap();
+            }
+            let value = of("value").filter(|it| !it.is_empty());
+            let value = value.map(|it| it.replace("&quot;", "\"").replace("&amp;", "&"));
+            if let (true, Some(value)) = (tag.starts_with("input "), &value) {
+                sent.insert((of("name").unwrap(), value.clone()));
+            }
+            if let (true, Some(value)) = (tag.contains(" selected>"), value) {
+                assert!(sent.insert((select.clone(), value)), "one of each: {form}");
+            }
+        }
+        sent
+    }
+
+    #[test]
+    fn a_form_loses_nothing_that_was_asked_for() {
+        let names = |what: &str| (0..300).map(|it| format!("{what}{it:03}")).collect();
+        let agents = (0..300).map(|it| Version::parse(&format!("1.0.{it}")).unwrap());
+        let many = Choices {
+            groups: names("group"),
+            labels: names("label"),
+            systems: names("system"),
+            agents: agents.collect(),
+        };
+        let few = Choices {
+            systems: vec!["system299".into()],
+            ..Choices::default()
+        };
+        let filters = [
+            "group=group299&os=system299&version=1.0.0&rollout=7&wave=2",
+            "q=web&level=3&silent=true&label=a%3Db&package=shop&version=2&group_by=group",
+            "group=%22gone%22&os=gone&version=9.9.9&patch_age=1d&group_by=label%3Alabel299",
+            "group_by=label%3Agone&sort=cpu&desc=true",
+        ];
+        for (choices, question) in [&many, &few, &Choices::default()]
+            .into_iter()
+            .flat_map(|choices| filters.map(|question| (choices, question)))
+        {
+            for shape in ["", "&view=matrix", "&view=matrix&by=items&all=true&page=3"] {
+                let ask = Ask::parse(&format!("{question}{shape}")).unwrap();
+                let form = with_frame(Role::Viewer, |frame| form(frame, choices, &ask)).0;
+                let parts = ask.parts().into_iter();
+                // What is asked for anew is shown from its first page.
+                let parts = parts.filter(|it| it.0 != "page");
+                let parts: BTreeSet<_> = parts
+                    .map(|(name, value)| (name.to_owned(), value))
+                    .collect();
+                assert_eq!(sent(&form), parts, "{question}{shape}");
+            }
+        }
     }
 }

@@ -13,16 +13,16 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use lockstep_model::api::Updates;
-use lockstep_model::api::operator::ProblemView;
+use lockstep_model::api::operator::{ProbeView, ProblemView};
 use lockstep_model::{HostName, LockName, PackageName, Rollout};
 use lockstep_pages::Strip;
 use lockstep_pages::frame::RolloutChip;
-use lockstep_pages::hosts::HostLine;
+use lockstep_pages::hosts::{HostLine, Lines};
 use lockstep_pages::silences::Quiet;
 use tokio::sync::watch;
 
 use super::situation::{Roster, Situation};
-use super::{problems, quiet, settings};
+use super::{notes, problems, quiet, settings};
 use crate::app::App;
 use crate::web::Refusal;
 
@@ -45,7 +45,7 @@ pub(crate) struct Board {
     /// When it was read, by the server's clock.
     pub(crate) at: Timestamp,
     /// All hosts by name, those without an agent among them.
-    pub(crate) hosts: Vec<Arc<HostLine>>,
+    pub(crate) hosts: Lines,
     /// What is not well, worst first.
     pub(crate) problems: Vec<ProblemView>,
     /// The figures above every page.
@@ -61,9 +61,15 @@ pub(crate) struct Board {
     /// The hosts of the situation.
     pub(crate) roster: Roster,
     quiet: OnceLock<Vec<Quiet>>,
+    probes: OnceLock<Vec<ProbeView>>,
 }
 
 impl Board {
+    /// The plugins and scripts of the fleet, as [`notes::probes`] sorts them; gathered for the first who asks.
+    pub(crate) fn probes(&self) -> &[ProbeView] {
+        self.probes.get_or_init(|| notes::probes(&self.hosts))
+    }
+
     /// What is quiet, and what each silence holds back; found out for the first page that asks, and for all others with it.
     pub(crate) fn quiet(&self, app: &App) -> &[Quiet] {
         self.quiet
@@ -195,7 +201,7 @@ async fn make(app: &App, known: &mut Known, now: Timestamp) -> Result<Board, Ref
     let problems = problems::of(app, &situation, &roster, now);
     let rollouts = app.store.current_rollouts().await?;
     let said = Said::by(&problems, &rollouts, &situation.silences, now);
-    let hosts = known.lines(app, &said, now).await?;
+    let hosts = Lines::from(known.lines(app, &said, now).await?);
     let strip = strip(app, &hosts, &problems, &rollouts, now).await?;
     let (locks, channels) = (app.store.locks().await?, app.store.channels().await?);
     let seen = Seen {
@@ -218,6 +224,7 @@ async fn make(app: &App, known: &mut Known, now: Timestamp) -> Result<Board, Ref
         situation,
         roster,
         quiet: OnceLock::new(),
+        probes: OnceLock::new(),
     })
 }
 
