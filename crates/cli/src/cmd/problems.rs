@@ -1,6 +1,6 @@
 //! `lockstep problems`.
 
-mod past;
+pub(super) mod past;
 
 use anyhow::Context;
 use jiff::Timestamp;

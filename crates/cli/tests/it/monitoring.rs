@@ -175,6 +175,18 @@ fn a_fleet_file_is_followed_and_what_becomes_sick_is_told_and_its_end_too() {
         .collect();
     assert_eq!(kinds, ["problem", "acknowledged", "recovered"]);
 
+    // What happened is listed from a moment on, and until one.
+    let all = events(&world, "web1", &item);
+    let middle = all[1]["at"].as_str().unwrap();
+    let within = |times: &[&str]| {
+        let list = ["event", "list", "--host", "web1", "--item", &item, "--json"];
+        let found = world.json(&[&list, times].concat());
+        found.as_array().unwrap().len()
+    };
+    assert_eq!(within(&["--since", middle]), all.len() - 1);
+    assert_eq!(within(&["--until", middle]), 1);
+    assert_eq!(within(&["--since", "1h", "--until", "1h"]), 0);
+
     // The history is on the host; the server asks it.
     let series = world.json(&["host", "history", "web1", &item, "--view", "hour", "--json"]);
     assert_eq!(series["from_host"], true, "{series}");

@@ -1,6 +1,7 @@
 //! The filter: a form whose answer is an address.
 
-use lockstep_model::{Level, LevelNames};
+use jiff::Timestamp;
+use lockstep_model::{Interval, Level, LevelNames};
 use maud::{Markup, html};
 
 use super::Kind;
@@ -80,33 +81,43 @@ impl Filter {
         Kind::parse(&self.kind).unwrap_or_default()
     }
 
-    /// The command that lists the same, as far as it can.
+    /// The command that lists the same, as far as it can. A comment says what it tells where that is less, or more.
     pub(super) fn twin(&self) -> String {
-        let mut command = self.kind().command().to_owned();
-        match self.kind() {
-            Kind::All | Kind::Items => {}
-            Kind::Changes if !self.host.is_empty() => {
-                return format!("{command} --host {}", word(&self.host));
-            }
-            Kind::Changes | Kind::Messages | Kind::Deeds => return command,
+        let kind = match self.kind() {
+            // A pattern and a level are questions of items, so there is nothing else.
+            Kind::All if !self.item.is_empty() || !self.level.is_empty() => Kind::Items,
+            kind => kind,
+        };
+        let options = self.options();
+        let known = options.iter().filter(|it| kind.takes(it.0));
+        let mut command = kind.command().to_owned();
+        for (name, value) in known.clone() {
+            command += &format!(" --{name} {}", word(value));
         }
-        if !self.group.is_empty() {
-            command += &format!(" --group {}", word(&self.group));
+        let mut but: Vec<&str> = kind.tells_only().into_iter().collect();
+        if known.count() < options.len() {
+            but.push("without the rest of the filter");
         }
-        if !self.host.is_empty() {
-            command += &format!(" --host {}", word(&self.host));
-        }
-        if !self.item.is_empty() {
-            command += &format!(" --item {}", word(&self.item));
-        }
-        if let Some(level) = self.level() {
-            // The command knows the names that hold when nothing else is configured.
-            command += &format!(" --level {}", level.name());
-        }
-        if lockstep_model::Interval::parse(&self.since).is_ok() {
-            command += &format!(" --since {}", word(&self.since));
+        if !but.is_empty() {
+            command += &format!("  # {}", but.join(", "));
         }
         command
+    }
+
+    /// What is asked for, as options of a command; what cannot be read is none.
+    fn options(&self) -> Vec<(&'static str, &str)> {
+        // The command knows the names that hold when nothing else is configured.
+        let level = self.level().map_or("", Level::name);
+        let options = [
+            ("group", self.group.as_str()),
+            ("host", &self.host),
+            ("item", &self.item),
+            ("level", level),
+            ("since", time(&self.since)),
+            ("until", time(&self.until)),
+        ];
+        let given = options.into_iter().filter(|it| !it.1.is_empty());
+        given.collect()
     }
 
     fn level(&self) -> Option<Level> {
@@ -138,6 +149,12 @@ impl Filter {
             }
         }
     }
+}
+
+/// A moment, or how long ago; nothing if the text is neither.
+fn time(text: &str) -> &str {
+    let is_time = text.parse::<Timestamp>().is_ok() || Interval::parse(text).is_ok();
+    if is_time { text } else { "" }
 }
 
 fn levels(chosen: &str, names: &LevelNames) -> Markup {

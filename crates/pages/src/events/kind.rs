@@ -66,13 +66,32 @@ impl Kind {
         }
     }
 
-    /// The command that lists it.
+    /// The command that lists it, or what is nearest to it.
     pub(super) fn command(self) -> &'static str {
         match self {
             Self::All | Self::Items => "lockstep event list",
             Self::Changes => "lockstep run list",
             Self::Messages => "lockstep alert list",
             Self::Deeds => "lockstep audit list",
+        }
+    }
+
+    /// What the command tells, where that is not all of it.
+    pub(super) fn tells_only(self) -> Option<&'static str> {
+        match self {
+            Self::All => Some("events of items alone"),
+            // What hosts were told, enrolments and restarts are told by no command.
+            Self::Changes => Some("runs alone"),
+            Self::Items | Self::Messages | Self::Deeds => None,
+        }
+    }
+
+    /// True if the command has an option of this name.
+    pub(super) fn takes(self, option: &str) -> bool {
+        match self {
+            Self::All | Self::Items => true,
+            Self::Changes => option == "host",
+            Self::Messages | Self::Deeds => false,
         }
     }
 }

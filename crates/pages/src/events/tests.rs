@@ -74,7 +74,28 @@ fn a_filter_knows_the_kind_and_the_group() {
         ..Filter::default()
     };
     assert_eq!(filter("items").twin(), "lockstep event list --group web");
-    assert_eq!(filter("deeds").twin(), "lockstep audit list");
+    assert_eq!(
+        filter("deeds").twin(),
+        "lockstep audit list  # without the rest of the filter"
+    );
+    let of_web1 = |kind: &str| Filter {
+        host: "web1".into(),
+        group: String::new(),
+        ..filter(kind)
+    };
+    assert_eq!(
+        of_web1("changes").twin(),
+        "lockstep run list --host web1  # runs alone"
+    );
+    assert_eq!(
+        of_web1("").twin(),
+        "lockstep event list --host web1  # events of items alone"
+    );
+    let all = Filter {
+        kind: "messages".into(),
+        ..Filter::default()
+    };
+    assert_eq!(all.twin(), "lockstep alert list");
     let changes = filter("changes");
     assert_eq!(changes.address("/events"), "/events?group=web&kind=changes");
     assert!(page(&[], &changes).contains("Changes of hosts in the last 24 hours"));
@@ -150,6 +171,25 @@ fn a_filter_is_an_address_and_a_command() {
     assert_eq!(
         filter.twin(),
         "lockstep event list --host web1 --item 'disk*' --level sick --since 1d"
+    );
+    let moments = Filter {
+        since: "2026-11-22T11:00:00Z".into(),
+        until: "30m".into(),
+        kind: "items".into(),
+        ..Filter::default()
+    };
+    assert_eq!(
+        moments.twin(),
+        "lockstep event list --since 2026-11-22T11:00:00Z --until 30m"
+    );
+    // What the page refuses is no part of a command.
+    let wrong = Filter {
+        until: "$(reboot)".into(),
+        ..moments
+    };
+    assert_eq!(
+        wrong.twin(),
+        "lockstep event list --since 2026-11-22T11:00:00Z"
     );
 }
 

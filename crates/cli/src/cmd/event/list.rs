@@ -1,11 +1,11 @@
 //! `lockstep event list`.
 
 use anyhow::Context;
-use jiff::SignedDuration;
+use jiff::Timestamp;
 use lockstep_model::api::StoredEvent;
-use lockstep_model::{Glob, HostName, Interval, LevelNames};
-use lockstep_net::Clock;
+use lockstep_model::{Glob, HostName, LevelNames};
 
+use crate::cmd::problems::past::moment;
 use crate::exit::Exit;
 use crate::operator::{Operator, OperatorArgs, question};
 use crate::out;
@@ -13,7 +13,8 @@ use crate::out;
 /// Options.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  lockstep event list --since 1d\n  lockstep event list --host web1 --item 'disk_usage:*' --level sick\n  lockstep event list --group web --since 6h"
+    after_help = "Examples:\n  lockstep event list --since 1d\n  lockstep event list --host web1 --item 'disk_usage:*' --level sick\n  lockstep event list --group web --since 6h\n  \
+    lockstep event list --since 2026-11-22T01:00:00Z --until 2026-11-22T02:00:00Z"
 )]
 pub(crate) struct Args {
     /// Of this host alone
@@ -28,9 +29,12 @@ pub(crate) struct Args {
     /// That led to this level, or a worse one
     #[arg(long, value_name = "LEVEL")]
     level: Option<String>,
-    /// Of the last so long
-    #[arg(long, value_name = "INTERVAL")]
-    since: Option<Interval>,
+    /// From when on: a moment, or how long ago
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    since: Option<Timestamp>,
+    /// Before when: a moment, or how long ago
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    until: Option<Timestamp>,
     /// At most so many
     #[arg(long, value_name = "N", default_value_t = 100)]
     limit: u32,
@@ -43,12 +47,7 @@ pub(crate) struct Args {
 
 /// Shows what happened.
 pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
-    let now = Clock::system().now();
     let level = args.level.as_deref().map(rank).transpose()?;
-    let since = args.since.map(|since| {
-        let since = SignedDuration::try_from(since.duration()).unwrap_or(SignedDuration::MAX);
-        now.checked_sub(since).unwrap_or(jiff::Timestamp::MIN)
-    });
     let path = question(
         "events",
         [
@@ -56,7 +55,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
             ("group", args.group),
             ("item", args.item.map(|item| item.to_string())),
             ("level", level.map(|rank| rank.to_string())),
-            ("since", since.map(|since| since.to_string())),
+            ("since", args.since.map(|since| since.to_string())),
+            ("until", args.until.map(|until| until.to_string())),
             ("limit", Some(args.limit.to_string())),
         ],
     );

@@ -13,7 +13,7 @@ use crate::out;
 ///
 /// # Errors
 /// In words, if it is neither.
-pub(super) fn moment(text: &str) -> Result<Timestamp, String> {
+pub(in crate::cmd) fn moment(text: &str) -> Result<Timestamp, String> {
     if let Ok(at) = text.parse() {
         return Ok(at);
     }
