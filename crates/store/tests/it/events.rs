@@ -260,7 +260,11 @@ pub(crate) async fn documents_are_read_of_what_fits_alone(place: Place) {
     enroll(&store, &["web1"]).await;
     // Every second one is of web2.
     let of = |number: u64| {
-        let name = if number.is_multiple_of(2) { "web2" } else { "web1" };
+        let name = if number.is_multiple_of(2) {
+            "web2"
+        } else {
+            "web1"
+        };
         let (from, to) = (Level::FINE, Level::SICK);
         event(number, number as i64, name, "cpu_load", from, to)
     };
