@@ -10,13 +10,15 @@ use lockstep_model::{HostName, Level};
 use maud::{Markup, html};
 
 use crate::chart::number;
+use crate::events::around;
 use crate::frame::{Frame, Here, Sheet};
 use crate::parts::action::{twin, word};
 use crate::parts::empty::empty;
 use crate::parts::level::badge;
 use crate::parts::link;
 use crate::parts::pager::Slice;
-use crate::parts::time::{ago, exact, moment, second};
+use crate::parts::text::shortened;
+use crate::parts::time::{ago, exact, moment};
 
 /// Items of one page.
 const SIZE: usize = 200;
@@ -208,7 +210,7 @@ impl Moment<'_> {
                 td .wide { (link::item(&item.host, &item.item)) }
                 td .number { @match item.number { Some(value) => (number::short(value)), None => "–" } }
                 td { @match item.since { Some(since) => (moment(since)), None => "–" } }
-                td .wide { (crate::problems::shortened(&item.why, 200)) }
+                td .wide { (shortened(&item.why, 200)) }
                 td { (item.proof.words()) }
             }
         }
@@ -217,15 +219,6 @@ impl Moment<'_> {
     /// Where to look further.
     fn ways(&self) -> Markup {
         let at = self.then.at;
-        let by = |minutes: i64| {
-            at.checked_add(SignedDuration::from_mins(minutes))
-                .map(second)
-                .ok()
-        };
-        let around = link::ask(
-            "/events",
-            &[("since", by(-10).as_deref()), ("until", by(10).as_deref())],
-        );
         let json = link::ask(
             "/api/v1/board",
             &[
@@ -238,7 +231,7 @@ impl Moment<'_> {
             None => String::new(),
         };
         html! {
-            p { a href=(around) { "Events of the ten minutes before and after" } " · " a href=(json) { "JSON" } " "
+            p { (around(at)) " · " a href=(json) { "JSON" } " "
                 (twin(&format!("lockstep problems --at {}{of_host}", stamp(at)))) }
         }
     }

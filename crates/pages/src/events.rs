@@ -18,11 +18,13 @@ use maud::{Markup, html};
 
 use crate::chart::{Cell, Strip, strip};
 use crate::frame::Sheet;
+use crate::parts::during::During;
 use crate::parts::empty::{command, empty};
 use crate::parts::level::badge;
 use crate::parts::link;
+use crate::parts::text::shortened;
 use crate::parts::time::{ago, exact, second, span};
-use crate::problems::{shortened, value, what};
+use crate::problems::{value, what};
 use crate::{Frame, Here, Topic};
 
 pub use csv::csv;
@@ -167,20 +169,11 @@ impl Events<'_> {
 #[must_use]
 pub fn one(event: &StoredEvent, frame: &Frame<'_>) -> String {
     let it = &event.event;
-    let about = |minutes: i64| {
-        let by = jiff::SignedDuration::from_mins(minutes);
-        it.at.checked_add(by).map(second).ok()
-    };
-    let about = |minutes: i64| {
-        let (since, until) = (about(-minutes), about(minutes));
-        let times = [("since", since.as_deref()), ("until", until.as_deref())];
-        link::ask("/events", &times)
-    };
-    let around = about(10);
+    let hour = During::around(it.at, 60);
     let body = html! {
         dl .facts {
             dt { "Host" } dd { (link::host(&it.host)) }
-            dt { "Item" } dd { (link::item_during(&about(60), &it.host, &it.item)) ", an hour before and after" }
+            dt { "Item" } dd { a href=(hour.at(&link::item_path(&it.host, &it.item))) { (it.item) } ", an hour before and after" }
             dt { "What" } dd { (levels(event, frame)) }
             dt { "Value" } dd { (value(&it.value)) @if let lockstep_model::Value::None(why) = &it.value { ": " (why) } }
             @if !it.why.is_empty() { dt { "Why" } dd { (it.why) } }
@@ -198,7 +191,7 @@ pub fn one(event: &StoredEvent, frame: &Frame<'_>) -> String {
         h2 { "Changed on the host before" }
         @if event.changes.is_empty() { p { "Nothing in the four hours before." } }
         @else { ul { @for change in &event.changes { li { (what(change)) ", " (apart(event, change)) } } } }
-        p { a href=(around) { "Everything of the ten minutes before and after" } " · " (crate::board_at::board_link(it.at)) }
+        p { (around(it.at)) " · " (crate::board_at::board_link(it.at)) }
     };
     frame.draw(Sheet {
         title: &format!("{} of {}", it.item, it.host),
@@ -237,17 +230,10 @@ pub(crate) fn row(event: &StoredEvent, frame: &Frame<'_>) -> Markup {
     }
 }
 
-/// The address of what happened ten minutes before and after.
-fn around(at: Timestamp) -> String {
-    let about = |minutes: i64| {
-        let by = jiff::SignedDuration::from_mins(minutes);
-        at.checked_add(by).map(second).ok()
-    };
-    let (since, until) = (about(-10), about(10));
-    link::ask(
-        "/events",
-        &[("since", since.as_deref()), ("until", until.as_deref())],
-    )
+/// A link to what happened just before and after.
+pub(crate) fn around(at: Timestamp) -> Markup {
+    let during = During::around(at, 10);
+    html! { a href=(during.events(&[])) { "Everything of the ten minutes before and after" } }
 }
 
 /// From which level to which, or what else happened to the item.

@@ -12,6 +12,7 @@ use crate::parts::empty::empty;
 use crate::parts::level::{badge, dot};
 use crate::parts::link;
 use crate::parts::pager::Slice;
+use crate::parts::text::shortened;
 use crate::parts::time::lasting;
 use crate::{Frame, Here, Topic};
 
@@ -19,6 +20,8 @@ use crate::{Frame, Here, Topic};
 pub const SIZE: usize = 200;
 /// Rows of a page of `/items/ITEM`: each has a drawing.
 pub const ACROSS_SIZE: usize = 50;
+/// Letters of a text that are shown; the item's own page has all of them.
+const LONGEST: usize = 120;
 
 /// An item, and on how many hosts it stands how.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -178,23 +181,12 @@ fn one_of(frame: &Frame<'_>, item: &ItemName, row: &AcrossRow<'_>) -> Markup {
                 a href=(During::of(frame.address).at(&link::item_path(row.host, item))) { (row.host) }
                 @if row.silent { " " span .mark { "silent" } }
             }
-            td { (shortened(&value(&state.value))) }
+            td { (shortened(&value(&state.value), LONGEST)) }
             td { (lasting(state.since, frame.now)) }
             td { @if row.spark.iter().any(Option::is_some) { (chart::spark(&row.spark, Some(state.level), &words)) } }
-            td { (shortened(&state.why)) }
+            td { (shortened(&state.why, LONGEST)) }
         }
     }
-}
-
-/// Texts may be long; the item's own page has all of them.
-fn shortened(text: &str) -> String {
-    const MOST: usize = 120;
-    if text.chars().count() <= MOST {
-        return text.into();
-    }
-    let mut short: String = text.chars().take(MOST).collect();
-    short.push('…');
-    short
 }
 
 #[cfg(test)]

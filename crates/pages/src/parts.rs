@@ -7,4 +7,5 @@ pub mod lasts;
 pub mod level;
 pub mod link;
 pub mod pager;
+pub mod text;
 pub mod time;

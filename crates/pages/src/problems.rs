@@ -23,15 +23,19 @@ use maud::{Markup, html};
 
 use crate::chart::number;
 use crate::frame::Sheet;
+use crate::parts::text::shortened;
 use crate::silences::Quiet;
 use crate::{Frame, Here, Topic};
 
 pub use actions::LASTS;
-pub(crate) use actions::{acks as ack_lasts, for_first, silences as silence_lasts, take_back};
+pub(crate) use actions::{
+    acks as ack_lasts, both as both_lasts, for_first, silences as silence_lasts, take_back,
+};
 pub use ask::Ask;
 pub use calm::Planned;
 pub use group::{Cause, Group, blamed, release, unhandled};
 pub use kiosk::{WALL_TOPICS, kiosk};
+pub(crate) use rest::who_is_on_it;
 pub(crate) use row::what;
 
 /// Rows of groups that one page shows.
@@ -158,13 +162,5 @@ pub(crate) fn value(value: &Value) -> String {
         Value::Number { value, unit } => number::show(*value, unit),
         Value::Text(text) => shortened(text, 200),
         Value::None(_) => "no value".into(),
-    }
-}
-
-/// The beginning of a text.
-pub(crate) fn shortened(text: &str, most: usize) -> String {
-    match text.char_indices().nth(most) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
     }
 }

@@ -13,7 +13,7 @@ use lockstep_model::api::operator::{ChannelBehind, ReleaseView};
 use lockstep_model::{PackageName, Version};
 use maud::{Markup, html};
 
-use crate::chart::{self, Bar, number};
+use crate::chart::{self, Bar};
 use crate::parts::link;
 use crate::{Frame, Here, Topic, frame::Sheet};
 
@@ -134,11 +134,6 @@ fn hosts_path(name: &PackageName, version: &Version) -> String {
             ("version", Some(&version.to_string())),
         ],
     )
-}
-
-/// A size as people read it.
-fn bytes(bytes: u64) -> String {
-    number::show(bytes as f64, "bytes")
 }
 
 /// How far away a date is, for those that matter when they pass.

@@ -15,8 +15,9 @@ use lockstep_model::api::operator::{RolloutCurve, RolloutView};
 use maud::{Markup, html};
 
 use crate::parts::action::word;
+use crate::parts::link::package_path;
 use crate::parts::time::moment;
-use crate::rollouts::{Stand, package_path, when};
+use crate::rollouts::{Stand, when};
 use crate::silences::Quiet;
 use crate::{Frame, Here, Topic, frame::Sheet};
 

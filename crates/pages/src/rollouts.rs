@@ -8,7 +8,7 @@ use maud::{Markup, html};
 
 use crate::parts::action::word;
 use crate::parts::empty::{command, empty};
-use crate::parts::link::segment;
+use crate::parts::link::package_path;
 use crate::parts::time::{ago, moment};
 use crate::{Frame, Here, Topic, frame::Sheet};
 
@@ -99,11 +99,6 @@ impl Stand {
 /// The address of a rollout.
 pub(crate) fn path(id: RolloutId) -> String {
     format!("/rollouts/{id}")
-}
-
-/// The address of a package's releases.
-pub(crate) fn package_path(package: &str) -> String {
-    format!("/releases/{}", segment(package))
 }
 
 /// The figures of a wave in words, those that are nought left out: `1 failed, 12 proven`.

@@ -13,8 +13,8 @@ use crate::frame::Sheet;
 use crate::parts::action::{Action, text, word};
 use crate::parts::empty::{command, empty};
 use crate::parts::link;
+use crate::parts::text::shortened;
 use crate::parts::time::ago;
-use crate::problems::shortened;
 use crate::{Frame, Here, Topic};
 
 pub use one::{One, Step};

@@ -82,10 +82,9 @@ impl<'a> Found<'a> {
             q: q.to_owned(),
             ..Ask::default()
         };
-        let mut found: Vec<&HostLine> = those(hosts, &ask);
-        if words.is_empty() {
-            found.clear();
-        }
+        // Who asks for nothing finds nothing.
+        let hosts = if words.is_empty() { &[] } else { hosts };
+        let found = those(hosts, &ask);
         // Thousands of hosts have the same items: each name is looked at once.
         let mut items: HashMap<&ItemName, usize> = HashMap::new();
         for state in hosts.iter().flat_map(|line| line.items.iter()) {
@@ -108,7 +107,7 @@ impl<'a> Found<'a> {
         let hosts = self.hosts.first.iter().map(|it| &it.view.name);
         let hosts = hosts.map(|it| (it.as_str(), link::host_path(it)));
         let packages = self.packages.first.iter();
-        let packages = packages.map(|it| (it.as_str(), package(it)));
+        let packages = packages.map(|it| (it.as_str(), link::package_path(it.as_str())));
         let items = self.items.first.iter();
         let items = items.map(|(it, _)| (it.as_str(), across_path(it)));
         let locks = self
@@ -145,7 +144,7 @@ pub fn page(frame: &Frame<'_>, q: &str, found: &Found<'_>) -> String {
         (kind("Items", &found.items, |(item, hosts)| html! {
             a href=(across_path(item)) { (item) } " " span .muted { "on " (number::count(*hosts as u64, "host")) }
         }, &link::ask("/items", &[("q", Some(q))])))
-        (kind("Packages", &found.packages, |it: &&PackageName| html! { a href=(package(it)) { (it) } }, "/releases"))
+        (kind("Packages", &found.packages, |it: &&PackageName| html! { a href=(link::package_path(it.as_str())) { (it) } }, "/releases"))
         (kind("Locks", &found.locks, |it: &&LockName| html! { a href=(link::lock_path(it)) { (it) } }, "/locks"))
     };
     frame.draw(Sheet {
@@ -169,10 +168,6 @@ fn kind<T>(title: &str, found: &Few<T>, one: impl Fn(&T) -> Markup, rest: &str) 
             }
         }
     }
-}
-
-fn package(name: &PackageName) -> String {
-    format!("/releases/{}", link::segment(name.as_str()))
 }
 
 #[cfg(test)]

@@ -15,8 +15,9 @@ use crate::parts::action::Action;
 use crate::parts::empty::empty;
 use crate::parts::level::badge;
 use crate::parts::link;
+use crate::parts::text::shortened;
 use crate::parts::time::{ago, moment};
-use crate::problems::{shortened, take_back};
+use crate::problems::take_back;
 use crate::{Frame, Here, Topic};
 
 pub use form::{Draft, Preview, typed};

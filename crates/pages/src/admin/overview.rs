@@ -7,6 +7,7 @@ use lockstep_model::api::operator::{HealthPart, ServerStatus};
 use maud::{Markup, html};
 
 use super::{Part, draw};
+use crate::chart::number;
 use crate::parts::action::{Action, twin};
 use crate::parts::empty::command;
 use crate::parts::level::glyph;
@@ -153,7 +154,7 @@ fn figures(frame: &Frame<'_>, figures: &Figures) -> Markup {
                 dt { "Messages decided on" } dd { (figures.notices) }
                 dt { "Streams of hosts" } dd { (figures.streams) }
                 @if let Some(bytes) = figures.database {
-                    dt { "Database" } dd { (format!("{:.1}", bytes as f64 / 1_048_576.0)) " MiB" }
+                    dt { "Database" } dd { (number::bytes(bytes)) }
                 }
                 dt { "Pages made" } dd { (figures.pages) }
                 @if let (Some(half), Some(most)) = (figures.half, figures.most) {
@@ -286,7 +287,7 @@ mod tests {
             "◆",
             "nobody &lt;decides&gt;",
             "half below 5 ms, 99 of 100 below 50 ms",
-            "2.0 MiB",
+            "2.097 MB",
         ] {
             assert!(page.contains(words), "{words}");
         }

@@ -102,6 +102,13 @@ pub fn short(value: f64) -> String {
     }
 }
 
+/// A size as people read it, as in `12.34 MB`.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "four digits are shown")]
+pub fn bytes(bytes: u64) -> String {
+    show(bytes as f64, "bytes")
+}
+
 /// A count with its noun: `one sample`, `12 samples`.
 #[must_use]
 pub fn count(count: u64, noun: &str) -> String {
@@ -176,6 +183,13 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn sizes_are_short() {
+        assert_eq!(bytes(0), "0 B");
+        assert_eq!(bytes(96_000_000), "96 MB");
+        assert_eq!(bytes(2_097_152), "2.097 MB");
+    }
 
     #[test]
     fn numbers_are_short() {

@@ -7,8 +7,9 @@ use crate::Frame;
 use crate::frame::Sheet;
 use crate::parts::level::badge;
 use crate::parts::link;
+use crate::parts::text::shortened;
 use crate::parts::time::{ago, moment};
-use crate::problems::{shortened, what};
+use crate::problems::what;
 use crate::{Here, parts};
 
 /// Draws it; of the changes of a host at one moment there may be several.
@@ -29,7 +30,7 @@ pub fn other(entries: &[Entry], frame: &Frame<'_>) -> String {
             }
         }
         @if let Some(first) = entries.first() {
-            p { a href=(around(first.at())) { "Everything of the ten minutes before and after" } }
+            p { (around(first.at())) }
         }
     };
     frame.draw(Sheet {

@@ -5,8 +5,9 @@ use maud::{Markup, html};
 use super::{Entry, row};
 use crate::Frame;
 use crate::parts::link;
+use crate::parts::text::shortened;
 use crate::parts::time::ago;
-use crate::problems::{shortened, what};
+use crate::problems::what;
 
 /// One entry.
 pub(super) fn entry(entry: &Entry, frame: &Frame<'_>) -> Markup {

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use jiff::{SignedDuration, Timestamp};
 use lockstep_model::Interval;
 
+use crate::hosts::Ask;
 use crate::parts::link::segment;
 use crate::parts::time::second;
 
@@ -15,30 +16,7 @@ const LISTS: [(&str, &str, &[&str]); 8] = [
         "problems",
         &["group", "host", "item", "level", "cause"],
     ),
-    (
-        "/hosts",
-        "hosts",
-        &[
-            "q",
-            "level",
-            "silent",
-            "in_run",
-            "unhandled",
-            "group",
-            "label",
-            "package",
-            "version",
-            "os",
-            "updates",
-            "security",
-            "patch_age",
-            "reboot",
-            "behind",
-            "silenced",
-            "rollout",
-            "wave",
-        ],
-    ),
+    ("/hosts", "hosts", &Ask::FILTERS),
     (
         "/events",
         "events",

@@ -6,15 +6,14 @@ use super::HostSheet;
 use crate::frame::Frame;
 use crate::parts::action::{Action, choice, text};
 use crate::parts::link;
-use crate::problems::{for_first, silence_lasts};
+use crate::problems::{ack_lasts, for_first, silence_lasts};
 
 /// What is done now and then.
 pub(super) fn draw(frame: &Frame<'_>, sheet: &HostSheet<'_>) -> Markup {
     let view = &sheet.line.view;
     let (name, path) = (&view.name, link::host_path(&view.name));
     let lasts = silence_lasts(sheet.zone);
-    let mut until = vec![("end", "until it is over")];
-    until.extend(&lasts);
+    let until = ack_lasts(sheet.zone);
     html! {
         section #host-actions .actions aria-label="Actions" {
             @if !sheet.problems.is_empty() {

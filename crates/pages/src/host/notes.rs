@@ -54,18 +54,13 @@ fn table(caption: &str, processes: &[ProcessSeen]) -> Markup {
                         td .number { (it.pid) }
                         td { (value::cut(&it.user)) }
                         td .number { (number::show(it.cpu, "%")) }
-                        td .number { (memory(it)) }
+                        td .number { (number::bytes(it.memory)) }
                     }
                 }
                 @if processes.is_empty() { tr { td colspan="5" { "none" } } }
             }
         } }
     }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "four digits are shown")]
-fn memory(process: &ProcessSeen) -> String {
-    number::show(process.memory as f64, "bytes")
 }
 
 fn programs(frame: &Frame<'_>, sheet: &HostSheet<'_>) -> Markup {

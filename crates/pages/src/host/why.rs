@@ -10,6 +10,7 @@ use crate::hosts::value;
 use crate::item::Said;
 use crate::parts::level::badge;
 use crate::parts::{link, time};
+use crate::problems::who_is_on_it;
 
 /// Problems that are explained at length; further ones stand in the table of items.
 const MOST: usize = 20;
@@ -36,7 +37,7 @@ pub(super) fn draw(frame: &Frame<'_>, sheet: &HostSheet<'_>) -> Markup {
                 }
                 @if !problem.trouble.why.is_empty() { p { (value::cut(&problem.trouble.why)) } }
                 (by_rule(frame, sheet, problem))
-                (handled(frame, problem))
+                (who_is_on_it(problem, frame))
                 (changes(frame, &problem.changes))
             }
         }
@@ -74,22 +75,6 @@ fn by_rule(frame: &Frame<'_>, sheet: &HostSheet<'_>, problem: &ProblemView) -> M
 
 fn place(rule: &Said) -> &str {
     rule.place.as_deref().unwrap_or("built in")
-}
-
-/// Who is on it, or what explains it.
-fn handled(frame: &Frame<'_>, problem: &ProblemView) -> Markup {
-    html! {
-        @if let Some(ack) = &problem.ack {
-            p {
-                "Acknowledged by " b { (ack.by) } " " (time::ago(ack.at, frame.now))
-                @if !ack.note.is_empty() { ": " (ack.note) }
-                @if let Some(until) = ack.until { ", until " (time::moment(until)) }
-            }
-        }
-        @if let Some(silence) = &problem.silence { p { "Held back: " (silence) } }
-        @if let Some(host) = &problem.depends_on { p { "It depends on " (link::host(host)) ", which is down." } }
-        @if problem.is_unhandled() { p { b { "Nobody is on it." } } }
-    }
 }
 
 /// What was changed before, the likely causes.

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use lockstep_model::{Interval, Level, RolloutId};
 
 use super::Column;
+use crate::parts::level::of_rank;
 
 /// Longest words that are looked for, in bytes; longer ones are refused.
 const LONGEST: usize = 500;
@@ -101,6 +102,28 @@ pub enum GroupBy {
 }
 
 impl Ask {
+    /// The filters, as addresses name them: here and at `/api/v1/hosts`.
+    pub const FILTERS: [&'static str; 18] = [
+        "q",
+        "level",
+        "silent",
+        "in_run",
+        "unhandled",
+        "group",
+        "label",
+        "package",
+        "version",
+        "os",
+        "updates",
+        "security",
+        "patch_age",
+        "reboot",
+        "behind",
+        "silenced",
+        "rollout",
+        "wave",
+    ];
+
     /// Reads the part of an address behind the question mark. What it does not know it leaves alone; what it knows and
     /// cannot read it refuses, so that nobody takes all hosts for those that were asked for.
     ///
@@ -132,7 +155,7 @@ impl Ask {
     fn choose(&mut self, name: &str, value: &str) -> Result<bool, String> {
         match name {
             "q" => value.trim().clone_into(&mut self.q),
-            "level" => self.level = Some(level(value)?),
+            "level" => self.level = Some(of_rank(value)?),
             "silent" => self.silent = flag(name, value)?,
             "in_run" => self.in_run = flag(name, value)?,
             "unhandled" => self.unhandled = flag(name, value)?,
@@ -307,12 +330,6 @@ fn flag(name: &str, value: &str) -> Result<bool, String> {
     }
 }
 
-fn level(value: &str) -> Result<Level, String> {
-    let rank = value.parse::<usize>().ok();
-    rank.and_then(|rank| Level::ALL.get(rank).copied())
-        .ok_or_else(|| "level: a rank from 0, the best, to 4, the worst, is expected".into())
-}
-
 /// A number from 1: a page, or a wave.
 fn from_one(name: &str, value: &str) -> Result<usize, String> {
     let number = value.parse::<u32>().ok().filter(|number| *number > 0);
@@ -377,6 +394,14 @@ mod tests {
         let filter = Ask::parse_filter("group=web&view=tree&page=0").unwrap();
         assert_eq!(filter.filter(), "group=web");
         assert!(Ask::parse_filter("level=sick").is_err());
+        // None of the names is one that nobody reads.
+        for name in Ask::FILTERS {
+            assert_ne!(
+                Ask::parse_filter(&format!("{name}=1")),
+                Ok(Ask::default()),
+                "{name}"
+            );
+        }
     }
 
     #[test]
@@ -420,6 +445,7 @@ mod tests {
             let filter = Ask::parse(&ask.filter()).unwrap();
             prop_assert_eq!(filter.chosen(), ask.chosen());
             prop_assert_eq!(filter.bare().address(), "/hosts");
+            prop_assert!(ask.chosen().iter().all(|(name, _)| Ask::FILTERS.contains(name)));
         }
 
         #[test]

@@ -11,7 +11,7 @@ use super::Ask;
 use crate::chart::number;
 use crate::frame::Frame;
 use crate::parts::action::{choice, text, twin};
-use crate::problems::silence_lasts;
+use crate::problems::both_lasts;
 
 /// Who may tick hosts.
 pub(super) const NEEDS: Role = Role::Operator;
@@ -83,11 +83,9 @@ fn carried(frame: &Frame<'_>) -> Markup {
 }
 
 fn fields(zone: &str) -> Markup {
-    let mut lasts = silence_lasts(zone);
-    lasts.push(("end", "until it is over (acknowledge)"));
     html! {
         (text("why", "Note, or reason of a silence", "", false))
-        (choice("lasts", "For", &lasts))
+        (choice("lasts", "For", &both_lasts(zone)))
     }
 }
 

@@ -7,14 +7,13 @@ use super::ItemPage;
 use crate::Frame;
 use crate::parts::action::{Action, choice, text, word};
 use crate::parts::link;
-use crate::parts::time::{ago, moment};
-use crate::problems::{ack_lasts, for_first, silence_lasts, take_back};
+use crate::problems::{ack_lasts, for_first, silence_lasts, take_back, who_is_on_it};
 
 /// The state of the problem, where the item is one, and the actions. A silence may be made before anything is wrong.
 pub(super) fn draw(frame: &Frame<'_>, page: &ItemPage<'_>) -> Markup {
     html! {
         section #handling data-live aria-label="Who is on it" {
-            @if let Some(problem) = page.problem { (how(frame, problem)) }
+            @if let Some(problem) = page.problem { (who_is_on_it(problem, frame)) }
             div .actions {
                 @if let Some(problem) = page.problem { (ack(page, problem).draw(frame)) }
                 (silence(page).draw(frame))
@@ -23,27 +22,6 @@ pub(super) fn draw(frame: &Frame<'_>, page: &ItemPage<'_>) -> Markup {
                 }
             }
         }
-    }
-}
-
-fn how(frame: &Frame<'_>, problem: &ProblemView) -> Markup {
-    html! {
-        @if let Some(ack) = &problem.ack {
-            p {
-                b { (ack.by) } " is on it, " (ago(ack.at, frame.now))
-                @if !ack.note.is_empty() { ": " (ack.note) }
-                @if let Some(until) = ack.until { ", until " (moment(until)) }
-                @else { ", until it ends" }
-            }
-        }
-        @if let Some(silence) = &problem.silence { p { a href="/silences" { "Silenced" } ": " (silence) } }
-        @if let Some(host) = &problem.depends_on {
-            p {
-                @if *host == problem.trouble.host { "The host is down; this is what it said before." }
-                @else { (link::host(host)) " is down, and it depends on it." }
-            }
-        }
-        @if problem.is_unhandled() { p { b { "Nobody is on it." } } }
     }
 }
 

@@ -1,9 +1,9 @@
 //! The time that a page shows, on its way to the next page. It stands in the address of each: as `view`, or as `from` and
 //! `to`; in that of the events as `since` and `until`.
 
-use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use lockstep_model::{Interval, View};
 
 use super::link::ask;
@@ -39,6 +39,17 @@ impl During {
             during.to = None;
         }
         during
+    }
+
+    /// So many minutes before and after a moment.
+    #[must_use]
+    pub fn around(at: Timestamp, minutes: i64) -> Self {
+        let by = |minutes| at.checked_add(SignedDuration::from_mins(minutes));
+        Self {
+            view: None,
+            from: by(-minutes).map(second).ok(),
+            to: by(minutes).map(second).ok(),
+        }
     }
 
     /// The address of a page with graphs, or of one that leads to such, in this time.
@@ -92,6 +103,17 @@ fn said(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_around_a_moment() {
+        let around = |at: &str| During::around(at.parse().unwrap(), 10).events(&[]);
+        assert_eq!(
+            around("2026-11-22T00:05:00Z"),
+            "/events?since=2026-11-21T23%3A55%3A00Z&until=2026-11-22T00%3A15%3A00Z"
+        );
+        let first = During::around(Timestamp::MIN, 10).events(&[]);
+        assert!(first.starts_with("/events?until="), "{first}");
+    }
 
     #[test]
     fn a_time_goes_from_page_to_page() {

@@ -15,6 +15,16 @@ pub fn shape(level: Level) -> &'static str {
     }
 }
 
+/// The level of a rank, as addresses and forms have it.
+///
+/// # Errors
+/// In words, if there is none of this rank.
+pub fn of_rank(text: &str) -> Result<Level, String> {
+    let rank = text.parse::<usize>().ok();
+    let level = rank.and_then(|rank| Level::ALL.get(rank)).copied();
+    level.ok_or_else(|| "level: a rank from 0, the best, to 4, the worst, is expected".into())
+}
+
 /// The shape, for those who see it; the word beside it is for everybody.
 #[must_use]
 pub fn glyph(level: Level) -> Markup {
@@ -46,6 +56,16 @@ pub fn dot(level: Level, names: &LevelNames) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_rank_names_a_level() {
+        for level in Level::ALL {
+            assert_eq!(of_rank(&level.rank().to_string()), Ok(level));
+        }
+        for wrong in ["5", "-1", "sick", ""] {
+            assert!(of_rank(wrong).unwrap_err().starts_with("level:"), "{wrong}");
+        }
+    }
 
     #[test]
     fn each_level_has_a_shape_of_its_own_and_its_word() {

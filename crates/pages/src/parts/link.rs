@@ -49,6 +49,12 @@ pub fn item_path(host: &HostName, item: &ItemName) -> String {
     format!("{}/items/{}", host_path(host), segment(item.as_str()))
 }
 
+/// The address of a package's releases.
+#[must_use]
+pub fn package_path(package: &str) -> String {
+    format!("/releases/{}", segment(package))
+}
+
 /// Where a lock stands on the page of locks.
 #[must_use]
 pub fn lock_id(name: &LockName) -> String {

@@ -191,7 +191,8 @@ pub(crate) fn silences(zone: &str) -> Vec<(&'static str, &'static str)> {
     named(&LASTS[1..], zone)
 }
 
-fn both(zone: &str) -> Vec<(&'static str, &'static str)> {
+/// For how long either may be.
+pub(crate) fn both(zone: &str) -> Vec<(&'static str, &'static str)> {
     named(
         &[
             LASTS[1],

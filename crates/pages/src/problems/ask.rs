@@ -7,6 +7,7 @@ use maud::{Markup, html};
 use super::group::{Group, may_have};
 use crate::Frame;
 use crate::parts::action::word;
+use crate::parts::level::of_rank;
 use crate::parts::link;
 
 /// Longest text of one part, in bytes: a cause names a host and an item.
@@ -47,7 +48,7 @@ impl Ask {
                 "group" => ask.group = Some(value.to_owned()),
                 "host" => ask.host = Some(glob("host")?),
                 "item" => ask.item = Some(glob("item")?),
-                "level" => ask.level = Some(level(value)?),
+                "level" => ask.level = Some(of_rank(value)?),
                 "cause" => ask.cause = Some(value.to_owned()),
                 _ => {}
             }
@@ -199,12 +200,6 @@ impl Ask {
             }
         }
     }
-}
-
-fn level(text: &str) -> Result<Level, String> {
-    let rank: Option<usize> = text.parse().ok();
-    let level = rank.and_then(|rank| Level::ALL.get(rank)).copied();
-    level.ok_or_else(|| "level: a rank from 0, the best, to 4, the worst, is expected".into())
 }
 
 #[cfg(test)]

@@ -4,10 +4,11 @@ use lockstep_model::api::operator::RolloutView;
 use lockstep_model::{RolloutState, WaveState};
 use maud::{Markup, html};
 
-use super::{Now, shortened};
+use super::Now;
 use crate::Frame;
 use crate::chart::number::count;
 use crate::parts::link;
+use crate::parts::text::shortened;
 use crate::parts::time::ago;
 use crate::silences::{Held, Quiet};
 

@@ -5,10 +5,11 @@ use lockstep_model::alert::Ack;
 use lockstep_model::api::operator::ProblemView;
 use maud::{Markup, html};
 
-use super::{MOST_REST, Now, actions, shortened, value};
+use super::{MOST_REST, Now, actions, value};
 use crate::chart::number::count;
 use crate::parts::level::badge;
 use crate::parts::link;
+use crate::parts::text::shortened;
 use crate::parts::time::{ago, lasting};
 use crate::{Frame, events};
 
@@ -43,12 +44,7 @@ fn one(problem: &ProblemView, frame: &Frame<'_>) -> Markup {
         tr {
             (start(problem, frame))
             td .wide {
-                @if let Some(ack) = &problem.ack { p { (is_on_it(ack, frame)) } }
-                @if let Some(silence) = &problem.silence { p { "silenced: " (shortened(silence, 300)) } }
-                @if let Some(host) = &problem.depends_on {
-                    @if *host == trouble.host { p { "the host is down; this is what it said before" } }
-                    @else { p { (link::host(host)) " is down, and it depends on it" } }
-                }
+                (who_is_on_it(problem, frame))
             }
             td {
                 @if problem.ack.is_some() {
@@ -71,8 +67,23 @@ fn start(problem: &ProblemView, frame: &Frame<'_>) -> Markup {
     }
 }
 
+/// Who is on it, or what explains it; that nobody is, if nobody is.
+pub(crate) fn who_is_on_it(problem: &ProblemView, frame: &Frame<'_>) -> Markup {
+    html! {
+        @if let Some(ack) = &problem.ack { p { (is_on_it(ack, frame)) } }
+        @if let Some(silence) = &problem.silence { p { a href="/silences" { "Silenced" } ": " (shortened(silence, 300)) } }
+        @if let Some(host) = &problem.depends_on {
+            p {
+                @if *host == problem.trouble.host { "The host is down; this is what it said before." }
+                @else { (link::host(host)) " is down, and it depends on it." }
+            }
+        }
+        @if problem.is_unhandled() { p { b { "Nobody is on it." } } }
+    }
+}
+
 /// Who is on it, what they said, and until when that counts.
-pub(crate) fn is_on_it(ack: &Ack, frame: &Frame<'_>) -> Markup {
+fn is_on_it(ack: &Ack, frame: &Frame<'_>) -> Markup {
     html! {
         b { (ack.by) } " is on it since " (ago(ack.at, frame.now))
         @if !ack.note.is_empty() { ": " (shortened(&ack.note, 300)) }

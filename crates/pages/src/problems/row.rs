@@ -5,12 +5,13 @@ use lockstep_model::{Change, Role};
 use maud::{Markup, html};
 
 use super::group::{Cause, Group, blamed};
-use super::{Ask, Now, actions, shortened, value};
+use super::{Ask, Now, actions, value};
 use crate::Frame;
 use crate::chart::spark;
 use crate::hosts::value::{cut, rule};
 use crate::parts::level::badge;
 use crate::parts::link;
+use crate::parts::text::shortened;
 use crate::parts::time::{exact, lasting, span, words};
 
 /// Problems of a group that its row lists.

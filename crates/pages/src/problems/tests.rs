@@ -192,7 +192,7 @@ fn what_is_handled_says_by_whom_and_can_be_taken_back() {
         "bob</b> is on it",
         "on my way",
         "lockstep ack web1 cpu_load --take-back",
-        "silenced: racks",
+        ">Silenced</a>: racks",
         "sw1</a> is down",
         "one problem by bob: racks",
     ] {

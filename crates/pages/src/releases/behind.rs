@@ -9,7 +9,8 @@ use maud::{Markup, html};
 use crate::chart::number;
 use crate::parts::action::{twin, word};
 use crate::parts::link;
-use crate::rollouts::{package_path, path};
+use crate::parts::link::package_path;
+use crate::rollouts::path;
 
 /// Hosts that are named on the page of a package, of each channel.
 const NAMED: usize = 200;

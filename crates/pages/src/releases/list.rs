@@ -7,7 +7,7 @@ use maud::{Markup, html};
 use super::{Versions, behind, failed, runs_what};
 use crate::chart::number;
 use crate::parts::empty::{command, empty};
-use crate::rollouts::package_path;
+use crate::parts::link::package_path;
 
 /// Versions of a package that are named here; its own page has them all.
 const NEWEST: usize = 5;

@@ -5,13 +5,14 @@ use lockstep_model::{Delta, PackageName, Suspect, Version};
 use maud::{Markup, html};
 
 use super::list::channels;
-use super::{Versions, bytes, failed, hosts, hosts_path, runs_what};
+use super::{Versions, failed, hosts, hosts_path, runs_what};
 use crate::Frame;
 use crate::chart::number;
 use crate::parts::action::{Action, text, tick, word};
 use crate::parts::empty::{command, empty};
+use crate::parts::link::package_path;
 use crate::parts::time::moment;
-use crate::rollouts::{package_path, path};
+use crate::rollouts::path;
 
 /// The versions, newest first.
 pub(super) fn versions(frame: &Frame<'_>, name: &PackageName, versions: &Versions<'_>) -> Markup {
@@ -53,8 +54,8 @@ fn section(
                     th scope="col" { "Platform" } th scope="col" { "Bundle" } th scope="col" { "Unpacked" } th scope="col" { "SHA-256" }
                 } }
                 tbody { @for it in releases { tr {
-                    td { (it.release.details.platform) } td { (bytes(it.release.length)) }
-                    td { (bytes(it.release.details.unpacked_bytes)) ", " (it.release.details.entries) " entries" }
+                    td { (it.release.details.platform) } td { (number::bytes(it.release.length)) }
+                    td { (number::bytes(it.release.details.unpacked_bytes)) ", " (it.release.details.entries) " entries" }
                     td { code .hash { (it.release.hash) } }
                 } } }
             }
@@ -75,7 +76,7 @@ fn delta_table(version: &Version, deltas: &[(&Delta, u64)]) -> Markup {
                     th scope="col" { "Of the bundle" } th scope="col" { "Made by" }
                 } }
                 tbody { @for (delta, bundle) in deltas { tr {
-                    td { (delta.details.from.version) } td { (delta.details.platform) } td { (bytes(delta.length)) }
+                    td { (delta.details.from.version) } td { (delta.details.platform) } td { (number::bytes(delta.length)) }
                     td { (number::share(delta.length as f64 / (*bundle).max(1) as f64)) } td { (delta.details.algorithm) }
                 } } }
             }

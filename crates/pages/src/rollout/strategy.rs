@@ -3,6 +3,8 @@
 use lockstep_model::{Late, Strategy};
 use maud::{Markup, html};
 
+use crate::chart::number;
+
 /// The strategy, each key with its value in words. Folded away: it does not change.
 pub(super) fn strategy(strategy: Option<&Strategy>) -> Markup {
     let Some(strategy) = strategy else {
@@ -47,7 +49,10 @@ fn rows(strategy: &Strategy) -> Vec<(&'static str, String)> {
             "Under way to one site",
             strategy.site_bytes.map(|bytes| {
                 let label = strategy.site.as_deref().unwrap_or("site");
-                format!("at most {bytes} bytes, sites by the label {label}")
+                format!(
+                    "at most {}, sites by the label {label}",
+                    number::bytes(bytes)
+                )
             }),
         ),
         ("Hosts that join meanwhile", Some(late.to_owned())),

@@ -7,6 +7,7 @@ use maud::{Markup, html};
 use super::tile::phase_word;
 use crate::Frame;
 use crate::parts::link;
+use crate::parts::text::printable;
 use crate::parts::time::{ago, moment};
 
 /// Runs that are shown: the newest.
@@ -40,14 +41,10 @@ pub struct Said {
 #[must_use]
 pub fn end_of(log: &str) -> String {
     let lines: Vec<&str> = log.trim_end().lines().rev().take(LINES).collect();
-    let plain = |c: char| {
-        if c.is_control() && c != '\t' {
-            '�'
-        } else {
-            c
-        }
+    let line = |line: &&str| -> String {
+        let shown: String = line.chars().take(LONGEST_LINE).collect();
+        printable(&shown)
     };
-    let line = |line: &&str| -> String { line.chars().take(LONGEST_LINE).map(plain).collect() };
     let lines: Vec<String> = lines.iter().rev().map(line).collect();
     lines.join("\n")
 }

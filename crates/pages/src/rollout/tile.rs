@@ -9,6 +9,7 @@ use maud::{Markup, html};
 
 use crate::Frame;
 use crate::parts::link::{host_path, segment};
+use crate::parts::text::shortened;
 use crate::parts::time::{exact, span};
 use crate::rollouts::Stand;
 
@@ -82,13 +83,6 @@ fn reason(host: &WaveHost) -> Option<String> {
     }
 }
 
-fn shortened(text: &str) -> String {
-    match text.char_indices().nth(SHOWN) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
-}
-
 /// A host: its sign, its state, its name, and its run.
 pub(super) fn tile(frame: &Frame<'_>, host: &WaveHost, run: Option<&HostRun>) -> Markup {
     let (_, stand) = Stand::of_host(&host.state);
@@ -110,7 +104,7 @@ pub(super) fn tile(frame: &Frame<'_>, host: &WaveHost, run: Option<&HostRun>) ->
             (stand.badge()) " " a href=(host_path(&host.name)) { (host.name) }
             @if let Some(detail) = detail { " " span .phase { (detail) } }
             @if host.worse { " " span .phase { span aria-hidden="true" { "▼" } " worse than before" } }
-            @if let Some(reason) = &reason { " " span .phase { (shortened(reason)) } }
+            @if let Some(reason) = &reason { " " span .phase { (shortened(reason, SHOWN)) } }
             @if let Some(run) = run { " " a .run href={ "/runs/" (run.id) } { "run" } }
         }
     }

@@ -10,8 +10,8 @@ use crate::frame::Sheet;
 use crate::parts::action::twin;
 use crate::parts::level::badge;
 use crate::parts::link;
+use crate::parts::text::{printable, shortened};
 use crate::parts::time::{ago, exact, moment, span};
-use crate::problems::shortened;
 use crate::{Frame, Here, Topic};
 
 /// Steps that are listed.
@@ -216,16 +216,4 @@ fn shifts(shifts: &[Shift], frame: &Frame<'_>) -> Markup {
             } }
         }
     }
-}
-
-/// Without what a terminal would obey.
-fn printable(text: &str) -> String {
-    let plain = |c: char| {
-        if c.is_control() && c != '\n' && c != '\t' {
-            '�'
-        } else {
-            c
-        }
-    };
-    text.chars().map(plain).collect()
 }
