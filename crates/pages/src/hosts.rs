@@ -33,7 +33,7 @@ pub(crate) use said::{quiet, sign};
 
 pub use ask::{Ask, By, GroupBy, Shape};
 pub use column::Column;
-pub use filter::those;
+pub use filter::{names_hash, those};
 pub use items::Items;
 pub use lines::Lines;
 pub use said::{Hush, Hushed};
@@ -80,6 +80,7 @@ pub fn page(frame: &Frame<'_>, hosts: &Lines, ask: &Ask, zone: &str) -> String {
     } else {
         let found = those(hosts, ask);
         let count = found.len();
+        let with_all = bulk::all(frame, &found, ask, zone);
         html! {
             (hosts.tally.freshness())
             (toolbar::draw(frame, hosts, count, ask))
@@ -90,7 +91,7 @@ pub fn page(frame: &Frame<'_>, hosts: &Lines, ask: &Ask, zone: &str) -> String {
                     Shape::List => (list::draw(frame, found, ask, zone)),
                     Shape::Matrix => (matrix::draw(frame, found, ask, zone)),
                 }
-                (bulk::all(frame, count, ask, zone))
+                (with_all)
             }
         }
     };

@@ -1,13 +1,13 @@
 //! What can be done with several hosts: with those that are ticked, and with all that are found, on all pages.
 //!
 //! A tick belongs to one form only, so the table stands in the form, and the button says what is done. What is done with all
-//! that are found is asked for in a form of its own, which carries the filter and how many hosts it found. Whoever sends it
-//! says that number too; if it is another one by then, nothing is done.
+//! that are found is asked for in a form of its own, which carries the filter, how many hosts it found, and a hash of their
+//! names. Whoever sends it says that number too; if others are found by then, be they more or as many, nothing is done.
 
 use lockstep_model::Role;
 use maud::{Markup, html};
 
-use super::Ask;
+use super::{Ask, HostLine, names_hash};
 use crate::chart::number;
 use crate::frame::Frame;
 use crate::parts::action::{choice, text, twin};
@@ -39,11 +39,11 @@ pub(super) fn around(frame: &Frame<'_>, zone: &str, table: &Markup) -> Markup {
 }
 
 /// The same with all hosts that are found, folded away: they may be thousands.
-pub(super) fn all(frame: &Frame<'_>, found: usize, ask: &Ask, zone: &str) -> Markup {
-    if !frame.may(NEEDS) || found == 0 {
+pub(super) fn all(frame: &Frame<'_>, found: &[&HostLine], ask: &Ask, zone: &str) -> Markup {
+    if !frame.may(NEEDS) || found.is_empty() {
         return html! {};
     }
-    let hosts = number::count(found as u64, "host");
+    let hosts = number::count(found.len() as u64, "host");
     let of_all = if ask.filter().is_empty() {
         "of the fleet"
     } else {
@@ -56,11 +56,12 @@ pub(super) fn all(frame: &Frame<'_>, found: usize, ask: &Ask, zone: &str) -> Mar
                 form method="post" action="/hosts" {
                     (carried(frame))
                     input type="hidden" name="filter" value=(ask.filter());
+                    input type="hidden" name="names" value=(names_hash(found));
                     fieldset .bulk {
                         legend { "With all " (hosts) " " (of_all) }
                         (fields(zone))
                         label .tick {
-                            input type="checkbox" name="count" value=(found) required;
+                            input type="checkbox" name="count" value=(found.len()) required;
                             span { "Yes, with all " b { (hosts) } }
                         }
                         (verbs(|verb| ask.command_for_each(match verb {

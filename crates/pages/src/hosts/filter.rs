@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use lockstep_model::{Interval, PackageName};
+use lockstep_model::{ContentHash, Interval, PackageName};
 
 use super::{Ask, HostLine};
 
@@ -20,6 +20,18 @@ pub fn those<'a>(hosts: &'a [Arc<HostLine>], ask: &Ask) -> Vec<&'a HostLine> {
         .collect();
     let hosts = hosts.iter().map(|line| &**line);
     hosts.filter(|line| fits(line, ask, &words)).collect()
+}
+
+/// A hash of the names of the hosts that were found, in whatever order they stand. Whoever acts on all of them sends it back:
+/// others may be found by then, and be as many. It keeps nobody out, so half of a SHA-256 is enough.
+#[must_use]
+pub fn names_hash(found: &[&HostLine]) -> String {
+    let mut names: Vec<&str> = found.iter().map(|it| it.view.name.as_str()).collect();
+    names.sort_unstable();
+    // No name has the end of a line in it.
+    let mut hash = ContentHash::of(names.join("\n").as_bytes()).to_string();
+    hash.truncate(32);
+    hash
 }
 
 fn fits(line: &HostLine, ask: &Ask, words: &[String]) -> bool {

@@ -213,6 +213,35 @@ fn all_that_are_found_are_meant_by_their_number() {
 }
 
 #[test]
+fn all_that_are_found_are_meant_by_their_names_too() {
+    let lines: Vec<HostLine> = ["web1", "web2", "web3", "web12"].map(line).into();
+    let hash = |which: &[usize]| {
+        let found: Vec<&HostLine> = which.iter().map(|index| &lines[*index]).collect();
+        names_hash(&found)
+    };
+    assert_eq!(hash(&[0, 1]), hash(&[1, 0]), "in whatever order they stand");
+    let others = [hash(&[0, 2]), hash(&[0]), hash(&[3, 1]), hash(&[])];
+    assert!(others.iter().all(|it| *it != hash(&[0, 1])), "{others:?}");
+    assert_eq!(hash(&[0]).len(), 32);
+
+    // The form carries that of what is found, on whatever page of the list they are, and in whatever order.
+    let hosts = fleet(300, 1);
+    let found: Vec<&HostLine> = hosts.iter().map(|it| &**it).collect();
+    let field = format!(
+        r#"<input type="hidden" name="names" value="{}">"#,
+        names_hash(&found)
+    );
+    for question in ["", "page=2", "sort=cpu&desc=true", "view=matrix"] {
+        assert!(
+            shown(Role::Operator, &hosts, question).contains(&field),
+            "{question}"
+        );
+    }
+    assert!(!shown(Role::Operator, &hosts, "q=web00").contains(&field));
+    assert!(!shown(Role::Viewer, &hosts, "").contains(r#"name="names""#));
+}
+
+#[test]
 fn what_is_quiet_has_a_sign_and_a_cell_says_since_when() {
     let mut sick = line("web1");
     sick.view.level = Level::SICK;

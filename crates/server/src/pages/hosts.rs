@@ -9,7 +9,7 @@ use axum::routing::get;
 use axum::{Extension, Router};
 use lockstep_model::api::operator::NewSilence;
 use lockstep_model::{Glob, HostName, Interval, ItemName, Role};
-use lockstep_pages::hosts::{self as draw, Ask};
+use lockstep_pages::hosts::{self as draw, Ask, HostLine};
 use lockstep_pages::parts::lasts::lasts;
 use serde::Deserialize;
 
@@ -61,6 +61,8 @@ struct Several {
     filter: Option<String>,
     /// How many it found, as who sends the form has confirmed.
     count: Option<usize>,
+    /// Who they were: [`draw::names_hash`] of what the page showed.
+    names: Option<String>,
     #[serde(default)]
     why: String,
     #[serde(default)]
@@ -104,21 +106,43 @@ async fn meant(app: &App, form: &Several) -> Result<Vec<HostName>, Refusal> {
     let ask = Ask::parse_filter(filter).map_err(Refusal::bad_request)?;
     let board = app.boards.read(app).await?;
     let found = draw::those(&board.hosts, &ask);
-    match form.count {
-        None => Err(Refusal::bad_request(format!(
-            "count: tick that you mean all {} hosts",
+    confirmed(&found, form.count, form.names.as_deref())?;
+    Ok(found.into_iter().map(|it| it.view.name.clone()).collect())
+}
+
+/// Refuses hosts that are not those that were confirmed: so many, of these names.
+fn confirmed(
+    found: &[&HostLine],
+    count: Option<usize>,
+    names: Option<&str>,
+) -> Result<(), Refusal> {
+    let (Some(count), Some(names)) = (count, names) else {
+        return Err(Refusal::bad_request(format!(
+            "count and names: tick on the page of hosts that you mean all {} hosts",
             found.len()
-        ))),
-        Some(count) if count != found.len() => Err(Refusal::conflict(format!(
-            "{count} hosts were confirmed, and {} are found now; nothing was done, go back to see which they are",
+        )));
+    };
+    let again =
+        "nothing was done; go back, reload the page, look who they are, and confirm it again";
+    if count != found.len() {
+        return Err(Refusal::conflict(format!(
+            "{count} hosts were confirmed, and {} are found now: {again}",
             found.len()
-        ))),
-        Some(count) if count > MOST_FOUND => Err(Refusal::bad_request(format!(
+        )));
+    }
+    if names != draw::names_hash(found) {
+        return Err(Refusal::conflict(format!(
+            "{count} hosts were confirmed, and {count} are found now, but not the same: some are found no more, and as \
+             many others are; {again}"
+        )));
+    }
+    if count > MOST_FOUND {
+        return Err(Refusal::bad_request(format!(
             "{count} hosts are found, and at most {MOST_FOUND} are taken at once; narrow the filter, or silence a group or a \
              pattern at /silences"
-        ))),
-        Some(_) => Ok(found.into_iter().map(|it| it.view.name.clone()).collect()),
+        )));
     }
+    Ok(())
 }
 
 /// Acknowledges what is not well on the hosts; those that are well meanwhile are left out.
@@ -153,10 +177,34 @@ async fn silence(
     lasts: Option<Interval>,
 ) -> Result<String, Refusal> {
     let lasts = lasts.ok_or_else(endless)?;
-    for part in hosts.chunks(IN_ONE) {
-        silence_of(app, signed, part, lasts, why).await?;
-    }
+    in_parts(hosts, |part| silence_of(app, signed, part, lasts, why)).await?;
     Ok(format!("silenced {} hosts for {lasts}", hosts.len()))
+}
+
+/// Silences part after part. What is done stays done when a later part is refused, so the refusal says how far it came.
+async fn in_parts<'a, Done>(
+    hosts: &'a [HostName],
+    mut each: impl FnMut(&'a [HostName]) -> Done,
+) -> Result<(), Refusal>
+where
+    Done: Future<Output = Result<(), Refusal>>,
+{
+    let mut done = 0;
+    for part in hosts.chunks(IN_ONE) {
+        if let Err(refusal) = each(part).await {
+            let (Some(first), Some(last)) = (hosts[..done].first(), hosts[..done].last()) else {
+                return Err(refusal);
+            };
+            return Err(refusal.after(&format!(
+                "{done} of {} hosts are silenced, {first} to {last}; send the form again for all of them, which does these \
+                 no harm. The others, from {} on, are not",
+                hosts.len(),
+                part[0]
+            )));
+        }
+        done += part.len();
+    }
+    Ok(())
 }
 
 async fn report(app: &App, hosts: &[HostName]) -> Result<String, Refusal> {
@@ -198,4 +246,39 @@ pub(super) fn endless() -> Refusal {
     Refusal::bad_request(
         "lasts: a silence ends by itself; say after which time, or acknowledge the problems until they are over",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_was_silenced_before_an_error_is_said() {
+        let hosts: Vec<HostName> = (0..250)
+            .map(|number| HostName::parse(&format!("web{number}")).unwrap())
+            .collect();
+        // Refuses the part with this number.
+        let silence = async |bad: usize| {
+            let mut parts = Vec::new();
+            let done = in_parts(&hosts, |part| {
+                parts.push(part.len());
+                let done = match parts.len() == bad {
+                    true => Err(Refusal::conflict("the disk is full")),
+                    false => Ok(()),
+                };
+                std::future::ready(done)
+            });
+            let done = done.await.map_err(|refusal| refusal.detail().to_owned());
+            (done, parts)
+        };
+        assert_eq!(silence(0).await, (Ok(()), vec![100, 100, 50]));
+        let first = Err("the disk is full".to_owned());
+        assert_eq!(silence(1).await, (first, vec![100]), "nothing was done");
+        let words = "200 of 250 hosts are silenced, web0 to web199; send the form again for all of them, which does these no \
+                     harm. The others, from web200 on, are not: the disk is full";
+        assert_eq!(
+            silence(3).await,
+            (Err(words.to_owned()), vec![100, 100, 50])
+        );
+    }
 }

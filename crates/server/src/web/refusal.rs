@@ -94,6 +94,12 @@ impl Refusal {
         self
     }
 
+    /// The same refusal with what was done before it.
+    pub(crate) fn after(mut self, done: &str) -> Self {
+        self.problem.detail = format!("{done}: {}", self.problem.detail);
+        self
+    }
+
     pub(crate) fn with_wanted(mut self, wanted: Option<Desired>) -> Self {
         self.problem.wanted = wanted;
         self

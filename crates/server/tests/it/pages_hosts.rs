@@ -121,7 +121,7 @@ async fn hosts_are_acted_upon_one_by_one_and_together() {
         ("olga", "on it")
     );
     let page = olga.get("/hosts/web1").await.page();
-    assert!(page.contains("Acknowledged by") && !page.contains("Nobody is on it."));
+    assert!(page.contains("olga</b> is on it") && !page.contains("Nobody is on it."));
 
     // Both are ticked; only one has a problem.
     let ticked = [
@@ -152,19 +152,41 @@ async fn hosts_are_acted_upon_one_by_one_and_together() {
         .collect();
     assert_eq!((silenced, silences[0].holds_back), (vec!["web1", "db1"], 1));
 
-    // All that a filter finds, if they are as many as was confirmed.
-    let all = |count: &'static str| {
+    // All that a filter finds, if they are as many as was confirmed, and the same.
+    let names = async |question: &str| {
+        let page = olga.get(&format!("/hosts?{question}")).await.page();
+        let names = page.split(r#"name="names" value=""#).nth(1).unwrap();
+        names.split('"').next().unwrap().to_owned()
+    };
+    let (web1, db1) = (names("group=front").await, names("q=db1").await);
+    let all = |count: &'static str, names: &str| {
         [
-            ("verb", "silence"),
-            ("filter", "group=front"),
-            ("count", count),
-            ("lasts", "tomorrow"),
-            ("why", "all"),
+            ("verb", "silence".to_owned()),
+            ("filter", "group=front".into()),
+            ("count", count.into()),
+            ("names", names.into()),
+            ("lasts", "tomorrow".into()),
+            ("why", "all".into()),
         ]
     };
-    assert_eq!(olga.post("/hosts", &all("2")).await.status, 409);
-    assert_eq!(olga.post("/hosts", &all("1")[..2]).await.status, 400);
-    let done = olga.post("/hosts", &all("1")).await;
+    let send = async |form: &[(&'static str, String)]| {
+        let form: Vec<(&str, &str)> = form.iter().map(|(key, it)| (*key, &**it)).collect();
+        olga.post("/hosts", &form).await
+    };
+    let more = send(&all("2", &web1)).await;
+    assert_eq!(more.status, 409);
+    let words = "2 hosts were confirmed, and 1 are found now: nothing was done; go back";
+    assert!(more.body.contains(words), "{}", more.body);
+    let others = send(&all("1", &db1)).await;
+    assert_eq!(others.status, 409, "as many, and not the same");
+    let words = "1 hosts were confirmed, and 1 are found now, but not the same";
+    assert!(others.body.contains(words), "{}", others.body);
+    for part in [2, 3] {
+        assert_eq!(send(&all("1", &web1)[..part]).await.status, 400);
+    }
+    let before: Vec<SilenceView> = world.operator.get_json("/api/v1/silences").await.unwrap();
+    assert_eq!(before.len(), 1, "nothing was done");
+    let done = send(&all("1", &web1)).await;
     assert!(
         done.header("set-cookie")
             .unwrap()
