@@ -27,6 +27,7 @@ pub(crate) mod keep_up;
 pub(crate) mod kiosks;
 pub(crate) mod leases;
 pub(crate) mod live;
+mod live_shares;
 pub(crate) mod lock_facts;
 pub(crate) mod lock_views;
 pub(crate) mod locks;

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::rejection::PathRejection;
+use axum::{Extension, Json};
 use axum::extract::{Path, State};
 use lockstep_model::api::operator::ProbeView;
 use lockstep_model::api::{ItemNow, ProcessesSeen};
 use lockstep_model::{HostName, ItemName};
 
 use super::paging::{List, Page, Paging};
-use crate::app::App;
+use crate::app::{App, Asker};
 use crate::services::{live, notes};
 use crate::web::{Named, Refusal};
 
@@ -23,6 +24,7 @@ const PROBES: List = List {
 /// `GET /api/v1/hosts/NAME/items/ITEM/now`: from the host itself, measured now where that is cheap.
 pub(crate) async fn now(
     State(app): State<Arc<App>>,
+    Extension(asker): Extension<Asker>,
     path: Result<Path<(String, String)>, PathRejection>,
 ) -> Result<Json<ItemNow>, Refusal> {
     let Path((host, item)) = path.map_err(|error| Refusal::bad_request(error.body_text()))?;
@@ -30,7 +32,7 @@ pub(crate) async fn now(
         .parse()
         .map_err(|error| Refusal::bad_request(format!("{error}")))?;
     let item: ItemName = item.parse().map_err(Refusal::bad_request)?;
-    live::now(&app, &host, &item).await.map(Json)
+    live::now(&app, &asker.name, &host, &item).await.map(Json)
 }
 
 /// `GET /api/v1/hosts/NAME/processes`: who was at work when something went wrong on it last.

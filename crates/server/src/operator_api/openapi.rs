@@ -49,7 +49,10 @@ const REFUSALS: [(u16, &str); 13] = [
     (413, "The body is larger than is taken here."),
     (415, "The body is not JSON, or does not say so."),
     (416, "The range begins behind the end."),
-    (429, "Too many tries; Retry-After says when to come again."),
+    (
+        429,
+        "Too many tries, or more at once than one user's share; Retry-After says when to come again.",
+    ),
     (500, "The server failed; its log says why."),
     (
         503,

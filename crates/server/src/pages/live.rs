@@ -11,6 +11,7 @@ use axum::Extension;
 use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_util::Stream;
+use http::StatusCode;
 use lockstep_model::UserName;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -50,14 +51,20 @@ impl Watchers {
     fn open(&self, user: &UserName) -> Result<Watching, Refusal> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let all: usize = open.values().sum();
-        let count = open.entry(user.clone()).or_default();
-        if *count >= EACH || all >= ALL {
-            return Err(Refusal::busy(
-                "too many pages of this user are open",
-                KEEP_ALIVE * 2,
-            ));
+        let count = open.get(user).copied().unwrap_or_default();
+        if count >= EACH {
+            let words = format!(
+                "{EACH} pages of {user} are live already, which is one user's share; close one of them. This page shows the \
+                 same, and is renewed by a reload"
+            );
+            let refusal = Refusal::busy(words, KEEP_ALIVE * 2);
+            return Err(refusal.with_status(StatusCode::TOO_MANY_REQUESTS));
         }
-        *count += 1;
+        if all >= ALL {
+            let words = format!("{ALL} pages are live on this server, and no more can be");
+            return Err(Refusal::busy(words, KEEP_ALIVE * 2));
+        }
+        open.insert(user.clone(), count + 1);
         Ok(Watching {
             watchers: self.clone(),
             user: user.clone(),
@@ -165,7 +172,9 @@ mod tests {
         let watchers = Watchers::default();
         let ann = UserName::parse("ann").unwrap();
         let mut open: Vec<_> = (0..EACH).map(|_| watchers.open(&ann).unwrap()).collect();
-        assert!(watchers.open(&ann).is_err());
+        let full = watchers.open(&ann).unwrap_err();
+        assert_eq!(full.status(), StatusCode::TOO_MANY_REQUESTS);
+        assert!(full.detail().contains("close one"), "{}", full.detail());
         assert!(watchers.open(&UserName::parse("bob").unwrap()).is_ok());
         open.pop();
         assert!(watchers.open(&ann).is_ok());

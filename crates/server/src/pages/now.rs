@@ -31,7 +31,7 @@ async fn one(
         .parse()
         .map_err(|error| Refusal::bad_request(format!("{error}")))?;
     let item: ItemName = item.parse().map_err(Refusal::bad_request)?;
-    let found = match live::now(&app, &host, &item).await {
+    let found = match live::now(&app, &visit.signed.name, &host, &item).await {
         Err(refusal) if refusal.kind() == ProblemKind::NotFound => return Err(refusal),
         found => found,
     };

@@ -1,17 +1,19 @@
 //! An item's value now, for people who watch it live: asked of its host, once a second however many watch.
 //!
 //! All who watch one item share one question and its answer. Questions that are open are few for each host and in all, and
-//! what is not in a host's last report is not asked for: names that somebody makes up take nobody's place. A host that does
-//! not answer is left alone for a while, whatever it is asked: an agent that is too old for the question says nothing.
+//! what is not in a host's last report is not asked for: names that somebody makes up take nobody's place. Of the places each
+//! user has a share (`live_shares`). A host that does not answer is left alone for a while, whatever it is asked: an agent that
+//! is too old for the question says nothing.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use lockstep_model::api::{Ask, ItemNow, NowQuery, QueryAnswer};
-use lockstep_model::{HostName, ItemName};
+use lockstep_model::{HostName, ItemName, UserName};
 use tokio::time::Instant;
 
+use super::live_shares::{Asked, Shares};
 use crate::app::App;
 use crate::queries::NoAnswer;
 use crate::web::Refusal;
@@ -33,10 +35,18 @@ pub(crate) struct LiveItems {
     items: Mutex<HashMap<Key, Arc<Turn>>>,
     /// Hosts that did not answer, and until when they are left alone.
     resting: Mutex<HashMap<HostName, Instant>>,
+    /// Who watches what.
+    shares: Shares<Key>,
 }
 
 /// The host that is asked, whom it is asked about, and the item.
 type Key = (HostName, HostName, ItemName);
+
+impl Asked for Key {
+    fn asked(&self) -> &HostName {
+        &self.0
+    }
+}
 
 /// One item: whoever holds this asks, the others wait and take what he got.
 type Turn = tokio::sync::Mutex<Option<Said>>;
@@ -115,11 +125,16 @@ impl LiveItems {
     }
 }
 
-/// An item of a host as it is now.
+/// An item of a host as it is now, for this user.
 ///
 /// Refused with 404 for a host that is not there or an item that its last report does not have, 409 for one that cannot be asked or that does not give the item, and
-/// 503 where the host does not answer in time or too much is asked.
-pub(crate) async fn now(app: &App, host: &HostName, item: &ItemName) -> Result<ItemNow, Refusal> {
+/// 503 where the host does not answer in time or too much is asked; 429 where this user asks for too much.
+pub(crate) async fn now(
+    app: &App,
+    user: &UserName,
+    host: &HostName,
+    item: &ItemName,
+) -> Result<ItemNow, Refusal> {
     // A host without an agent is asked through the one that watches it.
     let accepted = app.fleet.accepted();
     let via = accepted.and_then(|accepted| accepted.fleet.watcher_of(host).cloned());
@@ -136,11 +151,15 @@ pub(crate) async fn now(app: &App, host: &HostName, item: &ItemName) -> Result<I
     if app.live_items.rests(&asked, Instant::now()) {
         return Err(refuse(host, &asked, &No::TooLate));
     }
+    let mut watching = app.live_items.shares.begin(user, &key)?;
     let turn = app.live_items.turn(&key)?;
     let mut said = turn.lock().await;
     let good = said.as_ref().filter(|it| it.until > Instant::now());
     let answer = match good {
-        Some(said) => said.answer.clone(),
+        Some(said) => {
+            watching.holds_until(said.until);
+            said.answer.clone()
+        }
         None => {
             let answer = ask(app, &asked, host, item).await;
             let lasts = match &answer {
@@ -151,8 +170,10 @@ pub(crate) async fn now(app: &App, host: &HostName, item: &ItemName) -> Result<I
                 }
                 Err(_) => PAUSE,
             };
+            let until = Instant::now() + lasts;
+            watching.holds_until(until);
             *said = Some(Said {
-                until: Instant::now() + lasts,
+                until,
                 answer: answer.clone(),
             });
             answer

@@ -33,10 +33,54 @@ fn said(world: &World, value: f64) -> ItemNow {
     }
 }
 
+/// One user asks for five items of one host at once, of which four are his share.
+async fn a_user_has_a_share_of_what_is_watched(
+    world: &World,
+    web1: &Host,
+    stream: &mut EventStream,
+) {
+    let wim = Visitor::sign_in(world, "wim", Role::Viewer).await;
+    let ask = async |number: usize| {
+        let path = format!("/api/v1/hosts/web1/items/listening%3A{number}/now");
+        wim.get(&path).await
+    };
+    let play = async {
+        for _ in 0..4 {
+            let query = asked(stream).await;
+            answer(web1, &query, &QueryAnswer::Refused("it is busy".into())).await;
+        }
+    };
+    let (one, two, three, four, five, ()) =
+        tokio::join!(ask(1), ask(2), ask(3), ask(4), ask(5), play);
+    let (heard, not): (Vec<_>, Vec<_>) = [one, two, three, four, five]
+        .into_iter()
+        .partition(|it| it.status == 409);
+    assert_eq!((heard.len(), not.len()), (4, 1));
+    assert_eq!(
+        (not[0].status, not[0].header("retry-after")),
+        (429, Some("2"))
+    );
+    let words = "wim watches 4 items of web1 live already";
+    assert!(not[0].body.contains(words), "{}", not[0].body);
+}
+
 pub(crate) async fn an_item_is_watched_live(world: &World, web1: &Host, stream: &mut EventStream) {
     let var = "disk_usage%3A%2Fvar";
-    let told = ["disk_usage:/var", "users", "uptime", "cpu_load"].map(|it| (it, Level::FINE));
+    let told = ["disk_usage:/var", "users", "uptime", "cpu_load"];
+    let ports = [
+        "listening:1",
+        "listening:2",
+        "listening:3",
+        "listening:4",
+        "listening:5",
+    ];
+    let told: Vec<_> = told
+        .iter()
+        .chain(&ports)
+        .map(|it| (*it, Level::FINE))
+        .collect();
     web1.says(world, &told).await;
+    a_user_has_a_share_of_what_is_watched(world, web1, stream).await;
     let vera = Visitor::sign_in(world, "vera", Role::Viewer).await;
     let live = format!("/hosts/web1/items/{var}/live");
     // Three who watch share one question: nobody would answer a second one.
