@@ -45,7 +45,10 @@ const REFUSALS: [(u16, &str); 13] = [
     (404, "What is asked for does not exist."),
     (408, "The request was not complete in time."),
     (409, "The request contradicts what the server holds."),
-    (412, "Changes take no preconditions."),
+    (
+        412,
+        "What is there is not what If-Match names; changes take no conditions at all.",
+    ),
     (413, "The body is larger than is taken here."),
     (415, "The body is not JSON, or does not say so."),
     (416, "The range begins behind the end."),
@@ -140,13 +143,21 @@ fn document() -> Value {
         .iter()
         .map(|(name, short)| (name.clone(), expand::parameter(short)))
         .collect();
-    parameters.insert(
-        "ifNoneMatch".into(),
-        json!({
-            "in": "header", "name": "If-None-Match", "schema": {"type": "string"},
-            "description": "Tags of answers that are there already (RFC 9110, section 13.1.2).",
-        }),
-    );
+    for (name, header, words) in [
+        (
+            "ifMatch",
+            "If-Match",
+            "Tags of answers of which one is wanted; 412 if it is another by now (RFC 9110, section 13.1.1).",
+        ),
+        (
+            "ifNoneMatch",
+            "If-None-Match",
+            "Tags of answers that are there already (RFC 9110, section 13.1.2).",
+        ),
+    ] {
+        let full = json!({"in": "header", "name": header, "schema": {"type": "string"}, "description": words});
+        parameters.insert(name.into(), full);
+    }
     let mut paths = Map::new();
     let mut tags = Vec::new();
     for (tag, operations) in parsed(OPERATIONS) {

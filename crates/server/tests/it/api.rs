@@ -33,11 +33,39 @@ async fn what_has_not_changed_is_not_sent_again() {
     let changed = get(&format!("if-none-match: {tag}\r\n")).await;
     assert_eq!(changed.status, 200);
     assert_ne!(changed.header("etag"), Some(tag.as_str()));
-    // What cannot be promised is not done.
+
+    // Whoever wants a certain answer gets it or none, and nothing has a date.
+    let tag = changed.header("etag").unwrap();
+    let dated = "if-unmodified-since: Mon, 01 Jan 2001 00:00:00 GMT\r\n";
+    for (headers, status) in [
+        (format!("if-match: \"x\", {tag}\r\n{dated}"), 200),
+        ("if-match: *\r\n".into(), 200),
+        (format!("if-match: {tag}\r\nif-none-match: {tag}\r\n"), 304),
+        ("if-match: \"x\"\r\n".into(), 412),
+        (format!("if-match: W/{tag}\r\n"), 412),
+        (format!("if-match: \"x\"\r\nif-none-match: {tag}\r\n"), 412),
+    ] {
+        let answer = get(&headers).await;
+        assert_eq!(answer.status, status, "{headers}: {}", answer.body);
+        let head = send(&world, "HEAD", "/api/v1/tokens", &headers).await;
+        assert_eq!((head.status, head.body.as_str()), (status, ""), "{headers}");
+    }
+    let nobody = "if-match: \"x\"\r\n";
+    let nothing = send(&world, "GET", "/api/v1/hosts/nobody", nobody).await;
+    assert_eq!(nothing.status, 404, "what is no success is told as it is");
+
+    // What cannot be promised is not done; who may not do it, or where nothing is, hears that.
     let path = "/api/v1/tokens/nothing";
-    let change = send(&world, "DELETE", path, &format!("if-match: {tag}\r\n")).await;
-    assert_eq!(change.status, 412, "{}", change.body);
-    assert_eq!(send(&world, "DELETE", path, "").await.status, 404);
+    for condition in ["if-match: *\r\n", "if-none-match: \"x\"\r\n"] {
+        let change = send(&world, "DELETE", path, condition).await;
+        assert_eq!(change.status, 412, "{}", change.body);
+    }
+    assert_eq!(send(&world, "DELETE", path, dated).await.status, 404);
+    let elsewhere = send(&world, "DELETE", "/api/v1/nothing", nobody).await;
+    assert_eq!(elsewhere.status, 404);
+    let stranger = format!("DELETE {path} HTTP/1.0\r\n{nobody}\r\n");
+    let stranger = Visitor::stranger(&world).exchange(&stranger).await;
+    assert_eq!(stranger.status, 401);
 }
 
 #[tokio::test]

@@ -122,7 +122,7 @@ pub(super) fn operation(method: &str, tag: &str, short: &Value) -> Value {
     if is_known {
         refuses.extend([401, 403, 429]);
     }
-    if method != "get" {
+    if method != "get" || is_tagged {
         refuses.push(412);
     }
     if has_body && is_json {
@@ -153,7 +153,9 @@ pub(super) fn operation(method: &str, tag: &str, short: &Value) -> Value {
         .map(|name| json!({"$ref": format!("#/components/parameters/{name}")}))
         .collect();
     if is_tagged {
-        parameters.push(json!({"$ref": "#/components/parameters/ifNoneMatch"}));
+        for name in ["ifMatch", "ifNoneMatch"] {
+            parameters.push(json!({"$ref": format!("#/components/parameters/{name}")}));
+        }
     }
     if !parameters.is_empty() {
         full["parameters"] = parameters.into();
