@@ -2,7 +2,8 @@
 
 use std::io::{Read, Write};
 
-use lockstep_model::api::operator::{AuditView, ReleaseView};
+use lockstep_model::WishState;
+use lockstep_model::api::operator::{AuditView, ReleaseView, WishOrder, WishView};
 use lockstep_server::{Error, Server, backup};
 
 use crate::world::{self, Host, World};
@@ -20,9 +21,17 @@ async fn backup_of(world: &World) -> Vec<u8> {
 #[tokio::test]
 async fn a_restored_server_is_the_server() {
     let (world, _publisher, hosts) = World::settled(&["web1", "web2"]).await;
+    for host in &hosts {
+        let wished = wish(&world, host).await;
+        assert_eq!(wished.state, WishState::Unheard);
+    }
+    let told = hosts[0].report("1.0.0", true).await.unwrap().wishes;
+    assert_eq!(told.len(), 1);
     // It is made while the server runs.
     let backup = backup_of(&world).await;
     let audit: Vec<AuditView> = world.operator.get_json("/api/v1/audit").await.unwrap();
+    let taken = world.operator.delete::<WishView>(&wish_of(&hosts[0])).await;
+    assert_eq!(taken.unwrap().state, WishState::TakenBack);
 
     let elsewhere = world.dir.path().join("elsewhere");
     let mut config = world.config.clone();
@@ -64,12 +73,42 @@ async fn a_restored_server_is_the_server() {
     let again: Vec<AuditView> = restored.operator.get_json("/api/v1/audit").await.unwrap();
     assert_eq!(again, audit);
 
+    // What was open may have been taken back since: nobody is told of it, and whoever still wishes it says so again.
+    for host in &hosts {
+        let host = host.at(&restored);
+        let answer = host.report("1.0.0", true).await.unwrap();
+        assert!(answer.wishes.is_empty(), "{:?}", answer.wishes);
+        let path = format!("/api/v1/hosts/{}/wishes", host.name);
+        let wishes: Vec<WishView> = restored.operator.get_json(&path).await.unwrap();
+        let states: Vec<WishState> = wishes.iter().map(|it| it.state).collect();
+        assert_eq!(states, [WishState::Void]);
+        let anew = wish(&restored, &host).await;
+        assert_eq!(anew.state, WishState::Unheard);
+        assert!(anew.wish.number > wishes[0].wish.number);
+        let answer = host.report("1.0.0", true).await.unwrap();
+        assert_eq!(answer.wishes, [anew.wish]);
+    }
+
     // Where something is, nothing is restored.
     restored.config.data = elsewhere;
     let error = backup::restore(&restored.config, std::io::Cursor::new(backup))
         .await
         .unwrap_err();
     assert!(error.to_string().contains("not empty"), "{error}");
+}
+
+fn wish_of(host: &Host) -> String {
+    format!("/api/v1/hosts/{}/restart-agent", host.name)
+}
+
+/// Wishes that the host's agent starts anew.
+async fn wish(world: &World, host: &Host) -> WishView {
+    let order = WishOrder {
+        why: "it holds a file".into(),
+        lasts: None,
+    };
+    let given = world.operator.post_json(&wish_of(host), &order).await;
+    given.unwrap()
 }
 
 fn read_operator(running: &lockstep_server::Running) -> lockstep_server::OperatorFile {

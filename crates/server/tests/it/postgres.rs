@@ -1,15 +1,22 @@
 //! The same server over PostgreSQL.
 
 use std::path::Path;
+use std::time::Duration;
 
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use lockstep_model::Role;
 use lockstep_model::api::ReportAnswer;
-use lockstep_model::api::operator::{RolloutView, ServerStatus};
+use lockstep_model::api::operator::{BoardThen, RolloutView, ServerStatus};
 use lockstep_net::client::{ClientSettings, HttpClient, Roots};
 use lockstep_server::{OperatorFile, Server, backup};
 use lockstep_store::DatabaseUrl;
 use lockstep_testkit::Postgres;
+use sqlx::{Connection, Executor, PgConnection};
+use tokio::time::timeout;
 
-use crate::world::{self, Publisher, World};
+use crate::visitor::Visitor;
+use crate::world::{self, Publisher, World, refused};
 
 /// Copies what the servers of one fleet share beside the database.
 pub(crate) fn copy_keys(from: &Path, to: &Path) {
@@ -76,10 +83,43 @@ async fn of_two_servers_over_one_database_one_decides() {
     second.stop().await;
 }
 
+/// While somebody's look back is not at its end, others wait; who comes when too many wait is told to come again.
+async fn who_looks_back_waits_for_the_place(world: &World, database: &str) {
+    let vera = Visitor::sign_in(world, "vera", Role::Viewer).await;
+    world.running.tick().await.unwrap();
+    let mut raw = PgConnection::connect(database).await.unwrap();
+    let lock = "BEGIN; LOCK TABLE snapshots IN ACCESS EXCLUSIVE MODE";
+    raw.execute(lock).await.unwrap();
+    // Each of another moment, as answers are shared. One has the place, and eight wait for it.
+    let ask = |minutes: u64| {
+        let at = world.now() - Duration::from_secs(60 * minutes);
+        let path = format!("/api/v1/board?at={at}");
+        async move { world.operator.get_json::<BoardThen>(&path).await }
+    };
+    let mut asking: FuturesUnordered<_> = (1..=10).map(ask).collect();
+    let first = timeout(Duration::from_secs(20), asking.next()).await;
+    assert_eq!(refused(first.unwrap().unwrap()), (503, "busy".into()));
+    let at = world.now() - Duration::from_secs(3600);
+    for path in [format!("/api/v1/board?at={at}"), format!("/board?at={at}")] {
+        let answer = vera.get(&path).await;
+        assert_eq!(answer.status, 503, "{path}: {}", answer.body);
+        let wait: u64 = answer.header("retry-after").unwrap().parse().unwrap();
+        assert!((1..=5).contains(&wait), "{path}: {wait}");
+        assert!(answer.body.contains("other people look back just now"));
+    }
+    raw.execute("ROLLBACK").await.unwrap();
+    // On a slow machine some have waited too long.
+    let answers: Vec<_> = asking.by_ref().collect().await;
+    assert_eq!(answers.len(), 9);
+    assert!(answers.iter().any(Result::is_ok), "{answers:?}");
+    vera.get(&format!("/board?at={at}")).await.page();
+}
+
 #[tokio::test]
 async fn a_rollout_runs_over_postgresql() {
     let postgres = Postgres::start().unwrap();
-    let url = DatabaseUrl::parse(&postgres.fresh_database().unwrap()).unwrap();
+    let database = postgres.fresh_database().unwrap();
+    let url = DatabaseUrl::parse(&database).unwrap();
     let world = World::with(|config| config.database = Some(url)).await;
     let status: ServerStatus = world.operator.get_json("/api/v1/status").await.unwrap();
     assert_eq!(status.database, "postgres");
@@ -92,6 +132,7 @@ async fn a_rollout_runs_over_postgresql() {
     assert_eq!(web1.wanted("0.9.0").await.as_deref(), Some("1.0.0"));
     web1.report("1.0.0", true).await.unwrap();
     assert_eq!(world.rollout(1).await.state.as_str(), "done");
+    who_looks_back_waits_for_the_place(&world, &database).await;
 
     // A backup is the way back to a file of one's own.
     let path = world.dir.path().join("backup.tar.zst");

@@ -256,6 +256,20 @@ async fn a_screen_sees_the_wall_and_nothing_else(world: &World) {
         "its topics alone"
     );
 
+    // It hears when the wall has changed, and of nothing else.
+    let live = |cookie: &str| {
+        format!(
+            "GET /live HTTP/1.1\r\nhost: x\r\naccept: text/event-stream\r\ncookie: {cookie}\r\n\r\n"
+        )
+    };
+    let heard = Visitor::stranger(world)
+        .begins(&live(&cookie), "\n\n")
+        .await;
+    assert_eq!(heard.status, 200);
+    assert_eq!(heard.header("content-type"), Some("text/event-stream"));
+    assert!(heard.body.contains("event: board") && heard.body.contains("problems:"));
+    assert!(!heard.body.contains("silences:"), "{}", heard.body);
+
     // Whoever has the cookie has nothing else by it.
     for path in [
         "/",
@@ -327,6 +341,9 @@ async fn a_screen_sees_the_wall_and_nothing_else(world: &World) {
         "/sign-in?to=%2Fkiosk"
     );
     assert_eq!(ask("", &format!("/kiosk?token={token}")).await.status, 401);
+    let over = format!("GET /live HTTP/1.0\r\nhost: x\r\ncookie: {cookie}\r\n\r\n");
+    let over = Visitor::stranger(world).exchange(&over).await;
+    assert!(matches!(over.status, 303 | 401), "{}", over.status);
     let audit: Vec<AuditView> = world.operator.get_json("/api/v1/audit").await.unwrap();
     let deeds = format!("{audit:?}");
     for deed in [

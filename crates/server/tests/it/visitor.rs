@@ -1,6 +1,7 @@
 //! Somebody who has signed in to the pages, without a browser: what is sent and what comes back, byte by byte.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use lockstep_model::api::operator::{NewUser, Password, UserView};
 use lockstep_model::{Role, UserName};
@@ -9,6 +10,7 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use crate::world::World;
 
@@ -122,6 +124,29 @@ impl<'a> Visitor<'a> {
 
     /// Sends a request as it stands.
     pub(crate) async fn exchange(&self, request: &str) -> Answer {
+        let mut stream = self.send_bytes(request).await;
+        let mut bytes = Vec::new();
+        // A server that ends the connection has sent everything.
+        let _ = stream.read_to_end(&mut bytes).await;
+        answer(bytes)
+    }
+
+    /// Sends a request as it stands, and reads of the answer what comes until these words are in it: it may go on for ever.
+    pub(crate) async fn begins(&self, request: &str, words: &str) -> Answer {
+        let mut stream = self.send_bytes(request).await;
+        let mut bytes = Vec::new();
+        let reading = async {
+            while !String::from_utf8_lossy(&bytes).contains(words) {
+                let read = stream.read_buf(&mut bytes).await.unwrap();
+                assert!(read > 0, "{}", String::from_utf8_lossy(&bytes));
+            }
+        };
+        let read = tokio::time::timeout(Duration::from_secs(20), reading).await;
+        read.unwrap_or_else(|_| panic!("{words:?} does not come"));
+        answer(bytes)
+    }
+
+    async fn send_bytes(&self, request: &str) -> TlsStream<TcpStream> {
         let running = &self.world.running;
         let mut roots = rustls::RootCertStore::empty();
         roots
@@ -139,18 +164,19 @@ impl<'a> Visitor<'a> {
         let connector = TlsConnector::from(Arc::new(config));
         let mut stream = connector.connect(name, stream).await.unwrap();
         stream.write_all(request.as_bytes()).await.unwrap();
-        let mut bytes = Vec::new();
-        // A server that ends the connection has sent everything.
-        let _ = stream.read_to_end(&mut bytes).await;
-        let text = String::from_utf8(bytes).unwrap();
-        let (head, body) = text
-            .split_once("\r\n\r\n")
-            .unwrap_or_else(|| panic!("no answer: {text:?}"));
-        let status = head.split(' ').nth(1).and_then(|it| it.parse().ok());
-        Answer {
-            status: status.unwrap_or_else(|| panic!("no answer: {text:?}")),
-            head: head.into(),
-            body: body.into(),
-        }
+        stream
+    }
+}
+
+fn answer(bytes: Vec<u8>) -> Answer {
+    let text = String::from_utf8(bytes).unwrap();
+    let (head, body) = text
+        .split_once("\r\n\r\n")
+        .unwrap_or_else(|| panic!("no answer: {text:?}"));
+    let status = head.split(' ').nth(1).and_then(|it| it.parse().ok());
+    Answer {
+        status: status.unwrap_or_else(|| panic!("no answer: {text:?}")),
+        head: head.into(),
+        body: body.into(),
     }
 }
