@@ -33,6 +33,7 @@ mod item;
 mod level;
 mod limit;
 mod lock;
+mod moment;
 mod nearest;
 mod package;
 mod package_version;
@@ -70,6 +71,7 @@ pub use lock::{
     AtLeast, Capacity, Counted, Counts, Disabled, Fence, Ghost, GhostAction, Holder, Lock,
     LockHolder, LockRefusal, LockRule, LockState, LockWaiter, Need, Share, Taken, lease_until,
 };
+pub use moment::{MomentError, moment, moment_or_ago};
 pub use nearest::nearest;
 pub use package::{AptSource, DnfSource, PackageRule, Sources};
 pub use package_version::PackageVersion;

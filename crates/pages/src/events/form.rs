@@ -1,7 +1,6 @@
 //! The filter: a form whose answer is an address.
 
-use jiff::Timestamp;
-use lockstep_model::{Interval, Level, LevelNames};
+use lockstep_model::{Interval, Level, LevelNames, moment};
 use maud::{Markup, html};
 
 use super::Kind;
@@ -153,7 +152,7 @@ impl Filter {
 
 /// A moment, or how long ago; nothing if the text is neither.
 fn time(text: &str) -> &str {
-    let is_time = text.parse::<Timestamp>().is_ok() || Interval::parse(text).is_ok();
+    let is_time = moment(text).is_some() || Interval::parse(text).is_ok();
     if is_time { text } else { "" }
 }
 

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use lockstep_model::Interval;
 
 use crate::hosts::Ask;
@@ -104,9 +104,7 @@ fn at_a_moment(pair: &str, now: Timestamp) -> Cow<'_, str> {
     let Some((name, ago)) = ago else {
         return pair.into();
     };
-    let ago = SignedDuration::try_from(ago.duration()).unwrap_or(SignedDuration::MAX);
-    let at = now.checked_sub(ago).unwrap_or(Timestamp::MIN);
-    format!("{name}={}", segment(&second(at))).into()
+    format!("{name}={}", segment(&second(ago.before(now)))).into()
 }
 
 #[cfg(test)]

@@ -1,11 +1,10 @@
 //! A time of one's own: two moments, as somebody types them.
 
 use jiff::{SignedDuration, Timestamp};
-use lockstep_model::{Interval, Span, View};
+use lockstep_model::{Span, View, moment_or_ago};
 use maud::{Markup, html};
 
 use super::Range;
-use crate::parts::during::moment;
 use crate::parts::time::exact;
 
 /// How far back anybody may ask, in days: no history is kept longer by what is built in.
@@ -69,17 +68,7 @@ impl Range {
 }
 
 fn read(what: &str, text: &str, now: Timestamp) -> Result<Timestamp, String> {
-    if let Some(at) = moment(text) {
-        return Ok(at);
-    }
-    let ago = Interval::parse(text).ok();
-    let ago = ago.and_then(|ago| SignedDuration::try_from(ago.duration()).ok());
-    ago.and_then(|ago| now.checked_sub(ago).ok()).ok_or_else(|| {
-        let text: String = text.chars().take(60).collect();
-        format!(
-            "{what}: {text:?} is neither a moment in UTC, as in 2026-11-22T12:00 or 2026-11-22, nor how long ago, as in 6h"
-        )
-    })
+    moment_or_ago(text, now).map_err(|why| format!("{what}: {why}"))
 }
 
 /// The form for it, filled with the time that is shown. It asks by GET: its answer is an address to show others.

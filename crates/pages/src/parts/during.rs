@@ -1,10 +1,8 @@
 //! The time that a page shows, on its way to the next page. It stands in the address of each: as `view`, or as `from` and
 //! `to`; in that of the events as `since` and `until`.
 
-use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use lockstep_model::{Interval, View};
+use lockstep_model::{Interval, View, moment};
 
 use super::link::ask;
 use super::time::second;
@@ -80,18 +78,6 @@ impl During {
     }
 }
 
-/// A moment as it is typed: RFC 3339, or a day, or a day and an hour, which are UTC, as everything is that stands in an
-/// address. A form's field of the type `datetime-local` sends such.
-#[must_use]
-pub fn moment(text: &str) -> Option<Timestamp> {
-    let text = text.trim();
-    if let Ok(at) = text.parse() {
-        return Some(at);
-    }
-    let at: DateTime = text.parse().ok()?;
-    at.to_zoned(TimeZone::UTC).ok().map(|at| at.timestamp())
-}
-
 /// As each page reads it: a moment to the second, or how long ago.
 fn said(text: &str) -> Option<String> {
     match moment(text) {
@@ -151,25 +137,5 @@ mod tests {
             "/events?host=web1&since=2026-11-22T01%3A00%3A00Z&until=2026-11-22T02%3A00%3A00Z"
         );
         assert_eq!(events("/y"), "/events?host=web1");
-    }
-
-    #[test]
-    fn moments_without_a_zone_are_utc() {
-        for text in [
-            "2026-11-22T01:00:00Z",
-            "2026-11-22T02:00:00+01:00",
-            "2026-11-22T01:00",
-            " 2026-11-22 01:00:00 ",
-        ] {
-            let at = moment(text).unwrap();
-            assert_eq!(second(at), "2026-11-22T01:00:00Z", "{text}");
-        }
-        assert_eq!(
-            moment("2026-11-22").map(second).as_deref(),
-            Some("2026-11-22T00:00:00Z")
-        );
-        for text in ["", "tomorrow", "2026-13-01", "12:30"] {
-            assert_eq!(moment(text), None, "{text}");
-        }
     }
 }

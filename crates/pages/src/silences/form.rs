@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use lockstep_model::api::operator::NewSilence;
-use lockstep_model::{Glob, Interval};
+use lockstep_model::{Glob, moment};
 use maud::{Markup, html};
 
 use super::{Held, Silences, held};
@@ -53,14 +53,11 @@ impl Draft {
         *self == Self::default()
     }
 
-    /// The silence that it asks for. `interval` knows for how long the words of [`crate::problems::LASTS`] are.
+    /// The silence that it asks for; `zone` is the time zone of people's mornings.
     ///
     /// # Errors
     /// Which field is wrong, and how.
-    pub fn read(
-        &self,
-        interval: impl Fn(&str) -> Result<Interval, String>,
-    ) -> Result<NewSilence, String> {
+    pub fn read(&self, zone: &str, now: Timestamp) -> Result<NewSilence, String> {
         let hosts = patterns("hosts", self.hosts.split([' ', ',', '\n', '\r', '\t']))?;
         let items = patterns("items", self.items.split(['\n', '\r']))?;
         let groups = self
@@ -79,14 +76,17 @@ impl Draft {
         let from = self.from.trim();
         let starts_at = match from {
             "" => None,
-            from => Some(moment(from)?),
+            from => Some(moment(from).ok_or_else(|| {
+                format!("from: {from:?} is no moment, as in 2026-12-01T02:00:00Z")
+            })?),
         };
+        let lasts = parts::lasts::lasts(&self.lasts, zone, now)?;
         Ok(NewSilence {
             hosts,
             groups,
             items,
             starts_at,
-            lasts: interval(&self.lasts)?,
+            lasts: lasts.ok_or("for: say for how long")?,
             reason: self.reason.trim().to_owned(),
         })
     }
@@ -108,7 +108,7 @@ impl Draft {
         for item in self.items.split(['\n', '\r']) {
             add("--item", item);
         }
-        let from = moment(self.from.trim()).map_or_else(|_| self.from.clone(), second);
+        let from = moment(&self.from).map_or_else(|| self.from.clone(), second);
         add("--from", &from);
         if self.all && self.hosts.trim().is_empty() && self.groups.trim().is_empty() {
             command += " --all";
@@ -126,15 +126,6 @@ impl Draft {
         };
         format!("{command}{lasts} --why {}", word(why))
     }
-}
-
-/// A moment as it is typed; without a zone it is in UTC.
-fn moment(text: &str) -> Result<Timestamp, String> {
-    let found: Result<Timestamp, _> = text.parse();
-    found
-        .or_else(|_| format!("{text}Z").parse())
-        .or_else(|_| format!("{text}:00Z").parse())
-        .map_err(|_| format!("from: {text:?} is no moment, as in 2026-12-01T02:00:00Z"))
 }
 
 fn patterns<'a>(what: &str, parts: impl Iterator<Item = &'a str>) -> Result<Vec<Glob>, String> {

@@ -1,4 +1,4 @@
-use lockstep_model::{Interval, Role};
+use lockstep_model::Role;
 
 use super::*;
 use crate::frame::tests::with_frame;
@@ -95,7 +95,7 @@ fn a_draft_is_shown_with_what_it_would_do_and_no_address_has_the_secret_of_the_s
 
 #[test]
 fn a_draft_becomes_a_silence_or_says_what_is_wrong() {
-    let interval = |text: &str| Interval::parse(text).map_err(|error| error.to_string());
+    let now = "2026-11-22T12:00:00Z".parse().unwrap();
     let draft = Draft {
         hosts: "web1, db*\nmail1".into(),
         items: "unit:a b\ndisk_usage:*".into(),
@@ -105,7 +105,7 @@ fn a_draft_becomes_a_silence_or_says_what_is_wrong() {
         reason: " racks ".into(),
         ..Draft::default()
     };
-    let new = draft.read(interval).unwrap();
+    let new = draft.read("UTC", now).unwrap();
     assert_eq!(new.hosts.len(), 3);
     assert_eq!(new.items[0].as_str(), "unit:a b");
     assert_eq!(new.starts_at.unwrap().to_string(), "2026-12-01T02:00:00Z");
@@ -113,14 +113,19 @@ fn a_draft_becomes_a_silence_or_says_what_is_wrong() {
     let wrong = |change: fn(&mut Draft)| {
         let mut draft = draft.clone();
         change(&mut draft);
-        draft.read(interval).unwrap_err()
+        draft.read("UTC", now).unwrap_err()
     };
     assert!(wrong(|it| it.from = "soon".into()).starts_with("from:"));
     assert!(wrong(|it| it.hosts = "x".repeat(300)).starts_with("hosts:"));
     // Nobody silences the whole fleet by leaving a field empty.
     let nobody = wrong(|it| (it.hosts, it.groups) = (String::new(), String::new()));
     assert!(nobody.contains("whole fleet"));
-    wrong(|it| it.lasts = "never".into());
+    for endless in ["never", "end", ""] {
+        let mut draft = draft.clone();
+        draft.lasts = endless.into();
+        let said = draft.read("UTC", now).unwrap_err();
+        assert!(said.starts_with("for:"), "{said}");
+    }
 }
 
 #[test]

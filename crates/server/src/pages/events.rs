@@ -10,9 +10,9 @@ use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use lockstep_model::api::StoredEvent;
-use lockstep_model::{Glob, HostName, Interval, Level};
+use lockstep_model::{Glob, HostName, Level, moment_or_ago};
 use lockstep_pages::events::{self as draw, Events, Filter, Key, Kind};
 use lockstep_store::EventFilter;
 use serde::Deserialize;
@@ -101,21 +101,14 @@ impl Asked {
     }
 }
 
-/// A moment, or how long ago.
+/// A moment, or how long ago; none if nothing was typed.
 fn moment(what: &str, text: &str, now: Timestamp) -> Result<Option<Timestamp>, Refusal> {
     if text.is_empty() {
         return Ok(None);
     }
-    if let Ok(at) = text.parse() {
-        return Ok(Some(at));
-    }
-    let Ok(ago) = Interval::parse(text) else {
-        return Err(Refusal::bad_request(format!(
-            "{what}: {text:?} is neither a moment, as in 2026-11-22T12:00:00Z, nor how long ago, as in 6h"
-        )));
-    };
-    let ago = SignedDuration::try_from(ago.duration()).unwrap_or(SignedDuration::MAX);
-    Ok(Some(now.checked_sub(ago).unwrap_or(Timestamp::MIN)))
+    let at = moment_or_ago(text, now);
+    let at = at.map_err(|why| Refusal::bad_request(format!("{what}: {why}")))?;
+    Ok(Some(at))
 }
 
 /// What the store is asked for; the hosts of a group are looked up.

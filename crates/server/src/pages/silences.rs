@@ -7,8 +7,8 @@ use axum::response::{Html, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Router};
 use jiff::Timestamp;
+use lockstep_model::Role;
 use lockstep_model::alert::Ack;
-use lockstep_model::{Interval, Role};
 use lockstep_pages::silences::{self as draw, Draft, Maintenance, Preview, Silences};
 use serde::Deserialize;
 
@@ -17,7 +17,6 @@ use super::{LARGEST, Visit, done, may};
 use crate::app::{App, SignedIn};
 use crate::services::{quiet, silences};
 use crate::web::{FormBody, Question, Refusal};
-use lockstep_pages::parts::lasts::lasts;
 
 /// Where forms lead back to.
 const PAGE: &str = "/silences";
@@ -63,11 +62,6 @@ impl Typed {
             all: self.all,
         }
     }
-}
-
-/// For how long a silence is; it has an end.
-fn interval(text: &str, zone: &str, now: Timestamp) -> Result<Interval, String> {
-    lasts(text, zone, now)?.ok_or_else(|| "for: say for how long".into())
 }
 
 /// `GET /silences?hosts=&groups=&items=&from=&for=&reason=&preview=1`.
@@ -117,10 +111,11 @@ async fn typing(
 
 /// What a silence would do, or what is wrong with it.
 fn seen(app: &App, visit: &Visit, draft: &Draft, zone: &str) -> Result<Preview, String> {
-    let new = draft.read(|text| {
-        let text = if text.is_empty() { "4h" } else { text };
-        interval(text, zone, visit.now)
-    })?;
+    let mut draft = draft.clone();
+    if draft.lasts.is_empty() {
+        draft.lasts = "4h".into();
+    }
+    let new = draft.read(zone, visit.now)?;
     if silences::is_too_wide(&new) {
         return Err(silences::too_wide());
     }
@@ -156,7 +151,7 @@ async fn create(
 ) -> Result<Response, Refusal> {
     may(&signed, Role::Operator)?;
     let (now, zone) = (app.now(), zone(&app));
-    let new = typed.draft().read(|text| interval(text, &zone, now));
+    let new = typed.draft().read(&zone, now);
     let new = new.map_err(Refusal::bad_request)?;
     let made = silences::create(&app, new, signed.name.as_str(), now).await?;
     let said = format!("Silence {} holds until {:.0}.", made.id, made.ends_at);

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use lockstep_model::api::operator::BoardThen;
 use lockstep_model::api::{Snapshot, StoredEvent};
-use lockstep_model::{HostName, Interval};
+use lockstep_model::{HostName, moment_or_ago};
 use lockstep_plan::past::{self, FRESH, Known, Stood};
 use lockstep_store::{Nearest, Side, Store};
 use tokio::sync::Semaphore;
@@ -91,16 +91,11 @@ pub(crate) fn moment(text: &str, now: Timestamp) -> Result<Timestamp, Refusal> {
     if text.is_empty() {
         return Ok(now);
     }
-    if let Ok(at) = text.parse() {
+    let at = moment_or_ago(text, now);
+    let at = at.map_err(|why| Refusal::bad_request(format!("at: {why}")))?;
+    if lockstep_model::moment(text).is_some() {
         return Ok(at);
     }
-    let ago = Interval::parse(text).map_err(|_| {
-        Refusal::bad_request(format!(
-            "at: {text:?} is neither a moment, as in 2026-11-22T12:00:00Z, nor how long ago, as in 6h"
-        ))
-    })?;
-    let ago = SignedDuration::try_from(ago.duration()).unwrap_or(SignedDuration::MAX);
-    let at = now.checked_sub(ago).unwrap_or(Timestamp::MIN);
     let minute = at.as_second().div_euclid(60).saturating_mul(60);
     Ok(Timestamp::from_second(minute).unwrap_or(at))
 }

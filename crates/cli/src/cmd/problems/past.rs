@@ -1,8 +1,8 @@
 //! `lockstep problems --at TIME`: what was not well at a moment that is over.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use lockstep_model::api::operator::{BoardThen, ToldBy};
-use lockstep_model::{HostName, Interval};
+use lockstep_model::{HostName, MomentError, moment_or_ago};
 use lockstep_net::Clock;
 
 use crate::exit::Exit;
@@ -13,18 +13,8 @@ use crate::out;
 ///
 /// # Errors
 /// In words, if it is neither.
-pub(in crate::cmd) fn moment(text: &str) -> Result<Timestamp, String> {
-    if let Ok(at) = text.parse() {
-        return Ok(at);
-    }
-    let ago = Interval::parse(text).map_err(|_| {
-        "neither a moment, as in 2026-11-22T12:00:00Z, nor how long ago, as in 6h".to_owned()
-    })?;
-    let ago = SignedDuration::try_from(ago.duration()).unwrap_or(SignedDuration::MAX);
-    Ok(Clock::system()
-        .now()
-        .checked_sub(ago)
-        .unwrap_or(Timestamp::MIN))
+pub(in crate::cmd) fn moment(text: &str) -> Result<Timestamp, MomentError> {
+    moment_or_ago(text, Clock::system().now())
 }
 
 /// Shows what was not well, or all items of one host.
