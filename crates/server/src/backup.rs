@@ -27,7 +27,7 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use jiff::Timestamp;
 use lockstep_model::{ContentHash, Version};
-use lockstep_store::{Artifacts, DatabaseUrl, Store};
+use lockstep_store::{Artifacts, DatabaseUrl, Store, WasOpen};
 use lockstep_trust::SigningKey;
 use lockstep_trust::identity::CertificateAuthority;
 use serde::{Deserialize, Serialize};
@@ -418,11 +418,8 @@ async fn restore_database(config: &ServerConfig, data: &Path, staging: &Path) ->
     let store = Store::open(&url)
         .await
         .map_err(Error::database("opening it"))?;
-    let restored = store.restore(&mut tokio::io::BufReader::new(file)).await;
-    let restored = match restored {
-        Ok(_) => store.end_what_was_open().await,
-        Err(error) => Err(error),
-    };
+    let mut reader = tokio::io::BufReader::new(file);
+    let restored = store.restore(&mut reader, WasOpen::Ends).await;
     store.close().await;
     restored.map_err(Error::database("restoring it"))?;
     std::fs::remove_file(&dump).map_err(failed("remove the dump"))

@@ -170,6 +170,14 @@ pub enum Error {
         /// How many can be.
         most: u32,
     },
+    /// A user keeps as many views as can be.
+    #[error("user {user} keeps {most} views, which is as many as there may be; forget one first")]
+    TooManyViews {
+        /// The user.
+        user: UserName,
+        /// How many can be.
+        most: u64,
+    },
     /// An enrolment token was refused.
     #[error(transparent)]
     TokenRefused(#[from] TokenRefused),

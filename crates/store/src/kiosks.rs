@@ -62,9 +62,10 @@ const MAX_FROM: usize = 64;
 /// Kiosk tokens at once.
 const MOST: u32 = 200;
 
-/// `$1` is the one token, or nothing; `$2` is how many.
+/// `$1` is the one token, or nothing; `$2` is how many; `$3` is a moment at which they are not over.
 const SELECT: &str = "SELECT id, secret_hash, label, made_by, created_at, expires_at, used_at, used_from \
-    FROM kiosks WHERE revoked_at IS NULL AND (id = $1 OR $1 = '') ORDER BY created_at DESC, id LIMIT $2";
+    FROM kiosks WHERE revoked_at IS NULL AND (id = $1 OR $1 = '') AND (expires_at IS NULL OR expires_at > $3) \
+    ORDER BY created_at DESC, id LIMIT $2";
 
 #[derive(FromRow)]
 struct Stored {
@@ -143,20 +144,26 @@ impl Store {
         if id.is_empty() {
             return Ok(None);
         }
-        Ok(self.find_kiosks(id).await?.pop())
+        Ok(self.find_kiosks(id, i64::MIN).await?.pop())
     }
 
-    /// All kiosk tokens, newest first, at most 200; those that were revoked are not among them.
+    /// All kiosk tokens that are worth something at `now`, neither revoked nor over, newest first: 200, as many as there can
+    /// be.
     ///
     /// # Errors
     /// [`Error::Database`] and [`Error::Damaged`].
-    pub async fn kiosks(&self) -> Result<Vec<KioskRow>, Error> {
-        self.find_kiosks("").await
+    pub async fn kiosks(&self, now: Timestamp) -> Result<Vec<KioskRow>, Error> {
+        self.find_kiosks("", milliseconds(now)).await
     }
 
-    async fn find_kiosks(&self, id: &str) -> Result<Vec<KioskRow>, Error> {
+    async fn find_kiosks(&self, id: &str, good_at: i64) -> Result<Vec<KioskRow>, Error> {
         let found: Vec<Stored> = on!(self.db(), "look up kiosk tokens", pool => {
-            let found = query(SELECT).bind(id).bind(i64::from(MOST)).fetch_all(pool).await?;
+            let found = query(SELECT)
+                .bind(id)
+                .bind(i64::from(MOST))
+                .bind(good_at)
+                .fetch_all(pool)
+                .await?;
             Ok(rows("kiosks", &found)?)
         })?;
         found.into_iter().map(Stored::read).collect()

@@ -107,6 +107,15 @@ pub struct Nearest {
     pub cut: bool,
 }
 
+/// The snapshots of a moment.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SnapshotsAt {
+    /// One of each host.
+    pub snapshots: Vec<Snapshot>,
+    /// True if there are more than are given.
+    pub cut: bool,
+}
+
 /// On which side of a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
@@ -126,7 +135,12 @@ impl Store {
         SignedDuration::from_hours(EVENTS_HOURS)
     }
 
-    /// The newest snapshot of each host, or of one, that was taken from `from` to `to`, by host.
+    /// Bytes of snapshots' documents that a caller should let [`Store::snapshots_at`] read: some 20,000 hosts with a usual
+    /// number of items.
+    pub const MOST_SNAPSHOTS: usize = MOST_BYTES;
+
+    /// The newest snapshot of each host, or of one, that was taken from `from` to `to`, by host, until `most` bytes of their
+    /// documents were read: each host may have thousands of items.
     ///
     /// # Errors
     /// [`Error::Database`] and [`Error::Damaged`].
@@ -135,7 +149,8 @@ impl Store {
         from: Timestamp,
         to: Timestamp,
         host: Option<&HostName>,
-    ) -> Result<Vec<Snapshot>, Error> {
+        most: usize,
+    ) -> Result<SnapshotsAt, Error> {
         let text = snapshots(host);
         on!(self.db(), "read the snapshots of a moment", pool => {
             let mut asked = query(AssertSqlSafe(text))
@@ -145,14 +160,18 @@ impl Store {
                 asked = asked.bind(host.as_str());
             }
             let mut found = asked.fetch(pool);
-            let mut snapshots = Vec::new();
+            let (mut snapshots, mut bytes) = (Vec::new(), 0_usize);
             while let Some(row) = found.try_next().await? {
                 let taken: Vec<Taken> = rows("snapshots", std::slice::from_ref(&row))?;
                 for taken in taken {
+                    bytes = bytes.saturating_add(taken.items.len());
+                    if bytes > most {
+                        return Ok(SnapshotsAt { snapshots, cut: true });
+                    }
                     snapshots.push(taken.read()?);
                 }
             }
-            Ok(snapshots)
+            Ok(SnapshotsAt { snapshots, cut: false })
         })
     }
 

@@ -16,12 +16,33 @@ use crate::{Error, Store, migrations};
 /// Longest line, in bytes: a repository file of the largest size with every character escaped.
 const MAX_LINE: u64 = 64 * 1024 * 1024;
 
+/// What becomes of what a restored store may not go on with, because it may have been ended since the dump: wishes that are
+/// open, of which hosts would be told again, and everybody's sessions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WasOpen {
+    /// It is as it was: the dump goes to another database, and nothing happened in between.
+    Stays,
+    /// It is over.
+    Ends,
+}
+
+/// What ends it.
+const ENDS: [&str; 2] = [
+    "UPDATE host_wishes SET open_until = 0 WHERE open_until > 0",
+    "DELETE FROM sessions",
+];
+
 impl Store {
-    /// Fills an empty store from a dump. Returns the number of rows.
+    /// Fills an empty store from a dump. Returns the number of rows of the dump.
     ///
     /// # Errors
-    /// [`Error::NotEmpty`]; [`Error::Dump`] with the line that is wrong; [`Error::DumpFile`] when the reader fails.
-    pub async fn restore<R: AsyncBufRead + Unpin>(&self, reader: &mut R) -> Result<u64, Error> {
+    /// [`Error::NotEmpty`]; [`Error::Dump`] with the line that is wrong; [`Error::DumpFile`] when the reader fails. The store
+    /// is empty then.
+    pub async fn restore<R: AsyncBufRead + Unpin>(
+        &self,
+        reader: &mut R,
+        was_open: WasOpen,
+    ) -> Result<u64, Error> {
         let mut lines = Lines { reader, number: 0 };
         lines.expect_header().await?;
         let inserts: HashMap<&str, String> = TABLES
@@ -53,24 +74,12 @@ impl Store {
                     .map_err(|error| lines.wrong(format!("it does not fit into {}: {error}", table.name)))?;
                 count += 1;
             }
+            if was_open == WasOpen::Ends {
+                for end in ENDS {
+                    query(end).execute(&mut *tx).await?;
+                }
+            }
             Ok(count)
-        })
-    }
-}
-
-impl Store {
-    /// Ends what a restored store must not go on with, because it may have been ended since the dump: wishes that are open,
-    /// of which hosts would be told again, and everybody's sessions.
-    ///
-    /// # Errors
-    /// [`Error::Database`].
-    pub async fn end_what_was_open(&self) -> Result<(), Error> {
-        write_tx!(self.db(), Kind::Statements, "end what was open in a dump", tx => {
-            query("UPDATE host_wishes SET open_until = 0 WHERE open_until > 0")
-                .execute(&mut *tx)
-                .await?;
-            query("DELETE FROM sessions").execute(&mut *tx).await?;
-            Ok(())
         })
     }
 }

@@ -46,11 +46,11 @@ impl Record {
 }
 
 impl Store {
-    /// Keeps a view of a user; one of the same page and name is replaced, and keeps its identity. None if the user has
-    /// [`SavedView::MOST`] already, or is none any more.
+    /// Keeps a view of a user; one of the same page and name is replaced, and keeps its identity. None if there is no
+    /// such user any more.
     ///
     /// # Errors
-    /// [`Error::TooLarge`], [`Error::Database`], [`Error::Damaged`] and [`Error::Busy`].
+    /// [`Error::TooManyViews`] if the user has [`SavedView::MOST`] others; [`Error::TooLarge`], [`Error::Database`], [`Error::Damaged`] and [`Error::Busy`].
     pub async fn keep_view(
         &self,
         owner: &UserName,
@@ -75,8 +75,12 @@ impl Store {
             .bind(&view.name)
             .fetch_one(&mut *tx)
             .await?;
-            if is_there == 0 || others.unsigned_abs() >= SavedView::MOST as u64 {
+            if is_there == 0 {
                 return Ok(None);
+            }
+            if others.unsigned_abs() >= SavedView::MOST as u64 {
+                let most = SavedView::MOST as u64;
+                return Err(Error::TooManyViews { user: owner.clone(), most }.into());
             }
             let row: (String,) = query_as(
                 "INSERT INTO saved_views (id, owner, page, name, address, shared, created_at) \

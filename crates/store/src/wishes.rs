@@ -233,12 +233,12 @@ impl Store {
     }
 
     /// The wishes that hosts are to be told of: neither taken back, nor done, nor over. Those that end first come first, at most
-    /// 10,000.
+    /// 10,000. Those that cannot be read are left out, and the log says so.
     ///
     /// # Errors
-    /// [`Error::Database`] and [`Error::Damaged`].
+    /// [`Error::Database`].
     pub async fn open_wishes(&self, now: Timestamp) -> Result<Vec<(HostName, HostWish)>, Error> {
-        let found: Vec<Record> = on!(self.db(), "list the wishes that are open", pool => {
+        let found: Vec<Result<Vec<Record>, Error>> = on!(self.db(), "list the wishes that are open", pool => {
             let found = query(
                 "SELECT host, document, open_until FROM host_wishes \
                  WHERE open_until > $1 AND document IS NOT NULL ORDER BY open_until, host, verb LIMIT $2",
@@ -247,11 +247,22 @@ impl Store {
             .bind(MAX_LIST)
             .fetch_all(pool)
             .await?;
-            Ok(rows("host_wishes", &found)?)
+            let each = found.iter().map(|row| rows("host_wishes", std::slice::from_ref(row)));
+            Ok(each.collect())
         })?;
-        let read = found.into_iter().map(Record::read);
-        read.map(|row| row.map(|(host, row)| (host, row.wish)))
-            .collect()
+        // One that cannot be read, of another version perhaps, must not keep all hosts from their orders.
+        let mut wishes = Vec::new();
+        for records in found {
+            match records.and_then(|found| found.into_iter().map(Record::read).collect()) {
+                Ok::<Vec<_>, _>(read) => {
+                    wishes.extend(read.into_iter().map(|(host, row)| (host, row.wish)));
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a wish is left out, and its host not told of it");
+                }
+            }
+        }
+        Ok(wishes)
     }
 
     /// The newest wish of a verb for a host.

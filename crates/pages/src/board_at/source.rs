@@ -29,7 +29,7 @@ pub(super) fn words(then: &BoardThen) -> Markup {
                 Some(since) => li { "The oldest event that is kept came " (moment(since)) "." },
                 None => li { "No event is kept." },
             }
-            @if then.cut { li { b { "There were more events than are looked at: " } "of hosts by events alone, items may be missing." } }
+            @if then.cut { li { b { "There was more than is looked at: " } "of hosts by events alone, items may be missing." } }
         }
         p .muted { "Acknowledgements, silences, and what depended on what at that moment are not kept. Hosts that were removed "
             "since are shown as far as something proves that they were still there." }

@@ -97,7 +97,7 @@ fn events_are_said_to_be_events() {
     then.items.clear();
     let page = drawn(&then, None);
     assert!(page.contains("<b>Events: </b>") && !page.contains("by a snapshot"));
-    assert!(page.contains("more events than are looked at"));
+    assert!(page.contains("more than is looked at"));
     assert!(page.contains("Nothing that is known was amiss"));
 }
 

@@ -9,7 +9,7 @@ use lockstep_model::api::operator::BoardThen;
 use lockstep_model::api::{Snapshot, StoredEvent};
 use lockstep_model::{HostName, moment_or_ago};
 use lockstep_plan::past::{self, FRESH, Known, Stood};
-use lockstep_store::{Nearest, Side, Store};
+use lockstep_store::{Nearest, Side, SnapshotsAt, Store};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
@@ -85,19 +85,25 @@ pub(crate) fn oldest(now: Timestamp) -> Timestamp {
         .unwrap_or(Timestamp::MIN)
 }
 
-/// A moment as somebody types it: by itself, or how long ago, to the minute, so that those who ask together get one answer.
+/// A moment as somebody types it: by itself, or how long ago, or nothing for now. The latter are meant to the minute, so that
+/// those who ask together get one answer.
 pub(crate) fn moment(text: &str, now: Timestamp) -> Result<Timestamp, Refusal> {
     let text = text.trim();
     if text.is_empty() {
-        return Ok(now);
+        return Ok(minute(now));
     }
     let at = moment_or_ago(text, now);
     let at = at.map_err(|why| Refusal::bad_request(format!("at: {why}")))?;
     if lockstep_model::moment(text).is_some() {
         return Ok(at);
     }
+    Ok(minute(at))
+}
+
+/// The minute in which a moment is, by its beginning.
+fn minute(at: Timestamp) -> Timestamp {
     let minute = at.as_second().div_euclid(60).saturating_mul(60);
-    Ok(Timestamp::from_second(minute).unwrap_or(at))
+    Timestamp::from_second(minute).unwrap_or(at)
 }
 
 /// How the fleet stood at a moment; of one host all items, where one is asked for. One answer is found at a time, to its end
@@ -155,7 +161,7 @@ pub(crate) async fn then(
 
 /// What the store has of a moment.
 struct Found {
-    snapshots: Vec<Snapshot>,
+    snapshots: SnapshotsAt,
     before: Nearest,
     after: Nearest,
     events_since: Option<Timestamp>,
@@ -166,7 +172,10 @@ async fn find(app: &App, at: Timestamp, host: Option<HostName>) -> Result<BoardT
     let from = at.checked_sub(FRESH).unwrap_or(Timestamp::MIN);
     let of = host.as_ref();
     let found = Found {
-        snapshots: app.store.snapshots_at(from, at, of).await?,
+        snapshots: app
+            .store
+            .snapshots_at(from, at, of, Store::MOST_SNAPSHOTS)
+            .await?,
         before: app.store.events_nearest(at, Side::Before, of).await?,
         after: app.store.events_nearest(at, Side::After, of).await?,
         events_since: app.store.oldest_event().await?,
@@ -185,6 +194,7 @@ fn draw(
     host: Option<&HostName>,
 ) -> Result<BoardThen, Refusal> {
     let snapshots: BTreeMap<&HostName, &Snapshot> = found
+        .snapshots
         .snapshots
         .iter()
         .filter_map(|it| it.host.as_ref().map(|host| (host, it)))
@@ -226,7 +236,7 @@ fn draw(
         then.items = known.iter().flat_map(|it| items(it, at)).collect();
         past::sort(&mut then.items);
     }
-    then.cut = found.before.cut || found.after.cut;
+    then.cut = found.snapshots.cut || found.before.cut || found.after.cut;
     then.events_since = found.events_since;
     then.more = then.items.len().saturating_sub(MOST_ITEMS) as u64;
     then.items.truncate(MOST_ITEMS);
@@ -264,7 +274,9 @@ mod tests {
         let two = two.map(|it| it.map_err(|_| ()).unwrap());
         assert_eq!(two[0], two[1], "those who ask together get one answer");
         assert_eq!(two[0].as_second() % 60, 0);
-        assert_eq!(moment("", now).map_err(|_| ()), Ok(now));
+        let two = [moment("", now), moment(" ", at(1_000_000_039))];
+        let two = two.map(|it| it.map_err(|_| ()).unwrap());
+        assert_eq!(two, [at(1_000_000_020); 2], "of now, too");
         let itself = moment("2001-09-09T01:46:41Z", now);
         assert_eq!(itself.map_err(|_| ()), Ok(at(1_000_000_001)));
     }

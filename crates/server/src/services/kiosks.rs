@@ -144,9 +144,8 @@ async fn note(app: &App, row: &KioskRow, from: IpAddr, now: Timestamp) -> Result
 
 /// The tokens that are worth something, newest first.
 pub(crate) async fn list(app: &App, now: Timestamp) -> Result<Vec<KioskView>, Refusal> {
-    let rows = app.store.kiosks().await?.into_iter();
-    let good = rows.filter(|row| is_on(row, now));
-    let views = good.map(|row| KioskView {
+    let rows = app.store.kiosks(now).await?.into_iter();
+    let views = rows.map(|row| KioskView {
         id: row.id,
         label: row.label,
         made_by: row.made_by,

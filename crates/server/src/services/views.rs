@@ -27,13 +27,9 @@ pub(crate) async fn keep(
         ..new
     };
     let kept = app.store.keep_view(&asker.name, &new, now).await?;
-    let kept = kept.ok_or_else(|| {
-        Refusal::conflict(format!(
-            "{} keeps {} views, which is as many as there may be; forget one first",
-            asker.name,
-            SavedView::MOST
-        ))
-    })?;
+    // Removed since the request came in; whoever asks again is turned away at the door.
+    let kept = kept
+        .ok_or_else(|| Refusal::not_found(format!("there is no user {} any more", asker.name)))?;
     // What one keeps for oneself is no business of others.
     if kept.shared {
         let what = format!("shared the view {:?} of {}", kept.name, kept.address);

@@ -140,6 +140,7 @@ impl From<lockstep_store::Error> for Refusal {
             | Store::TooManyLocks { .. }
             | Store::TooManyTokens { .. }
             | Store::TooManyKiosks { .. }
+            | Store::TooManyViews { .. }
             | Store::LastAdmin { .. }
             | Store::PublishConflict { .. }
             | Store::RolloutChanged { .. } => ProblemKind::Conflict,

@@ -2,7 +2,7 @@
 
 use lockstep_model::api::operator::ChainPage;
 use lockstep_model::{ChainEntry, ChainLink, ChainSubject, RunRecord, check_chain};
-use lockstep_store::{Error, Store};
+use lockstep_store::{Error, Store, WasOpen};
 
 use crate::engine::Place;
 use crate::samples::{at, done, enroll, host, record};
@@ -121,7 +121,10 @@ pub(crate) async fn a_restored_chain_goes_on(place: Place) {
     store.dump(&mut dump).await.unwrap();
     let other_place = place.engine.fresh();
     let other = other_place.open().await;
-    other.restore(&mut dump.as_slice()).await.unwrap();
+    other
+        .restore(&mut dump.as_slice(), WasOpen::Stays)
+        .await
+        .unwrap();
     assert_eq!(verify(&other).await, before);
     other.record_audit("ann", "more", at(9)).await.unwrap();
     let after = verify(&other).await;

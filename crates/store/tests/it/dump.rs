@@ -7,7 +7,7 @@ use lockstep_model::alert::{Ack, Way};
 use lockstep_model::api::operator::FleetText;
 use lockstep_model::api::{EventBatch, WatchedReport};
 use lockstep_model::{Level, RunVerb};
-use lockstep_store::{Decided, Error, NewDelivery, Publication, Store};
+use lockstep_store::{Decided, Error, NewDelivery, Publication, Store, WasOpen};
 use lockstep_testkit::Postgres;
 
 use crate::engine::{Engine, Place};
@@ -206,7 +206,13 @@ pub(crate) async fn a_dump_fills_an_empty_store(place: Place) {
 
     let other_place = place.engine.fresh();
     let other = other_place.open().await;
-    assert_eq!(other.restore(&mut text.as_bytes()).await.unwrap(), rows);
+    assert_eq!(
+        other
+            .restore(&mut text.as_bytes(), WasOpen::Stays)
+            .await
+            .unwrap(),
+        rows
+    );
     assert_eq!(dump(&other).await, (rows, text.clone()));
     assert_eq!(other.hosts().await.unwrap(), store.hosts().await.unwrap());
     assert_eq!(
@@ -221,17 +227,12 @@ pub(crate) async fn a_dump_fills_an_empty_store(place: Place) {
     assert_eq!(suspects[0].version, rollout.version);
     assert_eq!(suspects, store.suspects().await.unwrap());
 
-    // What may have been taken back since is over, and shown as that.
     assert_eq!(other.open_wishes(at(10)).await.unwrap().len(), 1);
-    other.end_what_was_open().await.unwrap();
-    assert_eq!(other.open_wishes(at(10)).await.unwrap(), []);
-    let wishes = other.wishes(&host("web1")).await.unwrap();
-    assert_eq!(wishes[0].closed, Some(lockstep_model::WishState::Void));
-    let (_, left) = dump(&other).await;
-    assert!(!left.contains("\"table\":\"sessions\""));
-    assert!(left.contains("\"table\":\"users\""));
 
-    let error = other.restore(&mut text.as_bytes()).await.unwrap_err();
+    let error = other
+        .restore(&mut text.as_bytes(), WasOpen::Stays)
+        .await
+        .unwrap_err();
     assert!(
         matches!(error, Error::NotEmpty { table: "hosts" }),
         "{error}"
@@ -303,11 +304,55 @@ pub(crate) async fn a_dump_that_is_not_whole_leaves_the_store_empty(place: Place
             "does not fit into reports",
         ),
     ] {
-        let error = empty.restore(&mut damaged.as_bytes()).await.unwrap_err();
+        let error = empty
+            .restore(&mut damaged.as_bytes(), WasOpen::Stays)
+            .await
+            .unwrap_err();
         assert!(error.to_string().contains(words), "{words}: {error}");
         assert_eq!(dump(&empty).await.1, nothing, "after {words}");
     }
-    empty.restore(&mut text.as_bytes()).await.unwrap();
+    empty
+        .restore(&mut text.as_bytes(), WasOpen::Stays)
+        .await
+        .unwrap();
+}
+
+pub(crate) async fn what_was_open_ends_with_a_restore(place: Place) {
+    let store = place.open().await;
+    fill(&store).await;
+    let (_, text) = dump(&store).await;
+    let other_place = place.engine.fresh();
+    let other = other_place.open().await;
+    let (_, nothing) = dump(&other).await;
+    // Where that fails nothing is restored, so that it can be tried again.
+    let (refuses, allows) = match place.engine {
+        Engine::Sqlite => (
+            "CREATE TRIGGER no BEFORE DELETE ON sessions BEGIN SELECT RAISE(ABORT, 'no'); END",
+            "DROP TRIGGER no",
+        ),
+        Engine::Postgres(_) => (
+            "CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''no''; END'; \
+             CREATE TRIGGER no BEFORE DELETE ON sessions EXECUTE FUNCTION no()",
+            "DROP TRIGGER no ON sessions",
+        ),
+    };
+    other_place.execute(refuses).await;
+    let failed = other.restore(&mut text.as_bytes(), WasOpen::Ends).await;
+    assert!(matches!(failed, Err(Error::Database { .. })), "{failed:?}");
+    assert_eq!(dump(&other).await.1, nothing);
+    other_place.execute(allows).await;
+    other
+        .restore(&mut text.as_bytes(), WasOpen::Ends)
+        .await
+        .unwrap();
+
+    // What may have been taken back since is over, and shown as that.
+    assert_eq!(other.open_wishes(at(10)).await.unwrap(), []);
+    let wishes = other.wishes(&host("web1")).await.unwrap();
+    assert_eq!(wishes[0].closed, Some(lockstep_model::WishState::Void));
+    let (_, left) = dump(&other).await;
+    assert!(!left.contains("\"table\":\"sessions\""));
+    assert!(left.contains("\"table\":\"users\""));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -324,7 +369,10 @@ async fn a_dump_goes_from_one_database_to_the_other_and_back() {
     for place in &places[1..] {
         let store = place.open().await;
         let before = original.1.clone();
-        store.restore(&mut before.as_bytes()).await.unwrap();
+        store
+            .restore(&mut before.as_bytes(), WasOpen::Stays)
+            .await
+            .unwrap();
         assert_eq!(dump(&store).await, original);
         // It is not only the same text, it works.
         let next = store

@@ -110,8 +110,10 @@ pub(crate) async fn each_hosts_newest_snapshot_of_a_time_is_found(place: Place) 
             .unwrap();
     }
     let taken = async |from, to| {
-        let found = store.snapshots_at(at(from), at(to), None).await.unwrap();
-        let found = found.into_iter();
+        let found = store.snapshots_at(at(from), at(to), None, Store::MOST_SNAPSHOTS);
+        let found = found.await.unwrap();
+        assert!(!found.cut);
+        let found = found.snapshots.into_iter();
         found
             .map(|it| (it.host.unwrap().to_string(), it.at, it.items[0].1))
             .collect::<Vec<_>>()
@@ -126,7 +128,16 @@ pub(crate) async fn each_hosts_newest_snapshot_of_a_time_is_found(place: Place) 
     assert_eq!(taken(600, 1_200).await.len(), 1);
     assert!(taken(2_401, 3_000).await.is_empty());
     let web1 = host("web1");
-    let of_one = store.snapshots_at(at(0), at(1_799), Some(&web1)).await;
-    let of_one = of_one.unwrap();
+    let most = Store::MOST_SNAPSHOTS;
+    let of_one = store
+        .snapshots_at(at(0), at(1_799), Some(&web1), most)
+        .await;
+    let of_one = of_one.unwrap().snapshots;
     assert_eq!((of_one.len(), of_one[0].at), (1, at(1_200)));
+    // No more bytes are read than is said, however many hosts there are.
+    for (most, hosts) in [(0, 0), (30, 1), (100, 2)] {
+        let found = store.snapshots_at(at(0), at(1_799), None, most);
+        let found = found.await.unwrap();
+        assert_eq!((found.snapshots.len(), found.cut), (hosts, hosts < 2));
+    }
 }

@@ -263,7 +263,7 @@ pub(crate) async fn kiosk_tokens_are_known_until_revoked_and_forgotten(place: Pl
         );
     }
     assert_eq!(store.kiosk("").await.unwrap(), None);
-    assert_eq!(store.kiosks().await.unwrap().len(), 2);
+    assert_eq!(store.kiosks(at(49)).await.unwrap().len(), 2);
     assert!(store.revoke_kiosk("k1", at(3)).await.unwrap());
     assert!(!store.revoke_kiosk("k1", at(4)).await.unwrap());
     assert_eq!(store.kiosk("k1").await.unwrap(), None);
@@ -278,6 +278,28 @@ pub(crate) async fn kiosk_tokens_are_known_until_revoked_and_forgotten(place: Pl
     }
     let kiosks = store.tidy(at(31 * DAY)).await.unwrap().kiosks;
     assert_eq!(kiosks, 2);
+}
+
+pub(crate) async fn kiosk_tokens_that_are_over_hide_none(place: Place) {
+    let store = place.open().await;
+    fill(&store).await;
+    // Made before all others, it is the last of the list.
+    assert!(store.kiosk("k1").await.unwrap().is_some());
+    for number in 0..200 {
+        let kiosk = NewKiosk {
+            id: &format!("n{number}"),
+            secret_hash: "h",
+            label: "wall",
+            made_by: "ann",
+            expires_at: Some(at(20)),
+        };
+        let made_at = if number < 150 { at(10) } else { at(20) };
+        store.create_kiosk(&kiosk, made_at).await.unwrap();
+    }
+    let good = store.kiosks(at(20)).await.unwrap();
+    let ids: Vec<_> = good.iter().map(|it| it.id.as_str()).collect();
+    assert_eq!(ids, ["k1"], "it can be found, and revoked");
+    assert!(store.kiosk("n0").await.unwrap().is_some(), "known still");
 }
 
 pub(crate) async fn sessions_end_with_the_password_they_were_opened_by(place: Place) {

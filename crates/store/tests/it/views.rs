@@ -98,7 +98,8 @@ pub(crate) async fn a_user_keeps_so_many_views_and_no_more(place: Place) {
         assert!(store.keep_view(&ann, &new, at(1)).await.unwrap().is_some());
     }
     let one_more = view("one more", "/hosts", false);
-    assert_eq!(store.keep_view(&ann, &one_more, at(2)).await.unwrap(), None);
+    let full = store.keep_view(&ann, &one_more, at(2)).await.unwrap_err();
+    assert!(full.to_string().contains("ann keeps 50 views"), "{full}");
     let the_same = view("v7", "/hosts?q=x", false);
     assert!(
         store
@@ -110,4 +111,12 @@ pub(crate) async fn a_user_keeps_so_many_views_and_no_more(place: Place) {
     assert_eq!(store.views(&ann).await.unwrap().len(), SavedView::MOST);
     let long = view(&"x".repeat(300), "/hosts", false);
     assert!(store.keep_view(&ann, &long, at(3)).await.is_err());
+
+    // Who is no user any more has no views that could be forgotten.
+    let (root, one_more) = (user("root"), view("one more", "/hosts", false));
+    let made = store.create_user(&root, Role::Admin, None, at(4)).await;
+    made.unwrap();
+    assert!(store.remove_user(&ann, at(5)).await.unwrap());
+    let gone = store.keep_view(&ann, &one_more, at(6)).await;
+    assert_eq!(gone.unwrap(), None);
 }

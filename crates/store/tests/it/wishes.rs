@@ -113,6 +113,12 @@ pub(crate) async fn a_wish_is_told_until_its_end_and_numbers_grow(place: Place) 
         .await
         .unwrap();
 
+    // One that cannot be read, of another version perhaps, leaves the others as they are.
+    let strange =
+        "UPDATE host_wishes SET document = '{\"wish\":{\"verb\":\"dance\"}}' WHERE host = 'web2'";
+    place.execute(strange).await;
+    assert_eq!(open(&store, 20).await, []);
+
     // A host that is gone takes its wishes with it.
     store.remove_host(&web2, at(30)).await.unwrap();
     assert_eq!(open(&store, 20).await, []);

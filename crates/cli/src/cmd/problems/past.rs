@@ -76,7 +76,7 @@ fn source(then: &BoardThen) -> String {
         words += &format!("; events since {since:.0}");
     }
     if then.cut {
-        words += "; there were more events than are looked at";
+        words += "; there was more than is looked at";
     }
     words
 }

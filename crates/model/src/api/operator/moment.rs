@@ -27,7 +27,7 @@ pub struct BoardThen {
     pub unknown: Vec<HostName>,
     /// Hosts that were enrolled later.
     pub not_yet: u64,
-    /// True if there were more events than are looked at: then items that were fine may be missing.
+    /// True if there was more than is looked at: then of hosts by events alone items that were fine may be missing.
     #[serde(default)]
     pub cut: bool,
     /// Items that were not fine or had no value, worst first, then by host and name; of one host that was asked for, all.
