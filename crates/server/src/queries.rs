@@ -11,7 +11,7 @@ use lockstep_model::HostName;
 use lockstep_model::api::{Ask, Query, QueryAnswer};
 use tokio::sync::oneshot;
 
-use crate::hints::{Hint, Hints};
+use crate::hints::Hints;
 
 /// Questions that are open at once on this server.
 const MOST_OPEN: usize = 256;
@@ -33,7 +33,7 @@ struct Open {
 /// Why there is no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NoAnswer {
-    /// The host holds no stream open on this server.
+    /// The host holds no stream open on this server, or none that takes a question.
     #[error("the host is not connected to this server")]
     NotConnected,
     /// It did not answer in time.
@@ -67,7 +67,9 @@ impl Queries {
             id: closing.id.clone(),
             ask,
         };
-        hints.give(Hint::Query(host.clone(), Arc::new(query)));
+        if !hints.ask(host, &Arc::new(query)) {
+            return Err(NoAnswer::NotConnected);
+        }
         match tokio::time::timeout(PATIENCE, answered).await {
             Ok(Ok(answer)) => Ok(answer),
             _ => Err(NoAnswer::TooLate),
@@ -109,6 +111,7 @@ mod tests {
     use lockstep_model::{HistoryQuery, ItemName, Span, View};
 
     use super::*;
+    use crate::hints::Heard;
 
     fn host(name: &str) -> HostName {
         HostName::parse(name).unwrap()
@@ -126,12 +129,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn only_the_host_that_was_asked_answers() {
         let (queries, hints) = (Queries::default(), Hints::new());
-        let mut listening = hints.listen();
+        let mut listening = hints.listen(&host("web1"));
         let answering = async {
-            let Ok(Hint::Query(asked, query)) = listening.recv().await else {
+            let Heard::Question(query) = listening.next(|| 1).await else {
                 panic!("a query was expected");
             };
-            assert_eq!(asked, host("web1"));
             let no = || QueryAnswer::Refused("no".into());
             assert!(!queries.answer(&query.id, &host("web2"), no()));
             assert!(!queries.answer("another", &host("web1"), no()));
@@ -146,8 +148,13 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_host_that_does_not_answer_costs_its_asker_a_wait() {
         let (queries, hints) = (Queries::default(), Hints::new());
+        let listening = hints.listen(&host("web1"));
         let answer = queries.ask(&hints, &host("web1"), ask()).await;
         assert_eq!(answer, Err(NoAnswer::TooLate));
+        drop(listening);
+        // Where nobody listens there is nothing to wait for.
+        let answer = queries.ask(&hints, &host("web1"), ask()).await;
+        assert_eq!(answer, Err(NoAnswer::NotConnected));
         assert!(queries.open().is_empty());
     }
 }

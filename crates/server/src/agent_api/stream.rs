@@ -1,7 +1,7 @@
 //! The stream of hints: server-sent events that say "report now", or ask the host something.
 //!
-//! A stream ends with the server, with its host's removal, and when the host's certificate is found revoked at one
-//! of the regular looks (another server may have removed the host). Losing a stream loses only time.
+//! A stream ends with the server, with its host's removal, and when the certificate that it was opened with is found revoked or
+//! over at one of the regular looks (another server may have removed the host). Losing a stream loses only time.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -13,18 +13,17 @@ use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_util::Stream;
 use lockstep_model::HostName;
-use tokio::sync::broadcast::{self, error::RecvError};
+use lockstep_net::tls::PeerCertificate;
+use lockstep_trust::identity::PeerIdentity;
 
 use crate::app::{App, Caller};
-use crate::hints::{self, Hint};
+use crate::hints::{Ear, Heard};
 use crate::web::Refusal;
 
 /// Streams of one host: its worker's, a candidate's beside it, and what a cut connection left behind.
 const STREAMS_PER_HOST: u32 = 4;
 /// A comment is sent this often, so that a cut is noticed on both sides.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// How often it is checked that the host is still one of ours.
-const LOOK: Duration = Duration::from_secs(300);
 
 /// The open streams by host.
 #[derive(Debug, Clone, Default)]
@@ -44,6 +43,12 @@ impl Streams {
     pub(crate) fn count(&self) -> u64 {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.values().map(|count| u64::from(*count)).sum()
+    }
+
+    /// How many hosts hold one open.
+    fn hosts(&self) -> u64 {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.len() as u64
     }
 
     /// True if the host holds a stream open on this server.
@@ -89,10 +94,14 @@ impl Drop for OpenStream {
 pub(crate) async fn stream(
     State(app): State<Arc<App>>,
     Extension(Caller(host)): Extension<Caller>,
+    Extension(certificate): Extension<PeerCertificate>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Refusal> {
+    let peer = PeerIdentity::from_der(&certificate.0)
+        .map_err(|error| Refusal::not_authenticated(error.to_string()))?;
     let open = app.streams.open(&host)?;
     let listener = Listener {
-        hints: app.hints.listen(),
+        ear: app.hints.listen(&host),
+        serial: peer.serial,
         app,
         open,
     };
@@ -106,48 +115,43 @@ pub(crate) async fn stream(
 struct Listener {
     app: Arc<App>,
     open: OpenStream,
-    hints: broadcast::Receiver<Hint>,
+    /// Of the certificate that the stream was opened with.
+    serial: String,
+    ear: Ear,
 }
 
 impl Listener {
     /// The next event for this host; none when the stream is to end.
     async fn next(&mut self) -> Option<Event> {
         loop {
-            let hint = tokio::select! {
+            let streams = &self.app.streams;
+            let heard = tokio::select! {
                 () = self.app.stop.cancelled() => return None,
-                hint = self.hints.recv() => hint,
-                () = tokio::time::sleep(LOOK) => {
-                    if self.is_known().await { continue } else { return None }
-                }
+                heard = self.ear.next(|| streams.hosts()) => heard,
             };
-            let hosts = match hint {
-                Ok(Hint::Gone(host)) if host == self.open.host => return None,
-                Ok(Hint::Report(hosts)) if hosts.contains(&self.open.host) => hosts.len() as u64,
-                Ok(Hint::ReportAll { hosts }) => hosts,
-                Ok(Hint::Query(host, query)) if host == self.open.host => {
-                    let Ok(data) = serde_json::to_string(&*query) else {
-                        continue;
-                    };
-                    return Some(Event::default().event("query").data(data));
+            match heard {
+                Heard::Report => return Some(Event::default().event("report").data("{}")),
+                Heard::Question(query) => {
+                    if let Ok(data) = serde_json::to_string(&*query) {
+                        return Some(Event::default().event("query").data(data));
+                    }
                 }
-                Ok(Hint::Gone(_) | Hint::Report(_) | Hint::Query(..)) => continue,
-                // It fell behind and does not know what it missed: reporting covers everything.
-                Err(RecvError::Lagged(_)) => 1,
-                Err(RecvError::Closed) => return None,
-            };
-            tokio::select! {
-                () = self.app.stop.cancelled() => return None,
-                () = tokio::time::sleep(hints::moment(hosts, fastrand::u64(..))) => {}
+                Heard::Look if self.is_known().await => {}
+                Heard::Look | Heard::End => return None,
             }
-            return Some(Event::default().event("report").data("{}"));
         }
     }
 
+    /// True while the door would let the host in.
     async fn is_known(&self) -> bool {
-        match self.app.store.host(&self.open.host).await {
-            Ok(host) => host.is_some(),
+        let holder = self
+            .app
+            .store
+            .certificate_holder(&self.serial, self.app.now());
+        match holder.await {
+            Ok(holder) => holder.as_ref() == Some(&self.open.host),
             Err(error) => {
-                tracing::warn!(%error, "cannot look up the host of a stream; it stays open");
+                tracing::warn!(%error, "cannot look up the certificate of a stream; it stays open");
                 true
             }
         }
