@@ -129,9 +129,10 @@ impl Events<'_> {
                         (head())
                         tbody { @for entry in self.entries { (stream::entry(entry, frame)) } }
                     } }
-                    @if let Some(older) = &self.older {
-                        nav .pager aria-label="Pages of the list" { a rel="next" href=(older) { "Older →" } }
-                    }
+                }
+                // Also where nothing of what was looked through was asked for: there may be more behind it.
+                @if let Some(older) = &self.older {
+                    nav .pager aria-label="Pages of the list" { a rel="next" href=(older) { "Older →" } }
                 }
             }
             p {

@@ -162,6 +162,12 @@ const CLAIM_DUE: &str = "UPDATE deliveries SET claimed_until_at = $2, attempts =
     RETURNING id, attempts, created_at, way, notice";
 
 #[derive(FromRow)]
+struct Written {
+    id: String,
+    created_at: i64,
+}
+
+#[derive(FromRow)]
 struct Claimed {
     id: String,
     attempts: i64,
@@ -357,6 +363,39 @@ impl Store {
     ) -> Result<Vec<DeliveryRow>, Error> {
         self.deliveries_before(filter, None, wanted.min(MAX_LIST))
             .await
+    }
+
+    /// When messages were written, newest first: those of `from` or later and before `to`, at most 1000. What they say is not
+    /// read.
+    ///
+    /// # Errors
+    /// [`Error::Database`] and [`Error::Damaged`].
+    pub async fn delivery_moments(
+        &self,
+        from: Timestamp,
+        to: Timestamp,
+        wanted: u32,
+    ) -> Result<Vec<Timestamp>, Error> {
+        let found: Vec<Written> = on!(self.db(), "list when messages were written", pool => {
+            let found = query(
+                "SELECT id, created_at FROM deliveries WHERE created_at >= $1 AND created_at < $2 \
+                 ORDER BY created_at DESC, id DESC LIMIT $3",
+            )
+            .bind(milliseconds(from))
+            .bind(milliseconds(to))
+            .bind(limit(wanted, MAX_LIST))
+            .fetch_all(pool)
+            .await?;
+            Ok(rows("deliveries", &found)?)
+        })?;
+        let read = |row: Written| {
+            let place = Place {
+                table: "deliveries",
+                key: &row.id,
+            };
+            place.time("created_at", row.created_at)
+        };
+        found.into_iter().map(read).collect()
     }
 
     /// As [`Store::deliveries`], those that come behind the one of this moment and identity in that order; at most 1001,

@@ -99,6 +99,8 @@ fn a_filter_knows_the_kind_and_the_group() {
     let changes = filter("changes");
     assert_eq!(changes.address("/events"), "/events?group=web&kind=changes");
     assert!(page(&[], &changes).contains("Changes of hosts in the last 24 hours"));
+    // Of what was looked through nothing may have been asked for, and more of it be behind.
+    assert!(page(&[], &changes).contains("/events?before=1"));
     assert!(Kind::parse("strange").is_none());
 }
 

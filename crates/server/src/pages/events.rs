@@ -21,7 +21,7 @@ use self::stream::Place;
 use super::Visit;
 use crate::app::App;
 use crate::services::{events, problems};
-use crate::web::{Question, Refusal};
+use crate::web::{Id, Question, Refusal};
 
 /// Events that go into one file.
 const MOST_IN_FILE: u32 = 1_000;
@@ -52,7 +52,8 @@ struct Asked {
     #[serde(default)]
     group: String,
     /// Behind this event.
-    before: Option<String>,
+    #[serde(default)]
+    before: String,
     /// Before the moment at which the page before this one ended.
     to: Option<Timestamp>,
     /// This one alone.
@@ -89,13 +90,17 @@ impl Asked {
                 Refusal::bad_request("level: a rank from 0, the best, to 4, the worst, is expected")
             })
         });
+        let before = some(&self.before).map(|it| {
+            let id: Result<Id, _> = it.parse();
+            id.map_err(|why| Refusal::bad_request(format!("before: {why}")))
+        });
         Ok(EventFilter {
             host: host.transpose()?,
             item: item.transpose()?,
             level: level.transpose()?,
             since: moment("since", &filter.since, now)?,
             until: moment("until", &filter.until, now)?,
-            before_id: self.before.clone(),
+            before_id: before.transpose()?.map(|Id(id)| id),
             ..EventFilter::default()
         })
     }
@@ -138,7 +143,7 @@ async fn all(
     };
     let wanted = wanted(&app, &asked, visit.now).await?;
     let place = Place {
-        before: asked.before.as_deref(),
+        before: wanted.before_id.as_deref(),
         to: asked.to,
     };
     let page = stream::page(&app, &wanted, place, kind).await?;
@@ -211,6 +216,25 @@ async fn csv(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_place_in_the_list_is_an_identity_or_nothing() {
+        let now = Timestamp::UNIX_EPOCH;
+        let read = |before: &str| {
+            let asked = Asked {
+                before: before.into(),
+                ..Asked::default()
+            };
+            asked.read(now).map(|it| it.before_id)
+        };
+        assert_eq!(read("0a").unwrap().as_deref(), Some("0a"));
+        // Pages of changes begin at a moment alone.
+        assert_eq!(read("").unwrap(), None);
+        for strange in ["\0", "a b", "é"] {
+            let refused = read(strange).unwrap_err();
+            assert!(refused.detail().starts_with("before:"), "{strange:?}");
+        }
+    }
 
     #[test]
     fn moments_are_typed_in_two_ways() {

@@ -17,14 +17,10 @@ const CHANGES: SignedDuration = SignedDuration::from_hours(4);
 
 /// The hosts of a group, those without an agent among them; none where no fleet file names the group.
 pub(crate) async fn hosts_of_group(app: &App, group: &str) -> Result<BTreeSet<String>, Refusal> {
-    let Some(accepted) = app.fleet.accepted() else {
-        return Ok(BTreeSet::new());
-    };
-    let hosts = app.store.host_marks().await?.into_iter();
-    let watched = app.store.watched_hosts().await?.into_iter();
-    let all = hosts.map(|it| it.host).chain(watched.map(|it| it.host));
-    let of_group = |host: &HostName| accepted.groups_of(host).iter().any(|it| it == group);
-    Ok(all.filter(of_group).map(|it| it.to_string()).collect())
+    let board = app.boards.read(app).await?;
+    let lines = board.hosts.iter();
+    let of_group = lines.filter(|line| line.groups.iter().any(|it| it == group));
+    Ok(of_group.map(|line| line.view.name.to_string()).collect())
 }
 
 /// Stores a batch and says up to which number the series is stored.

@@ -106,6 +106,17 @@ pub(crate) async fn deeds_and_messages_come_once(place: Place) {
     let ids = |rows: Vec<DeliveryRow>| rows.into_iter().map(|it| it.id).collect::<Vec<_>>();
     let all = DeliveryFilter::default();
     let list = store.deliveries(&all, 1000).await.unwrap();
+    let moments: Vec<_> = list.iter().map(|it| it.created_at).collect();
+    let (newest, oldest) = (moments[0], moments[moments.len() - 1]);
+    let written = async |from, to, wanted| {
+        let found = store.delivery_moments(from, to, wanted).await;
+        found.unwrap()
+    };
+    let end = newest + jiff::SignedDuration::from_secs(1);
+    assert_eq!(written(oldest, end, 1000).await, moments);
+    assert_eq!(written(oldest, end, 3).await, moments[..3]);
+    let older = moments.iter().filter(|at| **at < newest).count();
+    assert_eq!(written(oldest, newest, 1000).await.len(), older);
     let walked = walk!(DeliveryRow, last => {
         let last = last.as_ref().map(|it: &DeliveryRow| (it.created_at, it.id.as_str()));
         store.deliveries_before(&all, last, PAGE).await.unwrap()

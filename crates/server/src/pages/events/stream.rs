@@ -15,6 +15,11 @@ const MOST: usize = 100;
 const MOST_OTHERS: u32 = 100;
 /// Entries of one kind that are looked through for a page of it.
 const LOOKED_AT: u32 = 1_000;
+/// Messages that are read at once: each may be large, and of those that do not fit nothing is kept.
+const MESSAGES_AT_ONCE: u32 = MOST as u32 + 1;
+/// Changes that the store gives at once, and how often it is asked where most of them may be of other groups.
+const CHANGES_AT_ONCE: usize = 1_000;
+const MOST_READS: u32 = 5;
 
 /// Where a page begins: behind this entry, which was at this moment.
 #[derive(Debug, Clone, Copy)]
@@ -69,7 +74,7 @@ async fn items(
     let to = place.to.or(filter.until).unwrap_or(Timestamp::MAX);
     let mut entries: Vec<Entry> = found.events.into_iter().map(Entry::Item).collect();
     if !alone {
-        let changes = changes(app, filter, from, to).await?;
+        let (changes, _) = changes(app, filter, from, to).await?;
         entries.extend(changes.into_iter().take(MOST_OTHERS as usize));
         if filter.host.is_none() && filter.hosts.is_none() {
             let messages = read_messages(app, Some((to, "")), MOST_OTHERS).await?;
@@ -98,13 +103,7 @@ async fn of_kind(
     let from = filter.since.unwrap_or(Timestamp::MIN);
     // What was looked at last, if there may be more behind it.
     let (found, looked_to) = match kind {
-        Kind::Messages => {
-            let rows = read_messages(app, Some(before), LOOKED_AT).await?;
-            let last = rows.last().map(|it| (it.id.clone(), it.created_at));
-            let last = last.filter(|_| rows.len() == LOOKED_AT as usize);
-            let rows = rows.into_iter().filter(|it| is_message_of(filter, it));
-            (rows.map(message).collect(), last)
-        }
+        Kind::Messages => messages(app, filter, from, before, MOST, message).await?,
         Kind::Deeds => {
             let rows = app.store.audit_before(Some(before), LOOKED_AT).await?;
             let last = rows.last().map(|it| (it.id.clone(), it.at));
@@ -113,7 +112,8 @@ async fn of_kind(
             (rows.map(deed).collect(), last)
         }
         Kind::Changes | Kind::All | Kind::Items => {
-            (changes(app, filter, from, before.0).await?, None)
+            let (found, next) = changes(app, filter, from, before.0).await?;
+            (found, next.map(|at| (String::new(), at)))
         }
     };
     let mut entries: Vec<Entry> = found.into_iter().filter(|it| it.at() >= from).collect();
@@ -122,8 +122,8 @@ async fn of_kind(
         let mut cut = MOST;
         if kind == Kind::Changes {
             // Changes have no identity of their own: those of one moment stay together.
-            let last = entries[cut - 1].at();
-            cut = entries.partition_point(|it| it.at() >= last);
+            let last = entries[cut - 1].at().as_millisecond();
+            cut = entries.partition_point(|it| it.at().as_millisecond() >= last);
         }
         let id = |entry: &Entry| match entry {
             Entry::Message(message) => message.id.clone(),
@@ -147,10 +147,14 @@ pub(super) async fn moments(
     to: Timestamp,
 ) -> Result<Vec<Timestamp>, Refusal> {
     let moments: Vec<Timestamp> = match kind {
+        // What they say is not needed.
+        Kind::Messages if lets_all_messages(filter) => {
+            app.store.delivery_moments(from, to, LOOKED_AT).await?
+        }
         Kind::Messages => {
-            let rows = read_messages(app, Some((to, "")), LOOKED_AT).await?;
-            let rows = rows.iter().filter(|it| is_message_of(filter, it));
-            rows.map(|it| it.created_at).collect()
+            let most = LOOKED_AT as usize;
+            let at = |row: DeliveryRow| row.created_at;
+            messages(app, filter, from, (to, ""), most, at).await?.0
         }
         Kind::Deeds => {
             let rows = app.store.audit_before(Some((to, "")), LOOKED_AT).await?;
@@ -158,7 +162,7 @@ pub(super) async fn moments(
             rows.map(|it| it.at).collect()
         }
         Kind::Changes | Kind::All | Kind::Items => {
-            let found = changes(app, filter, from, to).await?;
+            let (found, _) = changes(app, filter, from, to).await?;
             found.iter().map(Entry::at).collect()
         }
     };
@@ -190,21 +194,85 @@ pub(super) async fn entries_of(app: &App, key: &Key) -> Result<Vec<Entry>, Refus
     })
 }
 
+/// Changes that are asked for, newest first, and before which moment there may be more.
 async fn changes(
     app: &App,
     filter: &EventFilter,
     from: Timestamp,
     to: Timestamp,
-) -> Result<Vec<Entry>, Refusal> {
-    let found = app.store.changes_between(filter.host.as_ref(), from, to);
+) -> Result<(Vec<Entry>, Option<Timestamp>), Refusal> {
     let asked = |host: &HostName| {
         filter
             .hosts
             .as_ref()
             .is_none_or(|it| it.contains(host.as_str()))
     };
-    let found = found.await?.into_iter().filter(|(host, _)| asked(host));
-    Ok(found.map(change).collect())
+    let (mut kept, mut next) = (Vec::new(), Some(to));
+    for _ in 0..MOST_READS {
+        let Some(to) = next.filter(|_| kept.len() <= MOST) else {
+            break;
+        };
+        let found = app.store.changes_between(filter.host.as_ref(), from, to);
+        let (found, behind) = whole_moments(found.await?, CHANGES_AT_ONCE);
+        kept.extend(
+            found
+                .into_iter()
+                .filter(|(host, _)| asked(host))
+                .map(change),
+        );
+        next = behind;
+    }
+    Ok((kept, next))
+}
+
+/// Changes have no identity of their own, so a page of them begins before a moment. If there may be more than `most` that were
+/// read, those of the last moment are left to the next page, for not all of them may have been read; and before which moment
+/// that begins. Moments are told apart as the store does it, by milliseconds.
+fn whole_moments(
+    mut found: Vec<(HostName, Change)>,
+    most: usize,
+) -> (Vec<(HostName, Change)>, Option<Timestamp>) {
+    let last = found.last().map(|(_, it)| it.at);
+    let Some(last) = last.filter(|_| found.len() >= most) else {
+        return (found, None);
+    };
+    let whole = found.partition_point(|(_, it)| it.at.as_millisecond() > last.as_millisecond());
+    if whole == 0 {
+        // More in one moment than can be read: what is behind it must be reached.
+        return (found, Some(last));
+    }
+    found.truncate(whole);
+    let next = found.last().map(|(_, it)| it.at);
+    (found, next)
+}
+
+/// Messages that are asked for, newest first, each as `keep` makes it: those before a place and not before a moment, until
+/// more than `most` were found or a thousand were looked through; and the last of these, if there may be more.
+async fn messages<T>(
+    app: &App,
+    filter: &EventFilter,
+    from: Timestamp,
+    before: (Timestamp, &str),
+    most: usize,
+    keep: impl Fn(DeliveryRow) -> T,
+) -> Result<(Vec<T>, Option<(String, Timestamp)>), Refusal> {
+    let (mut found, mut looked_at) = (Vec::new(), 0);
+    let mut place = (before.1.to_owned(), before.0);
+    while found.len() <= most && looked_at < LOOKED_AT {
+        let behind = Some((place.1, place.0.as_str()));
+        let rows = read_messages(app, behind, MESSAGES_AT_ONCE).await?;
+        let is_last = rows.len() < MESSAGES_AT_ONCE as usize;
+        looked_at += MESSAGES_AT_ONCE;
+        let last = rows.last().map(|it| (it.id.clone(), it.created_at));
+        let rows = rows.into_iter();
+        let asked = rows.filter(|it| it.created_at >= from && is_message_of(filter, it));
+        found.extend(asked.map(&keep));
+        match last.filter(|(_, at)| !is_last && *at >= from) {
+            Some(last) => place = last,
+            None => return Ok((found, None)),
+        }
+    }
+    Ok((found, Some(place)))
 }
 
 async fn read_messages(
@@ -225,11 +293,7 @@ fn is_message_of(filter: &EventFilter, row: &DeliveryRow) -> bool {
                 .as_ref()
                 .is_none_or(|it| it.contains(host.as_str()))
     };
-    let is_all = filter.host.is_none()
-        && filter.hosts.is_none()
-        && filter.item.is_none()
-        && filter.level.is_none();
-    is_all
+    lets_all_messages(filter)
         || row.notice.entries.iter().any(|it| {
             asked(&it.host)
                 && filter
@@ -238,6 +302,14 @@ fn is_message_of(filter: &EventFilter, row: &DeliveryRow) -> bool {
                     .is_none_or(|item| item.matches(it.item.as_str()))
                 && filter.level.is_none_or(|level| it.level >= level)
         })
+}
+
+/// True where messages of whatever are asked for.
+fn lets_all_messages(filter: &EventFilter) -> bool {
+    filter.host.is_none()
+        && filter.hosts.is_none()
+        && filter.item.is_none()
+        && filter.level.is_none()
 }
 
 /// A deed is of the host that its words name. Groups, items and levels do not count.
@@ -287,7 +359,34 @@ fn deed(row: AuditEntry) -> Entry {
 mod tests {
     use std::collections::BTreeSet;
 
+    use lockstep_model::ChangeKind;
+
     use super::*;
+
+    #[test]
+    fn changes_of_one_moment_are_never_torn_apart() {
+        let found = |moments: &[i64]| {
+            let change = |(number, at): (usize, &i64)| {
+                let change = Change {
+                    at: Timestamp::from_millisecond(*at).unwrap(),
+                    kind: ChangeKind::Enrolled,
+                    what: "enrolled".into(),
+                    run: None,
+                };
+                (HostName::parse(&format!("web{number}")).unwrap(), change)
+            };
+            moments.iter().enumerate().map(change).collect::<Vec<_>>()
+        };
+        let page = |moments: &[i64], most| {
+            let (found, next) = whole_moments(found(moments), most);
+            (found.len(), next.map(Timestamp::as_millisecond))
+        };
+        assert_eq!(page(&[], 4), (0, None));
+        assert_eq!(page(&[9, 8, 8], 4), (3, None), "there are no more");
+        assert_eq!(page(&[9, 9, 8, 7], 4), (3, Some(8)), "7 comes whole, next");
+        assert_eq!(page(&[9, 8, 8, 8], 4), (1, Some(9)));
+        assert_eq!(page(&[8, 8, 8, 8], 4), (4, Some(8)), "it goes on");
+    }
 
     #[test]
     fn a_deed_is_of_hosts_that_are_named_whole() {
