@@ -30,7 +30,7 @@ struct Form<'a> {
 #[must_use]
 pub fn page(frame: &Frame<'_>, probes: &[ProbeView]) -> String {
     let items = forms(probes);
-    let differing = items.values().filter(|forms| forms.len() > 1).count();
+    let differing = items.values().filter(|forms| files(forms) > 1).count();
     let body = html! {
         @if items.is_empty() {
             (empty("No host has said that it runs plugins or scripts.", &html! {
@@ -74,6 +74,12 @@ fn forms(probes: &[ProbeView]) -> BTreeMap<&ItemName, Vec<Form<'_>>> {
     items.map(|(item, forms)| (item, sorted(forms))).collect()
 }
 
+/// How many files they are; one that could not be read is none.
+fn files(forms: &[Form<'_>]) -> usize {
+    let read = |form: &&Form<'_>| form.of.iter().any(|it| it.program.hash.is_some());
+    forms.iter().filter(read).count()
+}
+
 fn rows(frame: &Frame<'_>, item: &ItemName, forms: &[Form<'_>]) -> Markup {
     html! {
         @for (index, form) in forms.iter().enumerate() {
@@ -81,7 +87,7 @@ fn rows(frame: &Frame<'_>, item: &ItemName, forms: &[Form<'_>]) -> Markup {
                 @if index == 0 {
                     th scope="rowgroup" rowspan=(forms.len()) {
                         a href=(crate::item::across_path(item)) { (item) }
-                        @if forms.len() > 1 { br; b .warning { (forms.len()) " different files" } }
+                        @if files(forms) > 1 { br; b .warning { (files(forms)) " different files" } }
                     }
                 }
                 td { @if let Some(first) = form.of.first() { (hash(&first.program)) } }
@@ -145,6 +151,7 @@ mod tests {
                 took_ms: 1500,
                 at: "2026-11-22T11:59:00Z".parse().unwrap(),
             },
+            differs: false,
         }
     }
 
@@ -168,6 +175,15 @@ mod tests {
             assert!(drawn.contains(part), "{part}: {drawn}");
         }
         assert!(!drawn.contains("1 different"));
+
+        // What could not be read is no other file.
+        let mut probes = vec![
+            probe("web1", "plugin:a", b"x", Some(0)),
+            probe("web2", "plugin:a", b"x", None),
+        ];
+        probes[1].program.hash = None;
+        let drawn = with_frame(Role::Viewer, |frame| page(frame, &probes));
+        assert!(drawn.contains("the same file wherever"), "{drawn}");
     }
 
     #[test]

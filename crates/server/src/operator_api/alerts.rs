@@ -24,12 +24,12 @@ use http::{HeaderValue, Method, StatusCode, Uri};
 use jiff::{SignedDuration, Timestamp};
 use lockstep_gateway::prometheus::{ALERTS, Asked};
 use lockstep_model::api::operator::ProblemView;
-use lockstep_model::{HostName, Level, LevelNames};
+use lockstep_model::{HostName, Level, LevelNames, ProblemKind};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::app::App;
-use crate::services::problems;
+use crate::services::{fleet, hosts, problems};
 use crate::web::{Refusal, collect};
 
 /// Largest form, in bytes.
@@ -158,19 +158,10 @@ pub(crate) async fn alerts(State(app): State<Arc<App>>, uri: Uri) -> Result<Resp
 /// Refuses a host and a group that nobody knows: of those nothing is ever heard.
 async fn check(app: &App, which: &Which) -> Result<(), Response> {
     if let Some(host) = &which.host {
-        let store = &app.store;
-        let refused = |error| Refusal::from(error).into_response();
-        let is_known = store.host(host).await.map_err(refused)?.is_some()
-            || store.watched_host(host).await.map_err(refused)?.is_some();
-        if !is_known {
-            return Err(not_found(format!("no host {host} is enrolled or watched")));
-        }
+        hosts::known(app, host).await.map_err(refused)?;
     }
     if let Some(group) = &which.group {
-        let accepted = app.fleet.accepted();
-        if !accepted.is_some_and(|it| it.fleet.groups().any(|known| known == group)) {
-            return Err(not_found(format!("the fleet file has no group {group:?}")));
-        }
+        fleet::known_group(app, group).map_err(refused)?;
     }
     Ok(())
 }
@@ -277,8 +268,12 @@ fn bad(words: impl Into<String>) -> Response {
     error(StatusCode::BAD_REQUEST, "bad_data", words)
 }
 
-fn not_found(words: String) -> Response {
-    error(StatusCode::NOT_FOUND, "not_found", words)
+/// A refusal of the server's own in that shape, if it is the one that Prometheus has a word for.
+fn refused(refusal: Refusal) -> Response {
+    match refusal.kind() {
+        ProblemKind::NotFound => error(StatusCode::NOT_FOUND, "not_found", refusal.detail()),
+        _ => refusal.into_response(),
+    }
 }
 
 /// Takes the password of basic authentication (RFC 7617) for the token. The name before it says nothing.

@@ -20,7 +20,7 @@ use serde::Deserialize;
 
 use super::paging::{List, Page, Paging};
 use crate::app::{App, Operator};
-use crate::services::{deliveries, events as events_of, fleet, history, problems, silences};
+use crate::services::{deliveries, events as events_of, fleet, history, hosts, problems, silences};
 use crate::web::{Id, JsonBody, Named, Question, Refusal};
 
 /// Largest request, in bytes.
@@ -75,7 +75,7 @@ type PlaceOfProblem = (Reverse<(bool, Level, Timestamp)>, HostName, ItemName);
 
 /// `GET /api/v1/problems?host=&group=&item=&level=&cause=&unhandled=true&limit=N&cursor=C`: worst first. `host` and `item`
 /// may be patterns; `level` is the rank of the best level that counts; `cause` is the one of a group, as its page's address
-/// has it.
+/// has it. A group, or a host's whole name, that nobody knows is refused.
 pub(crate) async fn problems(
     State(app): State<Arc<App>>,
     Question(which): Question<WhichProblems>,
@@ -84,6 +84,7 @@ pub(crate) async fn problems(
     let window = paging.window::<PlaceOfProblem>(PROBLEMS)?;
     let unhandled = which.unhandled;
     let ask = which.ask()?;
+    known(&app, &ask).await?;
     let all = problems::list(&app, app.now()).await?;
     let groups = match ask.cause.is_some() {
         true => problems::grouped(&app, &all, &ask),
@@ -101,6 +102,19 @@ pub(crate) async fn problems(
     };
     problems.sort_by_cached_key(place);
     Ok(window.of_all(problems, place))
+}
+
+/// Refuses a question that nothing can ever answer: monitors ask this, and to them an empty list is good news.
+async fn known(app: &App, ask: &Ask) -> Result<(), Refusal> {
+    if let Some(group) = &ask.group {
+        fleet::known_group(app, group)?;
+    }
+    if let Some(host) = ask.host.as_ref().filter(|host| host.is_plain()) {
+        let host = HostName::parse(host.as_str())
+            .map_err(|error| Refusal::not_found(format!("host: {error}")))?;
+        hosts::known(app, &host).await?;
+    }
+    Ok(())
 }
 
 /// Which events are wanted.

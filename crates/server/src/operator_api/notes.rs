@@ -3,16 +3,17 @@
 use std::sync::Arc;
 
 use axum::extract::rejection::PathRejection;
-use axum::{Extension, Json};
 use axum::extract::{Path, State};
+use axum::{Extension, Json};
 use lockstep_model::api::operator::ProbeView;
 use lockstep_model::api::{ItemNow, ProcessesSeen};
 use lockstep_model::{HostName, ItemName};
+use serde::Deserialize;
 
 use super::paging::{List, Page, Paging};
 use crate::app::{App, Asker};
 use crate::services::{live, notes};
-use crate::web::{Named, Refusal};
+use crate::web::{Named, Question, Refusal};
 
 const PROBES: List = List {
     name: "probes",
@@ -42,12 +43,20 @@ pub(crate) async fn processes(
     notes::processes(&app, &host).await.map(Json)
 }
 
-/// `GET /api/v1/probes?limit=N&cursor=C`: by name, then by host.
+/// On which host.
+#[derive(Debug, Deserialize)]
+pub(crate) struct OnHost {
+    host: Option<HostName>,
+}
+
+/// `GET /api/v1/probes?host=NAME&limit=N&cursor=C`: by name, then by host.
 pub(crate) async fn probes(
     State(app): State<Arc<App>>,
+    Question(OnHost { host }): Question<OnHost>,
     paging: Paging,
 ) -> Result<Page<ProbeView>, Refusal> {
     let window = paging.window::<notes::PlaceOfProbe>(PROBES)?;
-    let board = app.boards.read(&app).await?;
-    Ok(window.of_all(notes::probes(&board), notes::place))
+    let wanted = window.one_more() as usize;
+    let found = notes::some_probes(&app, host.as_ref(), window.after.as_ref(), wanted).await?;
+    Ok(window.cut(found, notes::place))
 }

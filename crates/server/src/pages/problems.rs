@@ -23,7 +23,7 @@ use lockstep_store::EventFilter;
 use super::Visit;
 use super::items::judgement;
 use crate::app::App;
-use crate::services::{problems, rollout_curves};
+use crate::services::{fleet, problems, rollout_curves};
 use crate::web::Refusal;
 
 /// Events that the page shows.
@@ -53,7 +53,7 @@ async fn now(
     visit: Visit,
     RawQuery(question): RawQuery,
 ) -> Result<Html<String>, Refusal> {
-    let ask = asked(question.as_deref().unwrap_or_default())?;
+    let ask = asked(&app, question.as_deref().unwrap_or_default())?;
     let frame = visit.frame();
     show(&app, &visit, &ask, |now| now.draw(&frame)).await
 }
@@ -64,14 +64,18 @@ async fn kiosk(
     visit: Visit,
     RawQuery(question): RawQuery,
 ) -> Result<Html<String>, Refusal> {
-    let ask = asked(question.as_deref().unwrap_or_default())?;
+    let ask = asked(&app, question.as_deref().unwrap_or_default())?;
     let frame = visit.frame();
     show(&app, &visit, &ask, |now| draw::kiosk(now, &frame)).await
 }
 
-/// Which problems an address or a form asks for.
-fn asked(question: &str) -> Result<Ask, Refusal> {
-    Ask::parse(question).map_err(Refusal::bad_request)
+/// Which problems an address or a form asks for. Of a group that is gone a screen on a wall would be calm for ever.
+fn asked(app: &App, question: &str) -> Result<Ask, Refusal> {
+    let ask = Ask::parse(question).map_err(Refusal::bad_request)?;
+    if let Some(group) = &ask.group {
+        fleet::known_group(app, group)?;
+    }
+    Ok(ask)
 }
 
 async fn show(

@@ -30,7 +30,21 @@ pub(crate) async fn list(
             standings.insert(row.package, found);
         }
     }
+    if let Some(package) = package.filter(|_| standings.is_empty()) {
+        known(app, package).await?;
+    }
     of(app, &standings, &failed, now).await
+}
+
+/// Refuses a package of which nothing is listed.
+async fn known(app: &App, package: &PackageName) -> Result<(), Refusal> {
+    let releases = app.store.releases().await?;
+    match releases.iter().any(|it| it.details.package == *package) {
+        true => Ok(()),
+        false => Err(Refusal::not_found(format!(
+            "no release of a package {package} is listed, and no channel says anything of it"
+        ))),
+    }
 }
 
 /// The same, of packages whose hosts are known already.

@@ -8,6 +8,7 @@ use lockstep_model::{Event, EventKind, HostName, ItemName, Level, Value};
 
 use lockstep_plan::alert::lease::SILENCE_ITEM;
 
+use super::fleet;
 use crate::app::App;
 use crate::operator_api::add;
 use crate::web::Refusal;
@@ -15,8 +16,9 @@ use crate::web::Refusal;
 /// What was changed on a host within this time before an event is stored with it.
 const CHANGES: SignedDuration = SignedDuration::from_hours(4);
 
-/// The hosts of a group, those without an agent among them; none where no fleet file names the group.
+/// The hosts of a group, those without an agent among them; refused where no fleet file names the group.
 pub(crate) async fn hosts_of_group(app: &App, group: &str) -> Result<BTreeSet<String>, Refusal> {
+    fleet::known_group(app, group)?;
     let board = app.boards.read(app).await?;
     let lines = board.hosts.iter();
     let of_group = lines.filter(|line| line.groups.iter().any(|it| it == group));

@@ -408,6 +408,20 @@ fn texts(fleet: &Fleet) -> Vec<FleetText> {
     fleet.texts().map(text).collect()
 }
 
+/// Refuses a group that the fleet file in force does not name: a list of its hosts' problems would be empty for ever, and
+/// whoever misspelt it, or has it from before it was renamed, would read that all is well.
+pub(crate) fn known_group(app: &App, group: &str) -> Result<(), Refusal> {
+    match app.fleet.accepted() {
+        Some(accepted) if accepted.fleet.groups().any(|known| known == group) => Ok(()),
+        Some(_) => Err(Refusal::not_found(format!(
+            "the fleet file has no group {group:?}"
+        ))),
+        None => Err(Refusal::not_found(format!(
+            "there is no fleet file, so there is no group {group:?}"
+        ))),
+    }
+}
+
 /// The fleet file in force, for operators.
 pub(crate) fn view(app: &App) -> Result<FleetView, Refusal> {
     let state = app.fleet.state();

@@ -167,6 +167,17 @@ pub(crate) async fn one(app: &App, name: &HostName) -> Result<HostView, Refusal>
     Ok(view)
 }
 
+/// Refuses a host that is neither enrolled nor watched: of that nothing is ever heard.
+pub(crate) async fn known(app: &App, name: &HostName) -> Result<(), Refusal> {
+    let store = &app.store;
+    if store.host(name).await?.is_some() || store.watched_host(name).await?.is_some() {
+        return Ok(());
+    }
+    Err(Refusal::not_found(format!(
+        "no host named {name} is enrolled or watched"
+    )))
+}
+
 /// Removes a host: its certificates are worthless from now on, its streams end, and others get its places of locks.
 pub(crate) async fn remove(
     app: &App,

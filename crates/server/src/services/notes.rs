@@ -1,15 +1,15 @@
 //! What agents say beside the states of items: who was at work when something went wrong, and the programs that hosts run
 //! to look at something.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use lockstep_model::api::operator::ProbeView;
 use lockstep_model::api::{ProcessesSeen, ProgramSeen, Report};
-use lockstep_model::{HostName, ItemName};
+use lockstep_model::{ContentHash, HostName, ItemName};
 use lockstep_pages::hosts::HostLine;
 
-use super::board::Board;
 use super::hosts;
 use crate::app::App;
 use crate::web::Refusal;
@@ -45,25 +45,107 @@ pub(crate) async fn processes(app: &App, host: &HostName) -> Result<ProcessesSee
 }
 
 /// The plugins and scripts of the fleet, by their names and then by the hosts that run them.
-pub(crate) fn probes(board: &Board) -> Vec<ProbeView> {
+pub(super) fn probes(hosts: &[Arc<HostLine>]) -> Vec<ProbeView> {
     let of = |line: &Arc<HostLine>| {
         let on = line.view.name.clone();
         let view = move |program: ProgramSeen| ProbeView {
             on: on.clone(),
             program,
+            differs: false,
         };
         line.view.programs.clone().into_iter().map(view)
     };
-    let mut all: Vec<ProbeView> = board.hosts.iter().flat_map(of).collect();
+    let mut all: Vec<ProbeView> = hosts.iter().flat_map(of).collect();
     all.sort_by_cached_key(place);
+    for of_item in all.chunk_by_mut(|a, b| a.program.item == b.program.item) {
+        mark(of_item);
+    }
     all
+}
+
+/// Says of each program of one name whether its file is another than the one of most hosts.
+fn mark(probes: &mut [ProbeView]) {
+    let mut counts: HashMap<ContentHash, usize> = HashMap::new();
+    for hash in probes.iter().filter_map(|it| it.program.hash) {
+        *counts.entry(hash).or_default() += 1;
+    }
+    let most = counts.values().copied().max().unwrap_or(0);
+    let mut of_most = counts.iter().filter(|(_, count)| **count == most);
+    // Two files with as many hosts each: nobody knows which is the right one.
+    let usual = match (of_most.next(), of_most.next()) {
+        (Some((hash, _)), None) => Some(*hash),
+        _ => None,
+    };
+    for probe in probes {
+        probe.differs = probe.program.hash.is_some() && probe.program.hash != usual;
+    }
+}
+
+/// The part of them that is asked for: those of one host or of all, behind a place, at most so many.
+pub(crate) async fn some_probes(
+    app: &App,
+    host: Option<&HostName>,
+    after: Option<&PlaceOfProbe>,
+    wanted: usize,
+) -> Result<Vec<ProbeView>, Refusal> {
+    let board = app.boards.read(app).await?;
+    if let Some(host) = host.filter(|host| board.host(host).is_none()) {
+        hosts::known(app, host).await?;
+    }
+    let all = board.probes();
+    let seen = after.map_or(0, |after| all.partition_point(|it| place(it) <= *after));
+    let of_host = all[seen..]
+        .iter()
+        .filter(|it| host.is_none_or(|host| it.on == *host));
+    Ok(of_host.take(wanted).cloned().collect())
 }
 
 /// Where a probe stands in the list.
 pub(crate) fn place(probe: &ProbeView) -> PlaceOfProbe {
-    let ProbeView { on, program } = probe;
+    let ProbeView { on, program, .. } = probe;
     (program.item.clone(), on.clone(), program.host.clone())
 }
 
 /// Item, host, and the watched host whom it is about.
 pub(crate) type PlaceOfProbe = (ItemName, HostName, Option<HostName>);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn probe(on: &str, file: Option<&[u8]>) -> ProbeView {
+        ProbeView {
+            on: HostName::parse(on).unwrap(),
+            program: ProgramSeen {
+                item: ItemName::parse("plugin:a").unwrap(),
+                host: None,
+                path: "/x".into(),
+                hash: file.map(ContentHash::of),
+                exit: Some(0),
+                ended: String::new(),
+                took_ms: 12,
+                at: Timestamp::UNIX_EPOCH,
+            },
+            differs: false,
+        }
+    }
+
+    fn differing(files: &[Option<&[u8]>]) -> Vec<usize> {
+        let mut probes: Vec<ProbeView> = files.iter().map(|it| probe("web1", *it)).collect();
+        mark(&mut probes);
+        let differing = probes.iter().enumerate().filter(|(_, it)| it.differs);
+        differing.map(|(index, _)| index).collect()
+    }
+
+    #[test]
+    fn the_file_that_few_hosts_have_is_the_one_that_differs() {
+        let (one, two) = (Some(&b"one"[..]), Some(&b"two"[..]));
+        assert_eq!(differing(&[one, one, two, one]), [2]);
+        assert_eq!(differing(&[one, one]), Vec::<usize>::new());
+        // Of what could not be read nothing is said, and it makes no other one odd.
+        assert_eq!(differing(&[one, None, None]), Vec::<usize>::new());
+        assert_eq!(differing(&[one, None, two, one]), [2]);
+        assert_eq!(differing(&[one, two]), [0, 1]);
+        assert_eq!(differing(&[]), Vec::<usize>::new());
+    }
+}

@@ -208,6 +208,13 @@ pub(crate) async fn notes_of_agents_are_kept(world: &World, web1: &Host) {
         (probes[0].on.as_str(), probes[0].program.exit),
         ("web1", Some(2))
     );
+    let of = async |host: &str| {
+        let path = format!("/api/v1/probes?host={host}&limit=1");
+        world.operator.get_json::<Vec<ProbeView>>(&path).await
+    };
+    assert_eq!(of("web1").await.unwrap(), probes);
+    assert_eq!(of("db1").await.unwrap(), []);
+    assert_eq!(refused(of("nowhere").await), (404, "not-found".into()));
 
     let rita = Visitor::sign_in(world, "rita", Role::Viewer).await;
     let page = rita.get("/hosts/web1").await.page();

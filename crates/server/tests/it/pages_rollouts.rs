@@ -9,7 +9,7 @@ use lockstep_model::api::operator::{
 use lockstep_model::{Outcome, Role, RolloutId, RolloutState};
 
 use crate::visitor::Visitor;
-use crate::world::{World, host};
+use crate::world::{World, host, refused};
 
 /// The curve of a rollout, once it is simulated.
 async fn simulated(world: &World, id: u64) -> RolloutCurve {
@@ -41,6 +41,9 @@ async fn a_rollout_is_ordered_watched_and_taken_back_on_pages() {
 
     let path = "/api/v1/releases/behind?package=lockstep";
     let behind: Vec<ChannelBehind> = world.operator.get_json(path).await.unwrap();
+    let typo = "/api/v1/releases/behind?package=lockstpe";
+    let typo = world.operator.get_json::<Vec<ChannelBehind>>(typo).await;
+    assert_eq!(refused(typo), (404, "not-found".into()));
     let stable = &behind[0];
     assert_eq!((behind.len(), stable.followers, stable.behind), (1, 4, 4));
     assert_eq!(stable.rollout, Some(RolloutId(2)));

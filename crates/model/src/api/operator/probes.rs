@@ -13,4 +13,8 @@ pub struct ProbeView {
     /// What it is, and how it ended last.
     #[serde(flatten)]
     pub program: ProgramSeen,
+    /// True if its file is not the one that most hosts have under this name. Where no file is the one of most, each is
+    /// another; of a file that could not be read nothing is said.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub differs: bool,
 }

@@ -13,7 +13,7 @@ use lockstep_pages::parts::lasts::lasts;
 use lockstep_pages::problems::{Ask, Group};
 use serde::Deserialize;
 
-use super::{asked, zone};
+use super::zone;
 use crate::app::{App, SignedIn};
 use crate::pages::{LARGEST, done, may, visit};
 use crate::services::{problems, silences};
@@ -47,7 +47,7 @@ pub(super) struct Chosen {
 
 impl Chosen {
     fn ask(&self) -> Result<Ask, Refusal> {
-        asked(&self.only)
+        Ask::parse(&self.only).map_err(Refusal::bad_request)
     }
 
     /// The chosen groups as they are now, of the problems that were there when the page was drawn.
