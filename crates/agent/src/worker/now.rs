@@ -28,11 +28,12 @@ impl Asker {
         let host = host.filter(|host| *host != self.host);
         let looked = self.live.look(host.clone(), item.clone());
         let looked = timeout(PATIENCE, looked).await;
-        let looked = looked.unwrap_or(Looked::Newest(None));
+        let looked = looked.unwrap_or(Looked::Newest);
         if let Looked::Sample(sample) = &looked {
             self.book
                 .take(std::slice::from_ref(sample), self.clock.now());
         }
+        let sampled_at = self.book.sampled_at(host.as_ref(), &item);
         let states = self.book.states(host.as_ref());
         let state = states.into_iter().find(|state| state.item == item);
         match (looked, state) {
@@ -47,19 +48,12 @@ impl Asker {
                 at: sample.at,
                 fresh: true,
             }),
-            (Looked::Newest(at), Some(state)) => Ok(ItemNow {
-                item,
-                value: state.value,
-                level: state.level,
-                at: at.unwrap_or(state.since),
-                fresh: false,
-            }),
             // What the worker itself measures has no probe.
-            (Looked::Nothing, Some(state)) => Ok(ItemNow {
+            (Looked::Newest | Looked::Nothing, Some(state)) => Ok(ItemNow {
                 item,
                 value: state.value,
                 level: state.level,
-                at: state.since,
+                at: sampled_at.unwrap_or(state.since),
                 fresh: false,
             }),
             (_, None) => Err(format!("there is no item {item} on this host now")),
@@ -70,7 +64,7 @@ impl Asker {
 #[cfg(test)]
 mod tests {
     use jiff::Timestamp;
-    use lockstep_model::{Glob, ItemName, Work, WorkItem};
+    use lockstep_model::{Glob, ItemName, Sample, Work, WorkItem};
     use lockstep_probe::{Config, Prober};
 
     use super::*;
@@ -80,6 +74,43 @@ mod tests {
             host: None,
             item: ItemName::parse(item).unwrap(),
         }
+    }
+
+    #[tokio::test]
+    async fn a_value_that_is_not_measured_anew_has_the_time_of_its_sample() {
+        let (clock, _) = Clock::driven(Timestamp::UNIX_EPOCH);
+        let at = |second| Timestamp::from_second(second).unwrap();
+        // The worker measures this one itself; its level has been the same all the while.
+        let item = ItemName::parse("version_lag").unwrap();
+        let sample = |second| Sample {
+            host: None,
+            item: item.clone(),
+            at: at(second),
+            value: Value::Number {
+                value: 0.0,
+                unit: "s".into(),
+            },
+            verdict: None,
+        };
+        let mut book = ItemBook::new();
+        book.follow(&Work::default());
+        for second in [0, 60, 120] {
+            book.take(&[sample(second)], at(second));
+        }
+        let nothing = Work {
+            items: Vec::new(),
+            ..Work::default()
+        };
+        let config = Config::of_this_machine(Vec::new());
+        let (prober, _samples) = Prober::start(config, nothing, clock.clone());
+        let asker = Asker {
+            host: HostName::parse("web1").unwrap(),
+            live: prober.live(),
+            book,
+            clock,
+        };
+        let now = asker.answer(asked("version_lag")).await.unwrap();
+        assert_eq!((now.at, now.fresh), (at(120), false));
     }
 
     #[tokio::test]

@@ -122,6 +122,13 @@ impl ItemBook {
         items.map(|(name, item)| item.state(name)).collect()
     }
 
+    /// When the newest sample of an item was taken, whose value its state has.
+    #[must_use]
+    pub fn sampled_at(&self, host: Option<&HostName>, item: &ItemName) -> Option<Timestamp> {
+        let items = self.hosts.get(&host.cloned())?;
+        Some(items.get(item)?.memory.at())
+    }
+
     /// The watched hosts of which there are items.
     pub fn watched(&self) -> impl Iterator<Item = &HostName> {
         self.hosts.keys().flatten()

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use lockstep_model::{Glob, HostName, ItemName, Setting, Snmp, Value, WatchedHost, Work, WorkItem};
 use tokio::time::Instant;
 
@@ -55,8 +54,6 @@ pub(super) struct Entry {
     pub(super) due: Instant,
     /// It waits for a free place, or for its answer.
     pub(super) is_busy: bool,
-    /// When the look was begun that it gave something by last.
-    pub(super) looked_at: Option<Timestamp>,
     /// What it gave last.
     pub(super) items: Vec<ItemName>,
     /// How many more there were no room for.
@@ -85,7 +82,6 @@ impl Entry {
             epoch,
             due,
             is_busy: false,
-            looked_at: None,
             items: Vec::new(),
             dropped: 0,
         }

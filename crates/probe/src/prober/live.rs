@@ -9,7 +9,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use lockstep_model::{HostName, ItemName, Sample, Value};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
@@ -32,9 +31,9 @@ const MOST_WAITING: usize = 16;
 pub enum Looked {
     /// A sample that was taken for whoever asked, or the one of a look that was just under way.
     Sample(Sample),
-    /// The item is not looked at sooner than its interval says, or a rate has no value yet; when its probe last
-    /// answered, if it has.
-    Newest(Option<Timestamp>),
+    /// The item is not looked at sooner than its interval says, cannot be looked at, or a rate has no value yet: the newest
+    /// value that came by the schedule must do.
+    Newest,
     /// No probe of this host gives such an item.
     Nothing,
 }
@@ -63,7 +62,7 @@ impl Live {
         if self.asks.send(Ask { host, item, answer }).await.is_err() {
             return Looked::Nothing;
         }
-        looked.await.unwrap_or(Looked::Newest(None))
+        looked.await.unwrap_or(Looked::Newest)
     }
 }
 
@@ -194,10 +193,9 @@ pub(super) fn looked(sample: Option<&Sample>) -> Looked {
     match sample {
         Some(Sample {
             value: Value::None(why),
-            at,
             ..
-        }) if why == NEEDS_TWO => Looked::Newest(Some(*at)),
+        }) if why == NEEDS_TWO => Looked::Newest,
         Some(sample) => Looked::Sample(sample.clone()),
-        None => Looked::Newest(None),
+        None => Looked::Newest,
     }
 }

@@ -365,7 +365,6 @@ impl Schedule {
             return;
         };
         entry.is_busy = false;
-        entry.looked_at = Some(at);
         found.retain(|found| counts(&entry.identity, &found.item, &self.work));
         entry.dropped = bounds::admit(&mut found, &entry.items, room);
         entry.items = found.iter().map(|found| found.item.clone()).collect();

@@ -20,6 +20,8 @@ struct Stage {
     asked: Arc<Mutex<Vec<(String, Instant)>>>,
     under_way: Arc<AtomicUsize>,
     most_under_way: Arc<AtomicUsize>,
+    /// How many probes were looked for.
+    found: Arc<AtomicUsize>,
 }
 
 #[derive(Debug)]
@@ -94,6 +96,7 @@ fn world(work: Work) -> World {
     let actors = stage.clone();
     let find = move |order: &Order| {
         let name = order.name.as_str().to_owned();
+        actors.found.fetch_add(1, Ordering::SeqCst);
         if name.starts_with("permitted") && !order.permits.arguments {
             return Err("it is not permitted".into());
         }
@@ -561,7 +564,7 @@ async fn a_probe_that_asks_others_is_not_asked_more_often() {
     world.values(30).await;
     let asked = world.asked("web:a").len();
     let looked = live(&world.prober, "web:a").await;
-    assert_eq!(looked, Looked::Newest(Some(Timestamp::UNIX_EPOCH)));
+    assert_eq!(looked, Looked::Newest);
     assert_eq!(world.asked("web:a").len(), asked);
     // One that is under way is waited for, and not asked a second time.
     world.values(60).await;
@@ -591,4 +594,14 @@ async fn items_that_are_watched_live_are_bounded() {
             "{n}: {looked:?}"
         );
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_entry_without_a_probe_is_not_made_anew_at_each_question() {
+    let mut world = world(work([item("nothing:x")]));
+    world.batch().await;
+    for _ in 0..5 {
+        assert_eq!(live(&world.prober, "nothing:x").await, Looked::Newest);
+    }
+    assert_eq!(world.stage.found.load(Ordering::SeqCst), 1);
 }

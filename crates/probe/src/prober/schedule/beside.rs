@@ -25,13 +25,17 @@ impl Schedule {
             let _ = answer.send(Looked::Nothing);
             return;
         };
-        let looked_at = entry.looked_at;
+        if entry.probe.is_err() {
+            // That is said once, when the document comes, and not at each question.
+            let _ = answer.send(Looked::Newest);
+            return;
+        }
         if !entry.is_cheap() || host.is_some() {
             self.waiting.retain(|(.., answer)| !answer.is_closed());
             if entry.is_busy && self.waiting.len() < MOST_WAITING {
                 self.waiting.push((id, item, answer));
             } else {
-                let _ = answer.send(Looked::Newest(looked_at));
+                let _ = answer.send(Looked::Newest);
             }
             return;
         }
@@ -45,12 +49,12 @@ impl Schedule {
             let probe = identity.and_then(|identity| self.probes.find(&identity));
             let added = probe.is_ok_and(|it| self.watched.add(&item, id, it, timeout, now));
             if !added {
-                let _ = answer.send(Looked::Newest(looked_at));
+                let _ = answer.send(Looked::Newest);
                 return;
             }
         }
         if let Some(answer) = self.watched.wait(&item, answer, now) {
-            let _ = answer.send(Looked::Newest(looked_at));
+            let _ = answer.send(Looked::Newest);
         }
     }
 
