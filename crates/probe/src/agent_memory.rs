@@ -7,18 +7,17 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use lockstep_model::{ItemName, Value};
+use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 use crate::aside::Aside;
-use crate::kernel::{Kernel, lone, number, read};
+use crate::kernel::{Kernel, Stat, lone, number, pids, read};
 use crate::probe::{Found, Look, Order, Probe};
 
 /// Processes whose proportional memory is read; beyond, their resident memory is counted.
 const MOST_PROPORTIONAL: usize = 16;
 /// After so many samples every process is looked at anew, should a number have been used again.
 const REFRESH: u32 = 10;
-/// Most processes that are looked at.
-const MOST_PROCESSES: usize = 100_000;
 
 /// The probe.
 #[derive(Debug)]
@@ -29,6 +28,9 @@ pub(crate) struct AgentMemory {
     aside: Arc<Aside>,
     finder: Arc<Mutex<Finder>>,
 }
+
+/// The agent's memory, measured once in a round: somebody may watch it live while the schedule looks at it.
+type Cell = OnceCell<Result<Value, String>>;
 
 impl AgentMemory {
     pub(crate) fn new(order: &Order) -> Result<Self, String> {
@@ -47,13 +49,16 @@ impl Probe for AgentMemory {
     fn look(self: Arc<Self>, at: Timestamp) -> Look {
         Box::pin(async move {
             let deadline = Instant::now() + self.timeout;
-            let (finder, kernel) = (Arc::clone(&self.finder), Arc::clone(&self.kernel));
-            let memory = self.aside.ask("agent_memory", at, move || {
-                let mut finder = finder.lock().unwrap_or_else(PoisonError::into_inner);
-                finder.memory(&kernel.proc, &kernel.agent_pids)
+            let cell = self.kernel.cell::<Cell>("agent_memory");
+            let value = cell.get_or_init(async || {
+                let (finder, kernel) = (Arc::clone(&self.finder), Arc::clone(&self.kernel));
+                let memory = self.aside.ask("agent_memory", at, move || {
+                    let mut finder = finder.lock().unwrap_or_else(PoisonError::into_inner);
+                    finder.memory(&kernel.proc, &kernel.agent_pids)
+                });
+                memory.answer(deadline).await.and_then(|value| value)
             });
-            let value = memory.answer(deadline).await.and_then(|value| value);
-            vec![Found::new(self.item.clone(), value)]
+            vec![Found::new(self.item.clone(), value.await.clone())]
         })
     }
 
@@ -71,23 +76,13 @@ struct Finder {
     samples: u32,
 }
 
-/// What `/proc/PID/stat` says of a process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stat {
-    group: u32,
-    resident_pages: u64,
-}
-
 impl Finder {
     /// Memory of the processes `pids`, and of all others in the process groups that they lead, in bytes. A process
     /// that leads no group counts alone: its group is that of whoever started it.
     ///
     /// A process that is not there (a supervisor may just have been replaced) counts nothing, as long as one is.
     fn memory(&mut self, proc: &Path, pids: &[u32]) -> Result<Value, String> {
-        let known: Vec<(u32, Stat)> = pids
-            .iter()
-            .filter_map(|&pid| stat(proc, pid).map(|stat| (pid, stat)))
-            .collect();
+        let known: Vec<Stat> = pids.iter().filter_map(|&pid| Stat::of(proc, pid)).collect();
         if known.is_empty() {
             return Err(format!(
                 "none of the agent's processes {pids:?} is found below {}",
@@ -96,8 +91,8 @@ impl Finder {
         }
         let groups: Vec<u32> = known
             .iter()
-            .filter(|(pid, stat)| stat.group == *pid)
-            .map(|(pid, _)| *pid)
+            .filter(|stat| stat.group == stat.pid)
+            .map(|stat| stat.pid)
             .collect();
         self.samples = (self.samples + 1) % REFRESH;
         if self.samples == 0 || groups != self.groups {
@@ -105,10 +100,10 @@ impl Finder {
             self.groups.clone_from(&groups);
         }
         let mut members = known;
-        members.sort_by_key(|(pid, _)| *pid);
-        members.dedup_by_key(|(pid, _)| *pid);
+        members.sort_by_key(|stat| stat.pid);
+        members.dedup_by_key(|stat| stat.pid);
         if !groups.is_empty() {
-            let already: HashSet<u32> = members.iter().map(|(pid, _)| *pid).collect();
+            let already: HashSet<u32> = members.iter().map(|stat| stat.pid).collect();
             self.find_members(proc, &groups, &already, &mut members)?;
         }
         Ok(number(sum(proc, &members), "bytes"))
@@ -119,14 +114,10 @@ impl Finder {
         proc: &Path,
         groups: &[u32],
         already: &HashSet<u32>,
-        members: &mut Vec<(u32, Stat)>,
+        members: &mut Vec<Stat>,
     ) -> Result<(), String> {
-        let entries = std::fs::read_dir(proc)
-            .map_err(|error| format!("{} cannot be read: {error}", proc.display()))?;
-        let pids =
-            entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
         let mut still_there = HashSet::new();
-        for pid in pids.take(MOST_PROCESSES) {
+        for pid in pids(proc)? {
             if already.contains(&pid) {
                 continue;
             }
@@ -134,8 +125,8 @@ impl Finder {
                 still_there.insert(pid);
                 continue;
             }
-            match stat(proc, pid) {
-                Some(stat) if groups.contains(&stat.group) => members.push((pid, stat)),
+            match Stat::of(proc, pid) {
+                Some(stat) if groups.contains(&stat.group) => members.push(stat),
                 Some(_) => {
                     still_there.insert(pid);
                 }
@@ -151,13 +142,13 @@ impl Finder {
 /// Memory of these processes in bytes: proportional where the kernel tells it, for supervisor and worker share most
 /// of their program's pages.
 #[expect(clippy::cast_precision_loss, reason = "no process has 2^52 bytes")]
-fn sum(proc: &Path, members: &[(u32, Stat)]) -> f64 {
+fn sum(proc: &Path, members: &[Stat]) -> f64 {
     let page = procfs::page_size();
-    let bytes = members.iter().enumerate().map(|(index, (pid, stat))| {
+    let bytes = members.iter().enumerate().map(|(index, stat)| {
         let proportional = (index < MOST_PROPORTIONAL)
-            .then(|| proportional(proc, *pid))
+            .then(|| proportional(proc, stat.pid))
             .flatten();
-        proportional.unwrap_or(stat.resident_pages.saturating_mul(page))
+        proportional.unwrap_or(stat.pages.saturating_mul(page))
     });
     bytes.fold(0, u64::saturating_add) as f64
 }
@@ -171,28 +162,10 @@ fn proportional(proc: &Path, pid: u32) -> Option<u64> {
     kilobytes.checked_mul(1024)
 }
 
-/// Reads `/proc/PID/stat`, see `proc_pid_stat(5)`; none if the process is not there.
-fn stat(proc: &Path, pid: u32) -> Option<Stat> {
-    parse_stat(&read(&proc.join(pid.to_string()).join("stat")).ok()?)
-}
-
-/// The second field is the program's name in parentheses, and may itself hold blanks and parentheses.
-fn parse_stat(line: &[u8]) -> Option<Stat> {
-    let end = line.iter().rposition(|&byte| byte == b')')?;
-    let rest = std::str::from_utf8(&line[end + 1..]).ok()?;
-    // The first field behind the name is number 3, the state.
-    let field = |number: usize| rest.split_ascii_whitespace().nth(number - 3);
-    Some(Stat {
-        group: field(5)?.parse().ok()?,
-        resident_pages: field(24)?.parse().ok()?,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::fake::{self, Machine, stat_line};
-    use proptest::prelude::*;
+    use crate::kernel::fake::{self, Machine};
 
     fn bytes(value: Result<Value, String>) -> f64 {
         match value.unwrap() {
@@ -286,22 +259,21 @@ mod tests {
         );
     }
 
+    #[tokio::test]
+    async fn who_watches_it_live_takes_no_value_from_the_schedule() {
+        let machine = fake::machine();
+        // Both have threads of the same prober, and a memory of their own.
+        let order = machine.order("agent_memory");
+        let probes = [0, 1].map(|_| Arc::new(AgentMemory::new(&order).unwrap()));
+        let [scheduled, live] = probes.map(|probe| probe.look(Timestamp::UNIX_EPOCH));
+        let (scheduled, live) = tokio::join!(scheduled, live);
+        let value = number(pages(10), "bytes");
+        assert_eq!((&live[0].value, &scheduled[0].value), (&value, &value));
+    }
+
     #[test]
     fn this_process_has_memory() {
         let value = Finder::default().memory(Path::new("/proc"), &[std::process::id()]);
         assert!((1e5..1e9).contains(&bytes(value)));
-    }
-
-    proptest! {
-        #[test]
-        fn no_line_breaks_the_parser(line in proptest::collection::vec(any::<u8>(), 0..200)) {
-            parse_stat(&line);
-        }
-
-        #[test]
-        fn any_name_is_passed_over(name in "[ ()a-z0-9]{0,15}", group: u32, pages: u64) {
-            let line = stat_line(1, &name, group, pages);
-            prop_assert_eq!(parse_stat(line.as_bytes()), Some(Stat { group, resident_pages: pages }));
-        }
     }
 }

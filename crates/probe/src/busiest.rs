@@ -15,17 +15,14 @@ use lockstep_model::api::{ProcessSeen, ProcessesSeen};
 use tokio::time::{Instant, sleep};
 
 use crate::aside::Aside;
-use crate::kernel::read;
+use crate::kernel::{Stat, pids};
+use crate::passwd;
 use crate::remote::clean;
 
 /// Time over which it is counted what a process takes.
 const MEANWHILE: Duration = Duration::from_secs(1);
 /// A walk over all processes that takes longer is given up.
 const TIME_LIMIT: Duration = Duration::from_secs(5);
-/// Most processes that are looked at: a machine with more has another problem.
-const MOST_PROCESSES: usize = 20_000;
-/// Largest file of users that is read, in bytes.
-const LARGEST_PASSWD: usize = 1024 * 1024;
 
 /// Looks for the busiest processes of this machine.
 #[derive(Debug, Clone)]
@@ -35,17 +32,11 @@ pub struct Busiest {
     aside: Arc<Aside>,
 }
 
-/// What `/proc/PID/stat` says; proc_pid_stat(5).
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Stat {
-    pid: u32,
-    name: String,
-    /// Time of processors that it has taken, in ticks.
-    ticks: u64,
-    /// When it was started: a number that is used again has another one.
-    started: u64,
-    /// Resident memory, in pages.
-    pages: u64,
+/// All processes, and when the walk over them began.
+#[derive(Debug)]
+struct Walk {
+    begun: Instant,
+    processes: Vec<Stat>,
 }
 
 /// The processes that take most of the processors, and those that hold most memory; most first.
@@ -72,49 +63,23 @@ impl Busiest {
     ) -> Result<(Vec<ProcessSeen>, Vec<ProcessSeen>), String> {
         let proc = self.proc.clone();
         let walked = self.aside.ask("busiest", at, move || walk(&proc));
-        let begun = Instant::now();
-        let before = walked.answer(begun + TIME_LIMIT).await??;
-        let before: HashMap<(u32, u64), u64> = before
-            .into_iter()
-            .map(|it| ((it.pid, it.started), it.ticks))
-            .collect();
+        let before = walked.answer(Instant::now() + TIME_LIMIT).await??;
         sleep(MEANWHILE).await;
         let (proc, root) = (self.proc.clone(), self.root.clone());
         let walked = self.aside.ask("busiest", at, move || {
             let now = walk(&proc)?;
-            let passed = begun.elapsed().as_secs_f64();
-            Ok::<_, String>(choose(now, &before, passed, |pid| user(&proc, &root, pid)))
+            let users = passwd::read(&root).unwrap_or_default();
+            Ok::<_, String>(choose(&now, &before, |pid| user(&proc, &users, pid)))
         });
         walked.answer(Instant::now() + TIME_LIMIT).await?
     }
 }
 
-fn walk(proc: &Path) -> Result<Vec<Stat>, String> {
-    let entries = std::fs::read_dir(proc)
-        .map_err(|error| format!("{} cannot be read: {error}", proc.display()))?;
-    let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
+fn walk(proc: &Path) -> Result<Walk, String> {
+    let begun = Instant::now();
     // A process that is not there any more has ended meanwhile.
-    let stats = pids
-        .take(MOST_PROCESSES)
-        .filter_map(|pid| parse(&read(&proc.join(pid.to_string()).join("stat")).ok()?));
-    Ok(stats.collect())
-}
-
-/// `PID (NAME) STATE …`; the name may hold anything, brackets and line breaks too.
-fn parse(stat: &[u8]) -> Option<Stat> {
-    let text = String::from_utf8_lossy(stat);
-    let (pid, rest) = text.split_once(" (")?;
-    let (name, rest) = rest.rsplit_once(')')?;
-    // The first of these is field 3.
-    let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
-    let number = |field: usize| fields.get(field - 3)?.parse::<u64>().ok();
-    Some(Stat {
-        pid: pid.trim().parse().ok()?,
-        name: clean(name, ProcessSeen::LONGEST_NAME),
-        ticks: number(14)?.saturating_add(number(15)?),
-        started: number(22)?,
-        pages: number(24)?,
-    })
+    let processes = pids(proc)?.filter_map(|pid| Stat::of(proc, pid)).collect();
+    Ok(Walk { begun, processes })
 }
 
 /// The ten of each kind. Those that took nothing of the processors are not among the first, and kernel threads, which
@@ -123,12 +88,14 @@ fn parse(stat: &[u8]) -> Option<Stat> {
     clippy::cast_precision_loss,
     reason = "ticks of a second are far below 2^52"
 )]
-fn choose(
-    now: Vec<Stat>,
-    before: &HashMap<(u32, u64), u64>,
-    passed: f64,
-    user: impl Fn(u32) -> String,
-) -> ByCpuAndMemory {
+fn choose(now: &Walk, before: &Walk, user: impl Fn(u32) -> String) -> ByCpuAndMemory {
+    // Both walks come by a process at about the same time after their beginning, however long they take.
+    let passed = now.begun.duration_since(before.begun).as_secs_f64();
+    let before: HashMap<(u32, u64), u64> = before
+        .processes
+        .iter()
+        .map(|it| ((it.pid, it.started), it.ticks))
+        .collect();
     // One that was not there before has taken all of its time meanwhile.
     let took = |it: &Stat| {
         let before = before.get(&(it.pid, it.started)).copied().unwrap_or(0);
@@ -138,13 +105,13 @@ fn choose(
     let page = rustix::param::page_size() as u64;
     let tell = |it: &Stat| ProcessSeen {
         pid: it.pid,
-        name: it.name.clone(),
+        name: clean(&it.name, ProcessSeen::LONGEST_NAME),
         user: user(it.pid),
         cpu: (took(it) as f64 / per_second / passed.max(0.1) * 1000.0).round() / 10.0,
         memory: it.pages.saturating_mul(page),
     };
     let top = |weight: &dyn Fn(&Stat) -> u64| -> Vec<ProcessSeen> {
-        let mut all: Vec<&Stat> = now.iter().filter(|it| weight(it) > 0).collect();
+        let mut all: Vec<&Stat> = now.processes.iter().filter(|it| weight(it) > 0).collect();
         all.sort_by_key(|it| (Reverse(weight(it)), it.pid));
         all.truncate(ProcessesSeen::MOST);
         all.into_iter().map(tell).collect()
@@ -153,54 +120,47 @@ fn choose(
 }
 
 /// Whose process it is: a name, or a number; empty if it has ended.
-fn user(proc: &Path, root: &Path, pid: u32) -> String {
+fn user(proc: &Path, users: &str, pid: u32) -> String {
     let Ok(metadata) = std::fs::metadata(proc.join(pid.to_string())) else {
         return String::new();
     };
     let uid = metadata.uid();
-    let passwd = read(&root.join("etc/passwd")).unwrap_or_default();
-    let passwd = String::from_utf8_lossy(&passwd[..passwd.len().min(LARGEST_PASSWD)]);
-    name_of(&passwd, uid).unwrap_or_else(|| uid.to_string())
-}
-
-/// `NAME:PASSWORD:UID:…`, see passwd(5).
-fn name_of(passwd: &str, uid: u32) -> Option<String> {
-    passwd.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        let name = fields.next()?;
-        let is_it = fields.nth(1)?.parse() == Ok(uid);
-        is_it.then(|| clean(name, ProcessSeen::LONGEST_NAME))
-    })
+    match passwd::name_of(users, uid) {
+        Some(name) => clean(name, ProcessSeen::LONGEST_NAME),
+        None => uid.to_string(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
-    fn line(pid: u32, name: &str, ticks: u64, pages: u64) -> String {
-        format!("{pid} ({name}) S 1 1 1 0 -1 0 0 0 0 0 {ticks} 0 0 0 20 0 1 0 77 9999 {pages} 0\n")
+    fn stat(pid: u32, ticks: u64, pages: u64) -> Stat {
+        Stat {
+            pid,
+            name: "x".into(),
+            group: 1,
+            ticks,
+            started: 77,
+            pages,
+        }
     }
 
-    fn stat(pid: u32, ticks: u64, pages: u64) -> Stat {
-        parse(line(pid, "x", ticks, pages).as_bytes()).unwrap()
+    /// Two walks, so many milliseconds from the beginning of one to that of the other.
+    fn walks(before: Vec<Stat>, now: Vec<Stat>, millis: u64) -> [Walk; 2] {
+        let begun = Instant::now();
+        let later = begun + Duration::from_millis(millis);
+        [(begun, before), (later, now)].map(|(begun, processes)| Walk { begun, processes })
     }
 
     #[test]
-    fn a_name_with_brackets_is_read_whole() {
-        let read = parse(line(7, "a) (b", 250, 3).as_bytes()).unwrap();
-        assert_eq!(
-            read,
-            Stat {
-                pid: 7,
-                name: "a) (b".into(),
-                ticks: 250,
-                started: 77,
-                pages: 3
-            }
-        );
-        assert_eq!(parse(b"7 (sh) S 1 2 3"), None);
+    fn what_a_process_takes_is_measured_from_walk_to_walk() {
+        let per_second = rustix::param::clock_ticks_per_second();
+        // Each walk takes half a second, so a process is met again after one and a half.
+        let now = stat(7, 1000 + per_second * 3 / 2, 1);
+        let [before, now] = walks(vec![stat(7, 1000, 1)], vec![now], 1500);
+        let (cpu, _) = choose(&now, &before, |_| String::new());
+        assert_eq!(cpu[0].cpu, 100.0);
     }
 
     #[test]
@@ -209,29 +169,22 @@ mod tests {
             .map(|n| stat(n, 1000 + u64::from(n), 31 - u64::from(n)))
             .collect();
         // All but the last five have taken nothing since; one number is used by another process now.
-        let mut before: HashMap<(u32, u64), u64> = now
-            .iter()
-            .map(|it| ((it.pid, it.started), it.ticks))
-            .collect();
-        for pid in 26..=30 {
-            before.insert((pid, 77), 1000);
+        let mut before = now.clone();
+        for it in &mut before {
+            match it.pid {
+                3 => it.started = 1,
+                26..=30 => it.ticks = 1000,
+                _ => {}
+            }
         }
-        before.remove(&(3, 77));
-        before.insert((3, 1), 1003);
-        let (cpu, memory) = choose(now, &before, 1.0, |pid| format!("u{pid}"));
+        let [before, now] = walks(before, now, 1000);
+        let (cpu, memory) = choose(&now, &before, |pid| format!("u{pid}"));
         let pids = |list: &[ProcessSeen]| list.iter().map(|it| it.pid).collect::<Vec<_>>();
         assert_eq!(pids(&cpu), [3, 30, 29, 28, 27, 26]);
         assert_eq!(pids(&memory), (1..=10).collect::<Vec<_>>());
         assert_eq!(cpu[1].user, "u30");
         let per_second = rustix::param::clock_ticks_per_second() as f64;
         assert_eq!(cpu[1].cpu, (30.0 / per_second * 1000.0).round() / 10.0);
-    }
-
-    #[test]
-    fn users_are_named_where_they_have_a_name() {
-        let passwd = "root:x:0:0::/:/bin/sh\nodd\nwww:x:33:33:::\n";
-        assert_eq!(name_of(passwd, 33).as_deref(), Some("www"));
-        assert_eq!(name_of(passwd, 34), None);
     }
 
     #[tokio::test]
@@ -253,12 +206,5 @@ mod tests {
                 .unwrap_err()
                 .contains("/nowhere")
         );
-    }
-
-    proptest! {
-        #[test]
-        fn nothing_makes_the_reader_panic(bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
-            let _ = parse(&bytes);
-        }
     }
 }

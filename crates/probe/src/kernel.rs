@@ -11,6 +11,7 @@ mod processes;
 mod rates;
 mod shared;
 mod single;
+mod stat;
 mod users;
 
 use std::sync::Arc;
@@ -25,8 +26,10 @@ use processes::Processes;
 use rates::Rates;
 use single::Single;
 
+pub(crate) use processes::pids;
 pub(crate) use shared::{Kernel, read};
 pub(crate) use single::lone;
+pub(crate) use stat::Stat;
 
 /// After this time a look at the kernel is given up, unless the entry says otherwise.
 pub(crate) const TIME_LIMIT: Duration = Duration::from_secs(2);

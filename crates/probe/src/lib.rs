@@ -67,6 +67,7 @@ mod command;
 mod config;
 mod disk;
 mod kernel;
+mod passwd;
 mod permits;
 mod probe;
 mod prober;

@@ -1,6 +1,5 @@
 //! Which program an entry names, and as whom it runs.
 
-use std::io::Read as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,9 +7,9 @@ use std::sync::Arc;
 use lockstep_host::process::User;
 use lockstep_model::{Glob, ItemName};
 
-use crate::Permits;
 use crate::probe::Order;
 use crate::remote::Options;
+use crate::{Permits, passwd};
 
 /// What an entry asks for.
 #[derive(Debug, Clone)]
@@ -44,8 +43,6 @@ pub(super) struct Program {
 
 /// Longest name of a program, in bytes.
 const LONGEST_NAME: usize = 64;
-/// Largest file of users that is read, in bytes.
-const LARGEST_PASSWD: u64 = 1024 * 1024;
 
 impl Wish {
     /// Reads an entry: `plugin:NAME`, or `plugin:NAME/PART` for one of the items that come with it.
@@ -149,12 +146,9 @@ impl Wish {
         let refuse = |why: &dyn std::fmt::Display| {
             format!("it does not run as {name:?}, the user of [probes] in agent.toml: {why}")
         };
-        let mut text = Vec::new();
-        std::fs::File::open(self.root.join("etc/passwd"))
-            .and_then(|file| file.take(LARGEST_PASSWD).read_to_end(&mut text))
+        let users = passwd::read(&self.root)
             .map_err(|error| refuse(&format!("/etc/passwd cannot be read: {error}")))?;
-        let user = user_of(&String::from_utf8_lossy(&text), name);
-        match user {
+        match passwd::user_of(&users, name) {
             Some(User { uid: 0, .. }) => Err(refuse(&"that is root by another name")),
             Some(user) => Ok(Some(user)),
             None => Err(refuse(&"there is no such user in /etc/passwd")),
@@ -186,37 +180,9 @@ fn check(path: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// `NAME:PASSWORD:UID:GID:…`, see passwd(5).
-fn user_of(passwd: &str, name: &str) -> Option<User> {
-    passwd.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        if fields.next() != Some(name) {
-            return None;
-        }
-        let uid = fields.nth(1)?.parse().ok()?;
-        let gid = fields.next()?.parse().ok()?;
-        Some(User { uid, gid })
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn users_are_found_by_their_whole_name() {
-        let passwd = "root:x:0:0::/:/bin/sh\nnobody2:x:7:7:::\nnobody:x:65534:65533:::\nodd:x:\n";
-        let user = user_of(passwd, "nobody");
-        assert_eq!(
-            user,
-            Some(User {
-                uid: 65534,
-                gid: 65533
-            })
-        );
-        assert_eq!(user_of(passwd, "odd"), None);
-        assert_eq!(user_of(passwd, ""), None);
-    }
 
     #[test]
     fn names_do_not_leave_their_directory() {

@@ -83,7 +83,8 @@ impl Probe for Processes {
     }
 }
 
-fn pids(proc: &Path) -> Result<impl Iterator<Item = u32> + use<>, String> {
+/// The numbers of the processes, 100,000 at most; threads are none.
+pub(crate) fn pids(proc: &Path) -> Result<impl Iterator<Item = u32> + use<>, String> {
     let entries = std::fs::read_dir(proc)
         .map_err(|error| format!("{} cannot be read: {error}", proc.display()))?;
     let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
