@@ -16,7 +16,7 @@ use tokio::time::{Instant, timeout_at};
 use super::program::{Kind, Program, Wish};
 use crate::aside::Aside;
 use crate::probe::Order;
-use crate::programs::{Marked, Programs, shown};
+use crate::programs::{Programs, Stamp};
 use crate::remote::{clean, slightly_before};
 
 /// Programs that run at the same time: more would be a load of their own on a small machine.
@@ -25,6 +25,8 @@ static PLACES: Semaphore = Semaphore::const_new(AT_ONCE);
 
 /// How much of its output is kept, from the beginning, in bytes.
 const MOST_OUTPUT: usize = 64 * 1024;
+/// A program's file is read after its run, and its sample does not wait for that any longer.
+const READING: Duration = Duration::from_secs(1);
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// What runs for an entry, and how.
@@ -78,25 +80,26 @@ impl Command {
                 "{AT_ONCE} other programs were running all the time"
             ));
         };
-        let _place = place.map_err(|error| error.to_string())?;
+        let place = place.map_err(|error| error.to_string())?;
         let wish = self.wish.clone();
         let state_dir = self.state_dir.clone();
-        let (programs, about) = (Arc::clone(&self.programs), self.about.clone());
         let prepared = self.aside.ask(self.wish.item.as_str(), at, move || {
             let program = wish.program()?;
             let own = state_dir.and_then(|dir| own_dir(&dir, wish.item.as_str(), program.user));
-            let marked = programs.mark(about.as_ref(), &wish.item, &program.path);
-            Ok::<_, String>((program, own, marked))
+            let stamp = Stamp::of(&program.path);
+            Ok::<_, String>((program, own, stamp))
         });
         let prepared = prepared.answer(deadline).await.and_then(|program| program);
-        let (program, own_dir, marked) = prepared.inspect_err(|why| {
-            let seen = self.seen(at, None, Duration::ZERO, why);
-            self.programs.note(seen, Marked::default());
+        let (program, own_dir, stamp) = prepared.inspect_err(|why| {
+            self.programs
+                .note_not_run(self.seen(at, None, Duration::ZERO, why));
         })?;
         let path = program.path.clone();
         let begun = Instant::now();
         let left = deadline.saturating_duration_since(begun);
         let finished = self.exec(program, own_dir, left).run().await;
+        let took = begun.elapsed();
+        drop(place);
         let finished = finished.map_err(|error| match std::error::Error::source(&error) {
             Some(source) => format!("{error}: {source}"),
             None => error.to_string(),
@@ -109,9 +112,11 @@ impl Command {
             },
             Err(why) => (None, why.clone()),
         };
-        let mut seen = self.seen(at, exit, begun.elapsed(), &ended);
-        seen.path = shown(&path);
-        self.programs.note(seen, marked);
+        if let Some(stamp) = stamp {
+            self.read_file(&path, stamp, at, deadline).await;
+        }
+        let seen = self.seen(at, exit, took, &ended);
+        self.programs.note(seen, &path, stamp);
         let finished = finished?;
         let errors = clean(&finished.errors, 500);
         if finished.timed_out {
@@ -128,6 +133,20 @@ impl Command {
             }),
             None => Err(format!("it was ended by {}", finished.how())),
         }
+    }
+
+    /// Has the program's file read, if that was not done before. However long that takes, the run stands; a reading that ends
+    /// later is told with the next report.
+    async fn read_file(&self, path: &Path, stamp: Stamp, at: Timestamp, deadline: Instant) {
+        if !self.programs.is_unread(path, stamp) {
+            return;
+        }
+        let (programs, file) = (Arc::clone(&self.programs), path.to_owned());
+        let key = format!("file {}", path.display());
+        let reading = self
+            .aside
+            .ask(&key, at, move || programs.read(&file, stamp));
+        let _ = reading.answer(deadline.min(Instant::now() + READING)).await;
     }
 
     /// What is told of this run.
