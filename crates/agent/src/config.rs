@@ -68,6 +68,8 @@ pub struct ReportConfig {
     pub every: Interval,
     /// Time between two samples of the items.
     pub sample: Interval,
+    /// False: the server is not told the names and users of the busiest processes when the machine goes wrong.
+    pub processes: bool,
     /// `[report.xymon]`: a Xymon server that is told, too.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub xymon: Option<XymonReport>,
@@ -117,6 +119,7 @@ impl Default for ReportConfig {
         Self {
             every: Interval::from_secs(300),
             sample: Interval::from_secs(60),
+            processes: true,
             xymon: None,
         }
     }

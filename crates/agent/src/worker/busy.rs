@@ -15,33 +15,46 @@ use tracing::debug;
 /// They are looked at this often at most: a machine in trouble must not be kept busy by being watched.
 const PAUSE: Duration = Duration::from_secs(60);
 
+/// What has gone wrong: an item, and the level that it has now.
+#[derive(Debug, Clone)]
+pub(super) struct Wrong {
+    item: ItemName,
+    level: Level,
+}
+
 /// The newest note.
 #[derive(Debug)]
 pub(super) struct Busy {
+    /// False: nobody on this host is named to the server.
+    is_permitted: bool,
     busiest: Busiest,
     not_before: Instant,
     note: Arc<Mutex<Option<ProcessesSeen>>>,
 }
 
 impl Busy {
-    pub(super) fn of_this_machine() -> Self {
+    pub(super) fn of_this_machine(is_permitted: bool) -> Self {
         Self {
+            is_permitted,
             busiest: Busiest::new("/proc".into(), "/".into()),
             not_before: Instant::now(),
             note: Arc::default(),
         }
     }
 
-    /// Begins a look if the machine has just gone wrong. It goes on beside the worker.
-    pub(super) fn notice(&mut self, happened: &[Happened], now: Timestamp) {
-        let Some(worst) = worst(happened) else {
-            return;
-        };
-        if Instant::now() < self.not_before {
+    /// `report.processes` of `agent.toml`, as it is from now on. What was noted before and is not permitted any more is
+    /// not told.
+    pub(super) fn permit(&mut self, is_permitted: bool) {
+        self.is_permitted = is_permitted;
+    }
+
+    /// Begins a look, for the machine has just gone wrong. It goes on beside the worker.
+    pub(super) fn notice(&mut self, wrong: Wrong, now: Timestamp) {
+        if !self.is_permitted || Instant::now() < self.not_before {
             return;
         }
         self.not_before = Instant::now() + PAUSE;
-        let (item, level) = (worst.item.clone(), worst.to);
+        let Wrong { item, level } = wrong;
         let (busiest, note) = (self.busiest.clone(), Arc::clone(&self.note));
         tokio::spawn(async move {
             match busiest.look(now).await {
@@ -62,7 +75,14 @@ impl Busy {
 
     /// What the server has not stored yet.
     pub(super) fn untold(&self) -> Option<ProcessesSeen> {
-        lock(&self.note).clone()
+        let note = lock(&self.note).clone();
+        note.filter(|_| self.is_permitted)
+    }
+
+    /// True if a look was begun not long ago.
+    #[cfg(test)]
+    pub(super) fn is_looking(&self) -> bool {
+        Instant::now() < self.not_before
     }
 
     /// The server has stored what it was told.
@@ -79,7 +99,7 @@ fn lock(note: &Mutex<Option<ProcessesSeen>>) -> MutexGuard<'_, Option<ProcessesS
 }
 
 /// The worst of what has just become sick or worse, of items that processes are to blame for.
-fn worst(happened: &[Happened]) -> Option<&Happened> {
+pub(super) fn worst(happened: &[Happened]) -> Option<Wrong> {
     let is_it = |it: &&Happened| {
         it.host.is_none()
             && it.kind == EventKind::Level
@@ -87,7 +107,11 @@ fn worst(happened: &[Happened]) -> Option<&Happened> {
             && it.to > it.from
             && is_of_processes(&it.item)
     };
-    happened.iter().filter(is_it).max_by_key(|it| it.to)
+    let worst = happened.iter().filter(is_it).max_by_key(|it| it.to)?;
+    Some(Wrong {
+        item: worst.item.clone(),
+        level: worst.to,
+    })
 }
 
 fn is_of_processes(item: &ItemName) -> bool {
@@ -132,14 +156,17 @@ mod tests {
 
     #[tokio::test]
     async fn who_is_at_work_is_noted_when_the_machine_goes_wrong_and_told_once() {
-        let bad = happened("cpu_load", 0.1, 90.0);
-        assert!(worst(&bad).is_some(), "{bad:?}");
-        let mut busy = Busy::of_this_machine();
+        assert!(worst(&happened("cpu_load", 0.1, 0.1)).is_none());
+        let bad = worst(&happened("cpu_load", 0.1, 90.0)).unwrap();
+        let mut busy = Busy::of_this_machine(false);
         let now = Timestamp::from_second(4711).unwrap();
-        busy.notice(&happened("cpu_load", 0.1, 0.1), now);
-        busy.notice(&bad, now);
+        busy.notice(bad.clone(), now);
+        assert!(!busy.is_looking(), "it is not permitted");
+        busy.permit(true);
+        busy.notice(bad.clone(), now);
+        assert!(busy.is_looking());
         // The second one comes too soon.
-        busy.notice(&bad, Timestamp::from_second(4712).unwrap());
+        busy.notice(bad, Timestamp::from_second(4712).unwrap());
         let deadline = Instant::now() + Duration::from_secs(20);
         let seen = loop {
             if let Some(seen) = busy.untold() {
@@ -150,6 +177,9 @@ mod tests {
         };
         assert_eq!((seen.at, seen.item.as_str()), (now, "cpu_load"));
         assert!(seen.level >= Level::SICK && !seen.by_memory.is_empty());
+        busy.permit(false);
+        assert!(busy.untold().is_none(), "nor is it told any more");
+        busy.permit(true);
         busy.told(Timestamp::UNIX_EPOCH);
         assert!(busy.untold().is_some());
         busy.told(now);

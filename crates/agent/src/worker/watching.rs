@@ -20,7 +20,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
-use super::busy::Busy;
+use super::busy::{self, Busy};
 use super::forecast::DISK_FORECAST;
 use super::now::Asker;
 use super::past::Past;
@@ -110,6 +110,7 @@ impl Watching {
             }
         };
         let past = Past::start(layout.history(), work.history.clone(), clock.clone());
+        let busy = Busy::of_this_machine(config.report.processes);
         let config = prober_config(layout, config, host, pids)?;
         let (prober, samples) = Prober::start(config, without_own(&work), clock.clone());
         let watching = Self {
@@ -120,7 +121,7 @@ impl Watching {
             shown: Shown::default(),
             log,
             past,
-            busy: Busy::of_this_machine(),
+            busy,
             work,
             work_hash,
             work_refused: None,
@@ -152,13 +153,19 @@ impl Watching {
         let mut book = self.book.clone();
         let happened = book.take(&samples, now);
         self.show(&book);
-        self.busy.notice(&happened, now);
+        let wrong = busy::worst(&happened);
         let events: Vec<Event> = happened.into_iter().map(|it| self.event(it)).collect();
         let new = !events.is_empty();
         let memory = self.memory(&book);
         match fault::uncounted(|| self.log.add(events, &memory)) {
-            Ok(()) => self.book = book,
-            // The old book stays, so the next round finds the same again.
+            Ok(()) => {
+                self.book = book;
+                if let Some(wrong) = wrong {
+                    self.busy.notice(wrong, now);
+                }
+            }
+            // The old book stays, so the next round finds the same again. Who is at work is not looked at before that: it
+            // would be each minute, for as long as the disk is full.
             Err(error) => {
                 error!(
                     error = words(&error),
@@ -378,6 +385,7 @@ impl Watching {
 
     /// The configuration was read again.
     pub(super) fn reload(&mut self, config: &AgentConfig) {
+        self.busy.permit(config.report.processes);
         self.prober
             .permit(config.probes.clone(), secrets_or_none(&self.layout));
         if self.work_hash.is_none() {
@@ -508,6 +516,56 @@ mod tests {
             items,
             ..Work::default()
         }
+    }
+
+    #[tokio::test]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a file of a test need not be durable"
+    )]
+    async fn who_is_at_work_is_looked_at_once_what_happened_is_written_down() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout::below(dir.path());
+        fs::create_private_dir(&layout.state_dir()).unwrap();
+        let (clock, _) = Clock::driven(Timestamp::UNIX_EPOCH);
+        let host = HostName::parse("web1").unwrap();
+        let config = AgentConfig::default();
+        let (mut watching, _samples) =
+            Watching::begin(&layout, &config, &host, Vec::new(), &clock).unwrap();
+        let at = |minute: i64| Timestamp::from_second(60 * minute).unwrap();
+        let mut take = |minute: i64, value: f64| {
+            let sample = Sample {
+                host: None,
+                item: ItemName::parse("cpu_load").unwrap(),
+                at: at(minute),
+                value: Value::Number {
+                    value,
+                    unit: String::new(),
+                },
+                verdict: None,
+            };
+            let own = Own {
+                version_lag: 0.0,
+                clock_offset: None,
+                run: None,
+            };
+            let is_new = watching.take(vec![sample], &own, at(minute));
+            (is_new, watching.busy.is_looking())
+        };
+        take(0, 0.1);
+        // The load is high for long enough while nothing can be written.
+        let events = layout.events();
+        let aside = dir.path().join("aside");
+        std::fs::rename(&events, &aside).unwrap();
+        std::fs::write(&events, "in the way").unwrap();
+        for minute in 1..30 {
+            let (is_new, is_looking) = take(minute, 90.0);
+            assert!(!is_new && !is_looking, "minute {minute}");
+        }
+        std::fs::remove_file(&events).unwrap();
+        std::fs::rename(&aside, &events).unwrap();
+        let looked = (30..60).map(|minute| take(minute, 90.0).1).any(|it| it);
+        assert!(looked, "nobody looked when it was written down");
     }
 
     #[test]
