@@ -20,12 +20,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use lockstep_host::exec::Exec;
 use lockstep_host::slots::{Slot, Slots};
 use lockstep_host::{Layout, fault};
-use lockstep_model::{
-    Check, Interval, Outcome, PackageName, Platform, Release, RunReason, Version,
-};
+use lockstep_model::{Outcome, PackageName, Platform, Release, RunReason, Version};
 use lockstep_net::Clock;
 use lockstep_net::client::{CallError, HttpClient};
 use lockstep_plan::rollout::{Offer, next_hop};
@@ -35,7 +32,7 @@ use tracing::{info, warn};
 pub(crate) use self::brought::take;
 use self::download::Names;
 use crate::repository::{self, Repository};
-use crate::words;
+use crate::{preflight, words};
 
 /// Why there is no slot that is ready.
 #[derive(Debug, Clone, PartialEq)]
@@ -236,44 +233,16 @@ fn leaves_out_a_step(release: &Release, place: &Place) -> Option<String> {
 /// Runs the command that must succeed in a new slot: the bundle's own. The agent has one in any case, its preflight; a
 /// package of others without one has nothing to say.
 pub(crate) async fn check(slot: &Slot, place: &Place) -> Result<(), Unready> {
-    let own = || Check {
-        command: [Slot::PROGRAM, "agent", "preflight"]
-            .map(String::from)
-            .into(),
-        timeout: Interval::from_secs(30),
-    };
     let is_own = *slot.package() == PackageName::lockstep();
     let check = slot.manifest.check.clone();
-    let Some(check) = check.or_else(|| is_own.then(own)) else {
+    let Some(check) = check.or_else(|| is_own.then(preflight::command)) else {
         return Ok(());
     };
-    let Some((program, args)) = check.command.split_first() else {
-        // A manifest that names no program is not read.
-        return Ok(());
-    };
-    let exec = Exec::new(slot.dir.join(program), check.timeout.duration())
-        .args(args)
-        .cwd(&slot.dir)
-        .env("LOCKSTEP_ROOT", place.layout.root());
-    let why = match exec.run().await {
-        Ok(finished) if finished.succeeded() => return Ok(()),
-        Ok(finished) => format!("{}: {}", finished.how(), end_of(&finished.output)),
-        Err(error) => words(&error),
-    };
-    Err(Unready::Failed {
+    let checked = preflight::run_check(slot, &check, &place.layout, Duration::MAX).await;
+    checked.map_err(|why| Unready::Failed {
         outcome: Outcome::Failed,
         reason: RunReason::PreflightFailed { why },
     })
-}
-
-/// The last line that says something, for a reason that is read on one line.
-fn end_of(output: &str) -> &str {
-    output
-        .lines()
-        .rev()
-        .map(str::trim)
-        .find(|line| !line.is_empty())
-        .unwrap_or("it said nothing")
 }
 
 impl Place {

@@ -4,13 +4,59 @@
 //! is tried. It loads all that a supervisor and a worker load when they start (configuration, journal, memory,
 //! identity, TLS, the repository's metadata) and changes nothing.
 
+use std::time::Duration;
+
+use lockstep_host::exec::Exec;
+use lockstep_host::slots::Slot;
 use lockstep_host::{Layout, fs};
-use lockstep_model::Version;
+use lockstep_model::{Check, Interval, Version};
 use lockstep_net::Clock;
 
 use crate::config::AgentConfig;
 use crate::state::State;
-use crate::{Error, Identity};
+use crate::{Error, Identity, words};
+
+/// The command by which a slot of the agent rehearses its start.
+pub(crate) fn command() -> Check {
+    Check {
+        command: [Slot::PROGRAM, "agent", "preflight"]
+            .map(String::from)
+            .into(),
+        timeout: Interval::from_secs(30),
+    }
+}
+
+/// Runs a check in a slot, for `most` at most. The error is how it ended and the last that it said, on one line.
+pub(crate) async fn run_check(
+    slot: &Slot,
+    check: &Check,
+    layout: &Layout,
+    most: Duration,
+) -> Result<(), String> {
+    let Some((program, args)) = check.command.split_first() else {
+        // A manifest that names no program is not read.
+        return Ok(());
+    };
+    let exec = Exec::new(slot.dir.join(program), check.timeout.duration().min(most))
+        .args(args)
+        .cwd(&slot.dir)
+        .env("LOCKSTEP_ROOT", layout.root());
+    match exec.run().await {
+        Ok(finished) if finished.succeeded() => Ok(()),
+        Ok(finished) => Err(format!("{}: {}", finished.how(), end_of(&finished.output))),
+        Err(error) => Err(words(&error)),
+    }
+}
+
+/// The last line that says something, for a reason that is read on one line.
+fn end_of(output: &str) -> &str {
+    output
+        .lines()
+        .rev()
+        .map(str::trim)
+        .find(|line| !line.is_empty())
+        .unwrap_or("it said nothing")
+}
 
 /// Rehearses a start; returns what was found, one line for each thing.
 pub fn preflight(layout: &Layout, clock: &Clock) -> Result<Vec<String>, Error> {

@@ -190,7 +190,7 @@ impl Supervisor {
             Ok(None) => {}
             Ok(Some(times)) => {
                 warn!(times, "this version died again and again after its start");
-                if self.may_return()? {
+                if self.may_return().await? {
                     return Ok(Some(
                         self.return_to_previous(RunReason::CrashLoop { times })
                             .await?,
@@ -316,7 +316,7 @@ impl Supervisor {
                 }
             },
             SupervisorRequest::Rollback => {
-                let refusal = self.rollback_refusal()?;
+                let refusal = self.rollback_refusal().await?;
                 if let Some(why) = refusal {
                     let _ = answer.send(SupervisorAnswer::Refused { why });
                     return Ok(None);
@@ -394,7 +394,8 @@ impl Supervisor {
             wait_s = wait.as_secs(),
             "the worker ended by itself and is started again"
         );
-        if !ended.blames_host && self.deaths >= starts::MAX_DEATHS && self.may_return()? {
+        let is_enough = !ended.blames_host && self.deaths >= starts::MAX_DEATHS;
+        if is_enough && self.may_return().await? {
             let reason = RunReason::CrashLoop { times: self.deaths };
             return Ok(Some(self.return_to_previous(reason).await?));
         }

@@ -4,6 +4,7 @@
 //! the next start.
 
 use std::ffi::OsString;
+use std::time::Duration;
 
 use lockstep_host::fault;
 use lockstep_host::slots::Slot;
@@ -11,8 +12,11 @@ use lockstep_model::{ContentHash, Outcome, RunId, RunReason, Version};
 use lockstep_plan::update::{By, Held, Journal, Order, Recovery, Skipped, Step, recover};
 use tracing::{error, info, warn};
 
-use super::{Exit, STOP_GRACE, Supervisor, trial};
-use crate::{Error, words};
+use super::{Exit, STOP_GRACE, Supervisor, notify, trial};
+use crate::{Error, preflight, words};
+
+/// The version before the current one has this long to rehearse its start: shorter than a service manager's patience.
+const REHEARSAL: Duration = Duration::from_secs(20);
 
 impl Supervisor {
     /// Finishes what the journal says was begun.
@@ -112,9 +116,9 @@ impl Supervisor {
         Ok(())
     }
 
-    /// True if the current version is fresh enough that going back is likely to help.
-    pub(super) fn may_return(&self) -> Result<bool, Error> {
-        let (Some(current), Some(_), Some(journal)) = (
+    /// True if the current version is fresh enough that going back is likely to help, and the one before can begin here.
+    pub(super) async fn may_return(&self) -> Result<bool, Error> {
+        let (Some(current), Some(previous), Some(journal)) = (
             self.slots.current()?,
             self.slots.previous()?,
             self.state.journal()?,
@@ -133,10 +137,28 @@ impl Supervisor {
             .now()
             .duration_since(journal.changed_at)
             .unsigned_abs();
-        Ok(committed
+        let is_fresh = committed
             && journal.order.version == current.manifest.version
             && age < self.config.update.keep.duration()
-            && self.failure_of_previous()?.is_none())
+            && self.failure_of_previous()?.is_none();
+        if !is_fresh {
+            return Ok(false);
+        }
+        let unfit = self.unfitness_of(&previous).await;
+        if let Some(why) = &unfit {
+            error!(version = %previous.version(), why, "the version before cannot begin on this host, so the current one is tried again");
+        }
+        Ok(unfit.is_none())
+    }
+
+    /// Why a version cannot begin here as the host is now: its `agent.toml` may have words by now that an older version
+    /// does not know, and one that cannot read it would never hear of another version.
+    async fn unfitness_of(&self, slot: &Slot) -> Option<String> {
+        notify(sd_notify::NotifyState::Watchdog);
+        let check = preflight::command();
+        let checked = preflight::run_check(slot, &check, &self.layout, REHEARSAL).await;
+        notify(sd_notify::NotifyState::Watchdog);
+        checked.err()
     }
 
     /// Why the version before the current one is no place to go back to, if it failed here itself.
@@ -150,7 +172,8 @@ impl Supervisor {
         Ok(failed.map(|skipped| skipped.reason.clone()))
     }
 
-    pub(super) fn rollback_refusal(&self) -> Result<Option<String>, Error> {
+    /// Why there is no going back by hand now.
+    pub(super) async fn rollback_refusal(&self) -> Result<Option<String>, Error> {
         if let Some(trial) = &self.trial {
             return Ok(Some(format!(
                 "{} is on probation; wait for its end",
@@ -162,12 +185,15 @@ impl Supervisor {
                 "there is no version before this one on this host".into(),
             ));
         };
-        let failure = self.failure_of_previous()?;
-        Ok(failure.map(|reason| {
-            let version = previous.version();
-            format!(
+        let version = previous.version();
+        if let Some(reason) = self.failure_of_previous()? {
+            return Ok(Some(format!(
                 "the version before, {version}, was left itself: {reason}; \"lockstep agent update --to {version}\" tries it again"
-            )
+            )));
+        }
+        let unfit = self.unfitness_of(&previous).await;
+        Ok(unfit.map(|why| {
+            format!("the version before, {version}, cannot begin on this host as it is now: {why}")
         }))
     }
 

@@ -9,6 +9,8 @@ use lockstep_host::Layout;
 
 /// The supervisor answers at once or never.
 const SUPERVISOR: Duration = Duration::from_secs(10);
+/// But for a way back: the version before rehearses its start first.
+const ROLLBACK: Duration = Duration::from_secs(45);
 /// The worker may have to ask the server first.
 const WORKER: Duration = Duration::from_secs(90);
 
@@ -17,7 +19,11 @@ pub(crate) async fn ask_supervisor(
     layout: &Layout,
     request: &SupervisorRequest,
 ) -> anyhow::Result<SupervisorAnswer> {
-    let answer = local::ask(&layout.supervisor_socket(), request, SUPERVISOR).await?;
+    let patience = match request {
+        SupervisorRequest::Rollback => ROLLBACK,
+        _ => SUPERVISOR,
+    };
+    let answer = local::ask(&layout.supervisor_socket(), request, patience).await?;
     refuse(match answer {
         SupervisorAnswer::Refused { why } => Err(why),
         answer => Ok(answer),
