@@ -186,6 +186,8 @@ struct Worker {
     runs: Runs,
     /// What operators wish of this host.
     wishes: WishBook,
+    /// False until the book that was on the disk has been read. Until then no wish is obeyed.
+    has_read_wishes: bool,
     /// True once this worker ends so that it is started again.
     ends_for_restart: bool,
     /// Packages of others.
@@ -272,7 +274,8 @@ pub async fn run(options: Options, clock: Clock) -> Result<End, Error> {
         wanted_since: None,
         waiting: Vec::new(),
         runs: Runs::default(),
-        wishes: WishBook::read(&layout)?,
+        wishes: WishBook::default(),
+        has_read_wishes: false,
         ends_for_restart: false,
         bundles: Bundles::default(),
         awake: Awake::default(),
@@ -290,6 +293,7 @@ pub async fn run(options: Options, clock: Clock) -> Result<End, Error> {
         boot_id: machine::boot_id()?,
     };
     worker.resume_run();
+    worker.read_wishes();
     // A version on probation has enough to show, and the old one's way of telling is still the one in force.
     if !worker.on_trial {
         worker.xymon.follow(worker.config.report.xymon.as_ref());

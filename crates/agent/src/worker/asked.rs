@@ -7,13 +7,36 @@ use tokio::time::Instant;
 use tracing::{error, info};
 
 use super::{HINT_PAUSE, Worker};
+use crate::run::WishBook;
 use crate::words;
 
 impl Worker {
+    /// Reads the book of wishes, unless that is done. A disk that does not give it keeps nothing else from running; but no
+    /// wish is obeyed meanwhile, for it may have been obeyed before.
+    pub(super) fn read_wishes(&mut self) {
+        if self.has_read_wishes {
+            return;
+        }
+        match WishBook::read(&self.layout) {
+            Ok(book) => {
+                self.wishes = book;
+                self.has_read_wishes = true;
+            }
+            Err(error) => error!(
+                error = words(&error),
+                "what was wished of this host before cannot be read, so no wish is obeyed until it can"
+            ),
+        }
+    }
+
     /// Takes in what is wished. What could not be written down is not obeyed: it is told again.
     pub(super) fn take_wishes(&mut self, wishes: &[HostWish]) {
         if self.on_trial {
             // The version in force obeys, not one that may be left.
+            return;
+        }
+        self.read_wishes();
+        if !self.has_read_wishes {
             return;
         }
         let (here, server) = (self.clock.now(), self.order_time());
