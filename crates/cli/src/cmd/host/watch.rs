@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use jiff::tz::TimeZone;
 use lockstep_model::api::ItemNow;
 use lockstep_model::{HostName, ItemName, LevelNames};
 
@@ -67,7 +66,6 @@ fn path(host: &HostName, item: &ItemName) -> String {
 }
 
 fn words(now: &ItemNow) -> String {
-    let at = now.at.to_zoned(TimeZone::UTC).strftime("%H:%M:%S");
     let level = LevelNames::default();
     let old = if now.fresh {
         ""
@@ -75,7 +73,7 @@ fn words(now: &ItemNow) -> String {
         "  (not measured anew)"
     };
     let value = out::printable(&out::value(&now.value));
-    format!("{at}  {}  {value}{old}", level.name(now.level))
+    format!("{:.0}  {}  {value}{old}", now.at, level.name(now.level))
 }
 
 #[cfg(test)]
@@ -104,7 +102,7 @@ mod tests {
         };
         let line = words(&now);
         assert!(
-            line.starts_with("12:00:05  ") && line.ends_with("(not measured anew)"),
+            line.starts_with("2026-11-22T12:00:05Z  ") && line.ends_with("(not measured anew)"),
             "{line}"
         );
         assert!(!line.contains('\u{1b}'));
