@@ -24,14 +24,19 @@ pub(crate) enum Candidate {
     FailsPreflight,
     /// Nothing, until there is a file `die` in its root; then its worker ends at once.
     DiesWhenTold,
+    /// It is so old that it refuses a configuration with `[wishes]`.
+    KnowsNoWishes,
 }
 
 impl Candidate {
     fn script(self) -> String {
         let program = env!("CARGO_BIN_EXE_lockstep");
+        let no_wishes = "grep -q '^.wishes' \"${LOCKSTEP_ROOT:-$4}/etc/lockstep/agent.toml\" && \
+                         { echo 'unknown field wishes' >&2; exit 78; }";
         let as_worker = match self {
             Self::Good | Self::Large(_) | Self::FailsPreflight => "",
             Self::DiesWhenTold => "[ -e \"$4/die\" ] && exit 9",
+            Self::KnowsNoWishes => no_wishes,
             Self::DiesAtStart => "echo 'this version has a fault of its own' >&2; exit 7",
             // The worker is this very process after the last line, so its own pid is what is killed.
             Self::DiesInProbation => "( sleep 1.5; kill -9 $$ ) &",
@@ -52,6 +57,7 @@ impl Candidate {
         };
         let as_preflight = match self {
             Self::FailsPreflight => "echo 'this version cannot run here' >&2; exit 1",
+            Self::KnowsNoWishes => no_wishes,
             _ => "",
         };
         format!(

@@ -202,6 +202,50 @@ fn a_proven_version_that_dies_again_and_again_makes_way_for_the_one_before() {
 }
 
 #[test]
+fn no_way_leads_back_to_a_version_that_cannot_read_the_configuration_of_now() {
+    let world = World::start();
+    let mut host = world.host("web1");
+    world.publish("2.0.0", Candidate::DiesWhenTold);
+    world.promote("2.0.0");
+    assert_eq!(world.finished_run("web1", "2.0.0")["outcome"], "done");
+    eventually("it is proven", || {
+        world.reported_version("web1").as_deref() == Some("2.0.0")
+    });
+    Candidate::KnowsNoWishes.lay_out(&host.root.join("opt/lockstep/slots/lockstep/1.0.0"));
+    let config = host.root.join("etc/lockstep/agent.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, text + "\n[wishes]\nrestart_agent = true\n").unwrap();
+    let by_hand = host.agent(&world, &["rollback"]);
+    let said = String::from_utf8_lossy(&by_hand.stderr).into_owned();
+    assert_eq!(by_hand.status.code(), Some(3), "{said}");
+    assert!(
+        said.contains("1.0.0, cannot begin on this host") && said.contains("unknown field wishes"),
+        "{said}"
+    );
+    // Nor does the guard go there: the host would be dark for good.
+    std::fs::write(host.root.join("die"), "").unwrap();
+    let worker = worker_pid(&world, &host).unwrap();
+    signal(u32::try_from(worker).unwrap(), "KILL");
+    eventually("the guard has looked at the version before", || {
+        host.log()
+            .contains("the version before cannot begin on this host")
+    });
+    assert_eq!(host.current(), "2.0.0");
+    host.kill();
+    std::fs::remove_file(host.root.join("die")).unwrap();
+    // The book of wishes cannot be read, either: the worker obeys none, and begins.
+    let book = host.root.join("var/lib/lockstep/wishes.json");
+    let _ = std::fs::remove_file(&book);
+    std::fs::create_dir(&book).unwrap();
+    let last_seen = || world.json(&["host", "show", "web1", "--json"])["last_seen"].clone();
+    let before = last_seen();
+    host.start();
+    eventually("it reports again", || last_seen() != before);
+    assert!(host.log().contains("what was wished of this host before"));
+    assert_eq!(host.current(), "2.0.0");
+}
+
+#[test]
 fn a_configuration_that_went_bad_is_not_held_against_the_version() {
     let world = World::start();
     let mut host = world.host("web1");
