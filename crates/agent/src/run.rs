@@ -8,7 +8,8 @@
 //! * `engine` asks what is next and has it done; [`journals`] is what it remembers.
 //! * `system` upgrades the operating system, by the five directories of scripts or by apt and dnf. `package` keeps one
 //!   package current. `bundle` brings the signed bundles of others, each with a probation of its own.
-//! * `wish` is what operators wish of this host, and what it permits.
+//! * `wish` is what operators wish of this host, and what it permits; `wished` is the run that restarts the machine for it,
+//!   by the scripts of `system`.
 //! * `locks` speaks to the lock server, `health` to the agent of this host.
 //! * `records` tells the server, and [`chain`] keeps what was told on the host, so that nobody can change it unseen.
 
@@ -27,6 +28,7 @@ mod scripts;
 mod start;
 mod system;
 mod wish;
+mod wished;
 
 pub(crate) use bundle::{Book, Books, Daemons, Wanted};
 pub(crate) use engine::package_lock;
@@ -35,5 +37,6 @@ pub use package::{Attempt, PackageUpdate};
 pub use permits::{BundlePermits, PackagePermits, permitted};
 pub use start::{Begin, Reentry, Toward};
 pub use system::SystemUpgrade;
-pub(crate) use wish::WishBook;
 pub use wish::WishPermits;
+pub(crate) use wish::{Here, WishBook};
+pub(crate) use wished::refuses as refuses_reboot;

@@ -9,7 +9,7 @@
 //! * `fetch` has a release brought into a slot, each stage journaled.
 //! * `runs` begins runs that are processes of their own, and goes on with them; `bundles` says which of them the orders
 //!   for packages of others begin, `daemons` starts those that nobody else starts with the machine.
-//! * `asked` is what operators wish of the host: a restart of this worker.
+//! * `asked` is what operators wish of the host: a restart of the machine, or of this worker.
 //! * `control` answers the local socket, `wishes` what comes in by gateways.
 
 mod asked;
@@ -239,6 +239,7 @@ pub async fn run(options: Options, clock: Clock) -> Result<End, Error> {
     let pids = vec![options.supervisor, std::process::id()];
     let (watching, samples) = Watching::begin(&layout, &config, &identity.host, pids, &clock)?;
     let figures = Figures::begin(config.metrics.listen, &version);
+    let boot_id = machine::boot_id_below(&layout)?;
     let (dmon, wishes) = dmon::Port::begin(&layout, &config, &version, &clock);
     let now = Instant::now();
     let mut worker = Worker {
@@ -290,7 +291,7 @@ pub async fn run(options: Options, clock: Clock) -> Result<End, Error> {
         link,
         client,
         events,
-        boot_id: machine::boot_id()?,
+        boot_id,
     };
     worker.resume_run();
     worker.read_wishes();

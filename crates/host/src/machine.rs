@@ -31,6 +31,16 @@ pub fn boot_id_below(layout: &Layout) -> Result<String> {
     }
 }
 
+/// True if this is a container, which shares its kernel, and so its boot id, with others: what systemd
+/// (<https://systemd.io/CONTAINER_INTERFACE>), Podman and Docker leave in it says so.
+#[must_use]
+pub fn is_container(layout: &Layout) -> bool {
+    const MARKS: [&str; 3] = ["run/systemd/container", "run/.containerenv", ".dockerenv"];
+    MARKS
+        .iter()
+        .any(|mark| layout.root().join(mark).symlink_metadata().is_ok())
+}
+
 /// The machine's own name for itself. It may be any text.
 #[must_use]
 pub fn hostname() -> String {

@@ -151,6 +151,8 @@ pub enum RunKind {
     Package,
     /// All of the operating system, by scripts or by its package manager.
     System,
+    /// Nothing: the machine is restarted, because an operator [wishes](crate::HostWish) it.
+    Reboot,
 }
 
 impl RunKind {
@@ -161,6 +163,7 @@ impl RunKind {
             Self::Bundle => "bundle",
             Self::Package => "package",
             Self::System => "system",
+            Self::Reboot => "reboot",
         }
     }
 }

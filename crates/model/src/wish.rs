@@ -5,12 +5,14 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::Interval;
+use crate::{Interval, RunId};
 
 /// What can be wished of a host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum WishVerb {
+    /// The machine is restarted, by a run.
+    Reboot,
     /// The agent ends in good order and is started again by its supervisor.
     RestartAgent,
     /// Something that this version does not know, and leaves aside.
@@ -23,6 +25,7 @@ impl WishVerb {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Reboot => "reboot",
             Self::RestartAgent => "restart-agent",
             Self::Unknown => "unknown",
         }
@@ -31,7 +34,9 @@ impl WishVerb {
     /// The verb of these letters.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        (text == Self::RestartAgent.as_str()).then_some(Self::RestartAgent)
+        [Self::Reboot, Self::RestartAgent]
+            .into_iter()
+            .find(|verb| verb.as_str() == text)
     }
 }
 
@@ -48,6 +53,10 @@ pub struct HostWish {
     pub verb: WishVerb,
     /// Grows with each wish of this verb for this host; a host obeys each number once.
     pub number: u64,
+    /// The boot of the machine in which it was wished, as the host had told of it: a restart of the machine is wished of
+    /// this boot, and of no other. May be empty for another verb.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub boot_id: String,
     /// Who wishes it.
     pub by: String,
     /// Why; at most [`HostWish::LONGEST_WHY`] bytes, and not empty.
@@ -77,10 +86,16 @@ pub enum WishState {
     Unheard,
     /// A file of the host does not permit it.
     NotPermitted,
-    /// The host has heard of it, and has done nothing yet.
+    /// The host has heard of it, and has done nothing yet: its work, or a lock, keeps it.
     Waits,
+    /// It is being done.
+    Begun,
+    /// Its run has stopped half-way and waits for a person.
+    Stopped,
     /// It is done.
     Done,
+    /// It was begun and given up.
+    Failed,
     /// Its end came before it was done.
     Void,
     /// It was taken back before it was begun.
@@ -98,7 +113,10 @@ impl WishState {
             Self::Unheard => "unheard",
             Self::NotPermitted => "not-permitted",
             Self::Waits => "waits",
+            Self::Begun => "begun",
+            Self::Stopped => "stopped",
             Self::Done => "done",
+            Self::Failed => "failed",
             Self::Void => "void",
             Self::TakenBack => "taken-back",
             Self::Unknown => "unknown",
@@ -109,6 +127,12 @@ impl WishState {
     #[must_use]
     pub fn is_open(self) -> bool {
         matches!(self, Self::Unheard | Self::NotPermitted | Self::Waits)
+    }
+
+    /// True while it is being done, or waits half-way for a person.
+    #[must_use]
+    pub fn is_under_way(self) -> bool {
+        matches!(self, Self::Begun | Self::Stopped)
     }
 }
 
@@ -127,6 +151,9 @@ pub struct WishSeen {
     pub number: u64,
     /// Where it stands.
     pub state: WishState,
+    /// The run that does it, if one does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<RunId>,
     /// What there is to say of it, for people; at most [`WishSeen::LONGEST_WORDS`] bytes.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub words: String,
@@ -148,9 +175,10 @@ mod tests {
         let state: WishState = serde_json::from_str("\"flying\"").unwrap();
         assert_eq!(state, WishState::Unknown);
         assert_eq!(WishVerb::parse("unknown"), None);
-        let verb = WishVerb::RestartAgent;
-        assert_eq!(WishVerb::parse(verb.as_str()), Some(verb));
-        let json = serde_json::to_string(&verb).unwrap();
-        assert_eq!(json, format!("\"{verb}\""));
+        for verb in [WishVerb::Reboot, WishVerb::RestartAgent] {
+            assert_eq!(WishVerb::parse(verb.as_str()), Some(verb));
+            let json = serde_json::to_string(&verb).unwrap();
+            assert_eq!(json, format!("\"{verb}\""));
+        }
     }
 }

@@ -51,6 +51,18 @@ impl PackageName {
     pub fn system() -> Self {
         Self("os".into(), PhantomData)
     }
+
+    /// What stands for the restart of the machine in runs and records.
+    #[must_use]
+    pub fn reboot() -> Self {
+        Self("reboot".into(), PhantomData)
+    }
+
+    /// True for names that stand for something of the machine, and are no packages.
+    #[must_use]
+    pub fn is_of_the_machine(&self) -> bool {
+        *self == Self::system() || *self == Self::reboot()
+    }
 }
 
 impl ChannelName {

@@ -14,6 +14,9 @@
 //! A bundle is fetched and checked between `spread` and `idle`, without keeping anybody waiting; it goes back by itself
 //! from `apply`, `post` and `verify`, which is its probation; and a step `commit` keeps what has proven itself.
 //!
+//! A restart of the machine that an operator [wishes](Wished) is a run, too: it has no `apply`, and goes from `pre` to
+//! `rebooting`.
+//!
 //! Every step with what may come of it is in `docs/runs-states.md`, which a test keeps true.
 //!
 //! What holds whatever happens, and is tested for thousands of random histories:
@@ -23,6 +26,7 @@
 //! 2. A phase that failed between lock and release keeps the lock, and nothing goes on until a person says so.
 //! 3. The machine's boot id has changed between the command to restart it and the phase behind it.
 //! 4. Every wait has an end or a person who can see it, and says what it waits for.
+//! 5. For a wish the machine is told to restart only in the boot in which that was wished, and not after the wish's end.
 //!
 //! Clocks are set while runs are under way, above all when a machine has just started. A clock that was set back begins
 //! a wait anew, or ends it where to ask once more harms nobody; one that was set forward ends waits early. Time in which
@@ -50,12 +54,14 @@ mod next;
 mod rest;
 mod step;
 mod wait;
+mod wished;
 mod word;
 
 pub use happened::{Happened, after, resume};
 pub use next::{Do, Facts, next};
 pub use step::Step;
 pub use wait::{Wait, Waiting};
+pub use wished::{Wished, is_spent};
 pub use word::{command, command_by_hand};
 
 /// What is to be changed, and by which rules.
@@ -83,6 +89,9 @@ pub struct Job {
     /// The release that a run of a bundle brings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order: Option<Order>,
+    /// The wish that a run restarts the machine for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wish: Option<Wished>,
     /// Its limits.
     #[serde(default)]
     pub rules: Rules,
@@ -180,6 +189,10 @@ pub struct RunJournal {
     /// How a bundle fares on its probation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trial: Option<Trial>,
+    /// Why the machine is not restarted any more for the [wish](Job::wish) of the run, which only takes back what it has
+    /// begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub void: Option<RunReason>,
     /// The newest command of a person that was obeyed.
     #[serde(default)]
     pub commanded: u64,
@@ -208,6 +221,7 @@ impl RunJournal {
             begun: false,
             busy_since: None,
             trial: None,
+            void: None,
             commanded: 0,
             started_at: now,
             changed_at: now,

@@ -158,6 +158,10 @@ fn for_operators() -> Router<Arc<App>> {
         .route("/api/v1/hosts/{name}", delete(hosts::remove))
         .route("/api/v1/hosts/{name}/report", post(hosts::report))
         .route(
+            "/api/v1/hosts/{name}/reboot",
+            post(wishes::reboot).delete(wishes::no_reboot),
+        )
+        .route(
             "/api/v1/hosts/{name}/restart-agent",
             post(wishes::restart_agent).delete(wishes::no_restart_agent),
         )

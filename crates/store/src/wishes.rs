@@ -14,6 +14,8 @@ use crate::{Error, Store};
 
 /// Longest name of who wishes, in bytes.
 const MAX_BY: usize = 256;
+/// Longest boot id, in bytes.
+const MAX_BOOT_ID: usize = 128;
 /// Largest wish, in bytes of JSON.
 const MAX_WISH: usize = 8 * 1024;
 /// Wishes that are told at once, at most.
@@ -103,6 +105,7 @@ impl Store {
     ) -> Result<Given, Error> {
         check_text("who wishes something of a host", &wish.by, MAX_BY)?;
         check_text("the reason of a wish", &wish.why, HostWish::LONGEST_WHY)?;
+        check_text("the boot of a wish", &wish.boot_id, MAX_BOOT_ID)?;
         let verb = wish.verb.as_str();
         write_tx!(self.db(), Kind::Statements, "wish something of a host", tx => {
             // Locks the host until the end of the transaction.

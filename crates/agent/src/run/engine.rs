@@ -26,6 +26,7 @@ use super::locks::Locks;
 use super::output::Output;
 use super::package::PackageUpdate;
 use super::system::SystemUpgrade;
+use super::wished;
 use crate::Error;
 
 /// What a run is done by.
@@ -223,7 +224,7 @@ impl Engine {
             Do::Reboot => match &self.backend {
                 Backend::System(system) => {
                     info!(run = %self.journal.id, "restarting the machine");
-                    system.reboot().await
+                    system.reboot(&self.journal).await
                 }
                 Backend::Package(_) | Backend::Bundle(_) => {
                     Happened::Failed(RunReason::HostFailed {
@@ -298,7 +299,8 @@ impl Engine {
     fn unwanted(&self) -> Option<RunReason> {
         match &self.backend {
             Backend::Bundle(bundle) => bundle.unwanted(&self.journal),
-            Backend::System(_) | Backend::Package(_) => None,
+            Backend::System(_) => wished::unwanted(&self.layout, &self.journal, self.clock.now()),
+            Backend::Package(_) => None,
         }
     }
 

@@ -48,8 +48,10 @@ impl Default for BundlePermits {
 impl BundlePermits {
     /// Whether the host takes this package from its server, and if not, why.
     pub fn check(&self, package: &PackageName) -> Result<(), String> {
-        if *package == PackageName::system() {
-            return Err(format!("{package} is the operating system, and no bundle"));
+        if package.is_of_the_machine() {
+            return Err(format!(
+                "{package} stands for something of the machine, and is no bundle"
+            ));
         }
         if self.allow.iter().any(|it| it.matches(package.as_str())) {
             return Ok(());
@@ -63,6 +65,12 @@ impl BundlePermits {
 impl PackagePermits {
     /// Whether the host takes this from its server, and if not, why.
     pub fn check(&self, rule: &PackageRule) -> Result<(), String> {
+        if rule.name.is_of_the_machine() {
+            return Err(format!(
+                "{} stands for something of the machine, and is no package",
+                rule.name
+            ));
+        }
         if !self
             .names
             .iter()
@@ -131,6 +139,7 @@ mod tests {
         let all = BundlePermits::default();
         assert_eq!(all.check(&package("driveclient")), Ok(()));
         assert!(all.check(&PackageName::system()).is_err());
+        assert!(all.check(&PackageName::reboot()).is_err());
         let some = BundlePermits {
             allow: vec![Glob::parse("acme-*").unwrap()],
         };

@@ -8,7 +8,7 @@ use lockstep_host::slots::{Slot, Slots};
 use lockstep_model::{ContentHash, PackageName, PackageRule, RunId, RunKind, Version};
 use lockstep_net::Clock;
 use lockstep_net::client::{Belief, Visitor};
-use lockstep_plan::run::{Job, Rules, RunJournal, Step};
+use lockstep_plan::run::{self, Job, Rules, RunJournal, Step};
 use lockstep_plan::update::{By, Order};
 use tokio::sync::watch;
 use tracing::info;
@@ -76,6 +76,7 @@ impl Engine {
             lock: config.lock.clone(),
             holds: false,
             order: None,
+            wish: None,
             rules: config.limits.rules(&config.verify),
         };
         let verify = config.verify.clone();
@@ -105,6 +106,7 @@ impl Engine {
             lock: rule.lock.clone(),
             holds: rule.idle_lock.is_some(),
             order: None,
+            wish: None,
             rules: limits.rules(&verify),
         };
         // A person who asks for it now means now.
@@ -186,6 +188,7 @@ impl Engine {
             lock: wanted.lock.or(rule.lock),
             holds: holds.is_some(),
             order: Some(order),
+            wish: None,
             rules,
         };
         let hours = rule.hours.filter(|_| !is_by_hand);
@@ -223,7 +226,7 @@ impl Engine {
         Self::enter_with(&begin, job, verify, hours, attempt, backend)
     }
 
-    fn enter_with(
+    pub(super) fn enter_with(
         begin: &Begin<'_>,
         job: Job,
         verify: Verify,
@@ -233,12 +236,24 @@ impl Engine {
     ) -> Result<Option<Self>, Error> {
         let layout = begin.layout;
         let package = job.package.clone();
+        if package == PackageName::reboot() && job.wish.is_none() {
+            return Err(Error::Refused(format!(
+                "{package} stands for the restart of the machine, and is no package"
+            )));
+        }
         let owner = own(layout, &package)?;
         let journals = Journals::new(layout);
         let now = begin.clock.now();
-        let under_way = journals
-            .read(&package)?
-            .filter(|journal| !journal.is_over());
+        let last = journals.read(&package)?;
+        // Looked at while nobody else goes on with such a run: another process may have obeyed it meanwhile.
+        let begins_no_other = match (&last, &job.wish) {
+            (Some(last), Some(wish)) => last.is_over() && run::is_spent(Some(last), wish.number),
+            _ => false,
+        };
+        if begins_no_other {
+            return Ok(None);
+        }
+        let under_way = last.filter(|journal| !journal.is_over());
         let journal = match (under_way, begin.reentry) {
             (Some(journal), Reentry::AfterReboot) if !is_behind_the_change(&journal) => {
                 return Ok(None);

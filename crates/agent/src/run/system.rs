@@ -3,7 +3,7 @@
 
 use lockstep_host::packages::{PackageManager, Restart};
 use lockstep_host::scripts::ScriptDir;
-use lockstep_host::{Layout, reboot};
+use lockstep_host::{Layout, fault, reboot};
 use lockstep_model::{Phase, RunReason};
 use lockstep_plan::run::{Happened, RunJournal};
 use tracing::{info, warn};
@@ -11,6 +11,7 @@ use tracing::{info, warn};
 use super::config::{By, UpgradeConfig};
 use super::output::Output;
 use super::scripts::{Calling, Said, Stop, call};
+use super::wished;
 use crate::{Error, words};
 
 /// How this host upgrades its operating system.
@@ -55,6 +56,10 @@ impl SystemUpgrade {
             to: None,
             moment: journal.started_at,
         };
+        if journal.job.wish.is_some() {
+            // It was looked at when the run was begun.
+            return something;
+        }
         match self
             .scripts(journal, output, ScriptDir::NeedsUpdate, Stop::AtEnd)
             .await
@@ -190,7 +195,19 @@ impl SystemUpgrade {
     }
 
     /// Runs the command that restarts the machine.
-    pub(super) async fn reboot(&self) -> Happened {
+    pub(super) async fn reboot(&self, journal: &RunJournal) -> Happened {
+        if journal.job.wish.is_some()
+            && let Err(reason) = wished::permitted(&self.layout)
+        {
+            return Happened::Failed(reason);
+        }
+        fault::point("run-reboot");
+        let happened = self.order_reboot().await;
+        fault::point("run-rebooted");
+        happened
+    }
+
+    async fn order_reboot(&self) -> Happened {
         match reboot::reboot(&self.config.reboot, reboot::LIMIT).await {
             Ok(finished) if finished.succeeded() => Happened::RebootOrdered,
             Ok(finished) => {

@@ -2,10 +2,15 @@
 //!
 //! A wish is worth as much as the server: nobody signs it. So the host says which ones it takes (`[wishes]` of
 //! `agent.toml`), and each number is obeyed once. The book is `var/lib/lockstep/wishes.json`, which the worker alone writes.
+//! That a restart of the machine was begun is in the journal of its [run](super::wished).
+
+use std::cmp::Ordering;
 
 use jiff::{SignedDuration, Timestamp};
 use lockstep_host::{Layout, fault};
-use lockstep_model::{HostWish, WishSeen, WishState, WishVerb};
+use lockstep_model::{HostWish, RunRecord, WishSeen, WishState, WishVerb};
+use lockstep_plan::run::{RunJournal, Wished};
+use lockstep_plan::wish::{Heard, begins_reboot, seen_reboot};
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
@@ -14,10 +19,15 @@ use crate::state::{read, write};
 /// The agent is not restarted twice within this time: somebody is to watch meanwhile.
 const BETWEEN: SignedDuration = SignedDuration::from_secs(60);
 
+/// Longest boot id that is believed, in bytes; the kernel's have 36.
+const LONGEST_BOOT_ID: usize = 128;
+
 /// `[wishes]` of `agent.toml`: what an operator may wish of this host by way of its server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct WishPermits {
+    /// True: the machine may be restarted, by a run under the lock of `update.toml`.
+    pub reboot: bool,
     /// True: the agent may be restarted. Its server can do that anyway, by an order for another version.
     pub restart_agent: bool,
 }
@@ -25,6 +35,7 @@ pub struct WishPermits {
 impl Default for WishPermits {
     fn default() -> Self {
         Self {
+            reboot: false,
             restart_agent: true,
         }
     }
@@ -34,19 +45,37 @@ impl WishPermits {
     /// Why the host does not permit it; none if it does.
     #[must_use]
     pub fn refuses(&self, verb: WishVerb) -> Option<String> {
-        match verb {
-            WishVerb::RestartAgent => (!self.restart_agent).then(|| {
-                "agent.toml of this host does not permit it: set restart_agent = true in [wishes]"
-                    .into()
-            }),
-            WishVerb::Unknown => Some("this agent does not know it".into()),
-        }
+        let (is_permitted, key) = match verb {
+            WishVerb::Reboot => (self.reboot, "reboot"),
+            WishVerb::RestartAgent => (self.restart_agent, "restart_agent"),
+            WishVerb::Unknown => return Some("this agent does not know it".into()),
+        };
+        (!is_permitted).then(|| {
+            format!("agent.toml of this host does not permit it: set {key} = true in [wishes]")
+        })
     }
+}
+
+/// What a host knows of restarts of its machine, beside what was told.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Here<'a> {
+    /// Why they are not done for wishes, if they are not.
+    pub(crate) refused: Option<&'a str>,
+    /// The machine's boot now.
+    pub(crate) boot_id: &'a str,
+    /// The journal of the last one that was wished.
+    pub(crate) last: Option<&'a RunJournal>,
 }
 
 /// What was told, and what was obeyed.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct WishBook {
+    /// The restart of the machine that is wished now.
+    #[serde(default)]
+    pub(super) reboot: Option<ToldReboot>,
+    /// The newest number of those whose end came before it was begun, as for `voided`.
+    #[serde(default)]
+    reboot_voided: u64,
     /// The restart of the agent that is wished now.
     #[serde(default)]
     restart_agent: Option<Told>,
@@ -71,6 +100,15 @@ struct Told {
     from: Timestamp,
     /// When it is void.
     until: Timestamp,
+}
+
+/// A restart of the machine as it was told, and what it means here.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct ToldReboot {
+    /// As it was told; its texts are cut.
+    pub(super) wish: HostWish,
+    /// By this host's clock.
+    pub(super) here: Wished,
 }
 
 impl Told {
@@ -108,7 +146,18 @@ impl WishBook {
             let known = known.filter(|it| it.number == wish.number);
             known.cloned().or_else(|| told(wish, here, server))
         });
+        let wish = wishes.iter().find(|it| it.verb == WishVerb::Reboot);
+        let known = self.reboot.as_ref();
+        let ended = known.filter(|it| it.here.is_over(here));
+        let reboot_voided = ended.map_or(0, |it| it.here.number).max(self.reboot_voided);
+        let wish = wish.filter(|it| it.number > reboot_voided);
+        let reboot = wish.and_then(|wish| {
+            let known = known.filter(|it| it.here.number == wish.number);
+            known.cloned().or_else(|| told_reboot(wish, here, server))
+        });
         Self {
+            reboot,
+            reboot_voided,
             restart_agent,
             voided,
             ..self.clone()
@@ -141,12 +190,68 @@ impl WishBook {
         })
     }
 
+    /// The number of the restart of the machine that is wished.
+    pub(crate) fn reboot_number(&self) -> Option<u64> {
+        self.reboot.as_ref().map(|told| told.here.number)
+    }
+
+    /// True if a run is to be begun that restarts the machine.
+    pub(crate) fn begins_reboot(&self, here: &Here<'_>, now: Timestamp) -> bool {
+        let last = here.last;
+        let heard = self.heard(here);
+        heard.is_some_and(|heard| begins_reboot(&heard, last, now))
+    }
+
     /// What the host says of its wishes.
-    pub(crate) fn seen(&self, permits: &WishPermits, now: Timestamp) -> Vec<WishSeen> {
+    pub(crate) fn seen(
+        &self,
+        permits: &WishPermits,
+        here: &Here<'_>,
+        now: Timestamp,
+    ) -> Vec<WishSeen> {
+        let reboot = self.reboot_seen(here, now);
+        let agent = self.agent_seen(permits, now);
+        let mut seen: Vec<WishSeen> = reboot.into_iter().chain(agent).collect();
+        for seen in &mut seen {
+            cut(&mut seen.words, WishSeen::LONGEST_WORDS);
+        }
+        seen
+    }
+
+    fn reboot_seen(&self, here: &Here<'_>, now: Timestamp) -> Option<WishSeen> {
+        let heard = self.heard(here);
+        let seen = seen_reboot(heard.as_ref(), here.last, now);
+        // Of the newest one that is void the run has the word, if it was begun in time.
+        let has_word = |it: &WishSeen| match it.number.cmp(&self.reboot_voided) {
+            Ordering::Greater => true,
+            Ordering::Equal => !it.state.is_open(),
+            Ordering::Less => false,
+        };
+        if self.reboot_voided == 0 || seen.as_ref().is_some_and(has_word) {
+            return seen;
+        }
+        Some(WishSeen {
+            verb: WishVerb::Reboot,
+            number: self.reboot_voided,
+            state: WishState::Void,
+            run: None,
+            words: String::new(),
+        })
+    }
+
+    fn heard<'a>(&'a self, here: &Here<'a>) -> Option<Heard<'a>> {
+        self.reboot.as_ref().map(|told| Heard {
+            wish: &told.here,
+            refused: here.refused,
+            boot_id: here.boot_id,
+        })
+    }
+
+    fn agent_seen(&self, permits: &WishPermits, now: Timestamp) -> Option<WishSeen> {
         let told = self.restart_agent.as_ref();
         let told = told.filter(|told| !self.is_behind(told.number));
         let (number, state, words) = match (told, permits.refuses(WishVerb::RestartAgent)) {
-            (None, _) if self.restarted.max(self.voided) == 0 => return Vec::new(),
+            (None, _) if self.restarted.max(self.voided) == 0 => return None,
             (None, _) if self.voided > self.restarted => {
                 (self.voided, WishState::Void, String::new())
             }
@@ -160,12 +265,13 @@ impl WishBook {
             ),
             (Some(told), None) => (told.number, WishState::Waits, String::new()),
         };
-        vec![WishSeen {
+        Some(WishSeen {
             verb: WishVerb::RestartAgent,
             number,
             state,
+            run: None,
             words,
-        }]
+        })
     }
 }
 
@@ -179,9 +285,41 @@ fn told(wish: &HostWish, here: Timestamp, server: Timestamp) -> Option<Told> {
     })
 }
 
+/// The same for a restart of the machine.
+fn told_reboot(wish: &HostWish, here: Timestamp, server: Timestamp) -> Option<ToldReboot> {
+    let told = told(wish, here, server)?;
+    let mut wish = wish.clone();
+    cut(&mut wish.boot_id, LONGEST_BOOT_ID);
+    cut(&mut wish.why, HostWish::LONGEST_WHY);
+    cut(&mut wish.by, RunRecord::LONGEST_BY);
+    let here = Wished {
+        number: told.number,
+        boot_id: wish.boot_id.clone(),
+        from: told.from,
+        until: told.until,
+    };
+    Some(ToldReboot { wish, here })
+}
+
+/// Cuts a text to so many bytes, between letters.
+pub(super) fn cut(text: &mut String, most: usize) {
+    if text.len() > most {
+        text.truncate(text.floor_char_boundary(most));
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use lockstep_plan::run::Step;
+
     use super::*;
+
+    /// Restarts of the machine are permitted, and none was done.
+    const HERE: Here<'static> = Here {
+        refused: None,
+        boot_id: "boot-1",
+        last: None,
+    };
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(1_800_000_000 + second).unwrap()
@@ -191,6 +329,7 @@ mod tests {
         HostWish {
             verb,
             number,
+            boot_id: "boot-1".into(),
             by: "ann".into(),
             why: "it holds a file".into(),
             at: at(0),
@@ -214,6 +353,76 @@ mod tests {
         assert_eq!(none, WishBook::default());
         let late = book.told(&[wish(verb, 8)], at(30 - day), at(3_600));
         assert_eq!(late, WishBook::default());
+        // So it is with the machine, whose wish is kept with the boot that is to end.
+        let wishes = [wish(WishVerb::Reboot, 7)];
+        let book = WishBook::default().told(&wishes, at(10 - day), at(10));
+        let here = &book.reboot.as_ref().unwrap().here;
+        assert_eq!((here.from, here.until), (at(10 - day), at(3_600 - day)));
+        assert_eq!(here.boot_id, "boot-1");
+        assert_eq!(book.told(&wishes, at(20 - day), at(500)), book);
+        let next = book.told(&[wish(WishVerb::Reboot, 8)], at(20 - day), at(20));
+        assert_eq!(next.reboot_number(), Some(8));
+        assert_eq!(book.told(&[], at(20 - day), at(20)), WishBook::default());
+    }
+
+    #[test]
+    fn the_machine_is_not_restarted_without_a_permit() {
+        let book = WishBook::default().told(&[wish(WishVerb::Reboot, 7)], at(0), at(0));
+        let permits = WishPermits::default();
+        let refused = permits.refuses(WishVerb::Reboot);
+        let here = Here {
+            refused: refused.as_deref(),
+            ..HERE
+        };
+        assert!(!book.begins_reboot(&here, at(1)));
+        let seen = book.seen(&permits, &here, at(1));
+        assert_eq!(seen[0].state, WishState::NotPermitted);
+        assert!(
+            seen[0].words.contains("reboot = true in [wishes]"),
+            "{seen:?}"
+        );
+        let permits = WishPermits {
+            reboot: true,
+            ..permits
+        };
+        assert_eq!(permits.refuses(WishVerb::Reboot), None);
+        assert!(book.begins_reboot(&HERE, at(1)));
+        let elsewhere = Here {
+            boot_id: "boot-2",
+            ..HERE
+        };
+        assert!(!book.begins_reboot(&elsewhere, at(1)));
+    }
+
+    #[test]
+    fn a_restart_of_the_machine_that_was_void_once_is_void_for_good() {
+        let permits = WishPermits::default();
+        let wishes = [wish(WishVerb::Reboot, 7)];
+        let book = WishBook::default().told(&wishes, at(10), at(10));
+        let says = |book: &WishBook, last: Option<&RunJournal>, second| {
+            let seen = book.seen(&permits, &Here { last, ..HERE }, at(second));
+            seen.into_iter().map(|it| (it.number, it.state)).next()
+        };
+        assert_eq!(says(&book, None, 20), Some((7, WishState::Waits)));
+        // The clock is set back, and is right again; the server has not heard of that, and tells it still.
+        let back = book.told(&wishes, at(-500), at(30));
+        assert_eq!(says(&back, None, -500), Some((7, WishState::Void)));
+        let right = back.told(&wishes, at(40), at(40));
+        assert!(!right.begins_reboot(&HERE, at(40)));
+        assert_eq!(says(&right, None, 40), Some((7, WishState::Void)));
+        // A run that was begun in time has the word, one that has done nothing has not.
+        let run = |step| {
+            let wish = &book.reboot.as_ref().unwrap().here;
+            super::super::wished::tests::journal(wish.clone(), step)
+        };
+        let begun = run(Step::Post);
+        assert_eq!(says(&right, Some(&begun), 40), Some((7, WishState::Begun)));
+        let waits = run(Step::Idle);
+        assert_eq!(says(&right, Some(&waits), 40), Some((7, WishState::Void)));
+        // A later wish is another one.
+        let next = right.told(&[wish(WishVerb::Reboot, 8)], at(50), at(50));
+        assert!(next.begins_reboot(&HERE, at(50)));
+        assert_eq!(says(&next, None, 50), Some((8, WishState::Waits)));
     }
 
     #[test]
@@ -222,10 +431,11 @@ mod tests {
         let permits = WishPermits::default();
         let forbidden = WishPermits {
             restart_agent: false,
+            ..permits.clone()
         };
         let book = WishBook::default().told(&wishes, at(0), at(0));
         let state = |book: &WishBook, permits: &WishPermits, second| {
-            let seen = book.seen(permits, at(second));
+            let seen = book.seen(permits, &HERE, at(second));
             seen.into_iter().map(|it| (it.number, it.state)).next()
         };
         assert_eq!(state(&WishBook::default(), &permits, 1), None);
@@ -263,7 +473,7 @@ mod tests {
         for (turn, here) in seconds.into_iter().enumerate() {
             // The server's own clock goes on meanwhile.
             let server = at(10 + 10 * i64::try_from(turn).unwrap());
-            let seen = book.seen(&permits, at(here));
+            let seen = book.seen(&permits, &HERE, at(here));
             let stands = lockstep_plan::wish::standing(&wish, None, &seen, server);
             said.push(stands.state);
             let open = stands.state.is_open();
@@ -278,7 +488,10 @@ mod tests {
         // A server that tells it nevertheless is not obeyed, and hears the same; a later one is.
         let again = book.told(&[wish], at(80), at(80));
         assert_eq!(again.restarts_agent(&permits, at(80)), None);
-        assert_eq!(again.seen(&permits, at(80))[0].state, WishState::Void);
+        assert_eq!(
+            again.seen(&permits, &HERE, at(80))[0].state,
+            WishState::Void
+        );
         let next = again.told(&[self::wish(WishVerb::RestartAgent, 8)], at(80), at(80));
         assert!(next.restarts_agent(&permits, at(80)).is_some());
     }

@@ -1,13 +1,15 @@
 //! What operators wish of this host, from the answers to reports.
 //!
-//! A restart of the agent is this worker's end in good order: that it was obeyed is on the disk before the worker ends.
+//! A restart of the machine is a run, and a process of its own. A restart of the agent is this worker's end in good order:
+//! that it was obeyed is on the disk before the worker ends.
 
-use lockstep_model::{HostWish, WishSeen};
+use lockstep_model::{HostWish, PackageName, WishSeen};
 use tokio::time::Instant;
 use tracing::{error, info};
 
+use super::runs::Due;
 use super::{HINT_PAUSE, Worker};
-use crate::run::WishBook;
+use crate::run::{Here, WishBook, refuses_reboot};
 use crate::words;
 
 impl Worker {
@@ -49,7 +51,16 @@ impl Worker {
                 );
                 return;
             }
+            let is_another = told.reboot_number() != self.wishes.reboot_number();
             self.wishes = told;
+            if is_another {
+                info!(
+                    number = self.wishes.reboot_number(),
+                    "what is wished of this machine has changed"
+                );
+                self.runs.forget(&PackageName::reboot());
+                self.look_at_runs();
+            }
             // Whoever wishes shall see what becomes of it.
             self.next_report = soon(self.next_report, self.last_report, Instant::now());
         }
@@ -80,9 +91,36 @@ impl Worker {
         }
     }
 
+    /// The run that restarts the machine, if it is to be begun now.
+    pub(super) fn reboot_due(&self) -> Option<Due> {
+        // Before the server has said anything since this start, nothing is known to be taken back.
+        self.reported_at?;
+        self.wishes.reboot_number()?;
+        let refused = refuses_reboot(&self.layout, &self.config.wishes);
+        let here = self.here(refused.as_deref());
+        let begins = self.wishes.begins_reboot(&here, self.clock.now());
+        begins.then(|| Due {
+            package: PackageName::reboot(),
+            args: ["agent", "reboot-run"].map(String::from).into(),
+        })
+    }
+
     /// Where the wishes stand, for reports.
     pub(super) fn wishes_seen(&self) -> Vec<WishSeen> {
-        self.wishes.seen(&self.config.wishes, self.clock.now())
+        let refused = refuses_reboot(&self.layout, &self.config.wishes);
+        let here = self.here(refused.as_deref());
+        let permits = &self.config.wishes;
+        self.wishes.seen(permits, &here, self.clock.now())
+    }
+
+    fn here<'a>(&'a self, refused: Option<&'a str>) -> Here<'a> {
+        let package = PackageName::reboot();
+        let mut journals = self.runs.journals().iter();
+        Here {
+            refused,
+            boot_id: &self.boot_id,
+            last: journals.find(|journal| journal.job.package == package),
+        }
     }
 }
 

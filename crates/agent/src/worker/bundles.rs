@@ -263,12 +263,12 @@ fn newest(skipped: impl Iterator<Item = Skipped>) -> Vec<ContentHash> {
     skipped.into_iter().map(|it| it.hash).collect()
 }
 
-/// True if a run of a bundle has come on, or ended: the server shall hear of it at once.
+/// True if a run of a bundle, or one that is wished for, has come on, or ended: the server shall hear of it at once.
 pub(super) fn has_news(before: &[RunJournal], now: &[RunJournal]) -> bool {
     let shown = |journals: &[RunJournal]| -> Vec<(RunId, lockstep_model::Phase)> {
         journals
             .iter()
-            .filter(|it| it.job.kind == RunKind::Bundle)
+            .filter(|it| matches!(it.job.kind, RunKind::Bundle | RunKind::Reboot))
             .map(|it| (it.id, it.step.phase()))
             .collect()
     };

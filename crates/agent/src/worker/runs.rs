@@ -202,6 +202,7 @@ impl Worker {
             }
         }
         due.extend(self.system_upgrade(now));
+        due.extend(self.reboot_due());
         due.extend(self.bundles_due());
         let rules = self.watching.packages().to_vec();
         let mut refused = Vec::new();
@@ -341,6 +342,7 @@ fn go_on(journal: &RunJournal) -> Due {
     let package = journal.job.package.clone();
     let args = match journal.job.kind {
         RunKind::System => vec!["update", "--resume"],
+        RunKind::Reboot => vec!["agent", "reboot-run", "--resume"],
         RunKind::Bundle => vec!["agent", "bundle-run", "--resume", package.as_str()],
         RunKind::Package => vec!["package-update", "--resume", package.as_str()],
     };
@@ -416,6 +418,7 @@ mod tests {
             lock: None,
             holds: false,
             order: None,
+            wish: None,
             rules: Rules::default(),
         };
         let begun = RunJournal::begin(RunId::new(at(1_000), [1; 10]), job, at(1_000));

@@ -9,6 +9,7 @@ mod items;
 mod level;
 mod local;
 mod preflight;
+mod reboot_run;
 mod rollback;
 mod run;
 mod status;
@@ -55,6 +56,8 @@ pub(crate) enum Command {
     Preflight(preflight::Args),
     /// One run of a package of others: begun by the agent, gone on with after a stop by a person
     BundleRun(bundle_run::Args),
+    /// The restart of the machine that an operator wishes: begun by the agent, gone on with after a stop by a person
+    RebootRun(reboot_run::Args),
     /// In place of Xymon's clientupdate: the version of a Xymon client on this host
     Clientupdate(clientupdate::Args),
     /// The part of the agent that its supervisor starts
@@ -86,6 +89,7 @@ impl Command {
         match self {
             Self::Run(args) => run::run(&args),
             Self::BundleRun(args) => block_on(bundle_run::run(args)),
+            Self::RebootRun(args) => block_on(reboot_run::run(args)),
             Self::Clientupdate(args) => block_on(clientupdate::run(args)),
             Self::Worker(args) => block_on(worker::run(args)),
             Self::Enroll(args) => block_on(enroll::run(args)),

@@ -32,6 +32,8 @@ pub(crate) enum Command {
     Probes(probes::Args),
     /// Ask a host to report now
     Report(report::Args),
+    /// Restart a machine: a run under its lock, if the host permits it
+    Reboot(wish::RebootArgs),
     /// Have the agent of a host started again
     RestartAgent(wish::RestartArgs),
     /// Remove a host and revoke its certificates
@@ -48,6 +50,7 @@ impl Command {
             Self::Processes(args) => processes::run(args).await,
             Self::Probes(args) => probes::run(args).await,
             Self::Report(args) => report::run(args).await,
+            Self::Reboot(args) => wish::reboot(args).await,
             Self::RestartAgent(args) => wish::restart(args).await,
             Self::Remove(args) => remove::run(args).await,
         }

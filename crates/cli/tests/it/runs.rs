@@ -16,6 +16,7 @@ mod killed;
 mod reboots;
 mod stage;
 mod stops;
+mod wishes;
 
 use stage::{ALL, Line, lock, record, stage, those};
 

@@ -165,12 +165,15 @@ pub(super) fn members(
 
 fn package_name(text: &str) -> Result<PackageName, String> {
     let name = PackageName::parse(text).map_err(|error| error.to_string())?;
-    // Both are names of runs, and of their journals, that are no package manager's affair.
+    // These are names of runs, and of their journals, that are no package manager's affair.
     if name == PackageName::lockstep() {
         return Err("the agent keeps itself current, by signed releases; see update.md".into());
     }
     if name == PackageName::system() {
         return Err("\"os\" stands for the operating system as a whole and is no package".into());
+    }
+    if name == PackageName::reboot() {
+        return Err("\"reboot\" stands for the restart of a machine and is no package".into());
     }
     Ok(name)
 }

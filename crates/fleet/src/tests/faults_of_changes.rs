@@ -101,6 +101,8 @@ hosts = ["*"]
 [package.x]
 package = "y z"
 groups = ["web"]
+[package.reboot]
+hosts = ["*"]
 "#,
         &[
             r#"f:1:10: a package needs hosts or groups: where it is kept current"#,
@@ -112,6 +114,7 @@ groups = ["web"]
             r#"f:9:10: "g++" is not a name: it has 1 to 64 letters, digits, '_', '.' or '-'"#,
             r#"f:12:11: "y z" is not a package name: ' ' is not allowed, only a-z, A-Z, 0-9, '.', '_', '-' and '+'"#,
             r#"f:13:11: there is no group "web""#,
+            r#"f:14:10: "reboot" stands for the restart of a machine and is no package"#,
         ],
     ),
     (

@@ -203,6 +203,21 @@ pub enum RunReason {
         /// `the order was taken back`, `version 1.4.0 is wanted by now`.
         why: String,
     },
+    /// A wish came to its end before it was done.
+    #[error("the wish was for the time until {until:.0}, and nothing is restarted for it any more")]
+    WishOver {
+        /// Its end, by the host's clock.
+        until: jiff::Timestamp,
+    },
+    /// An operator took the wish back before it was begun.
+    #[error("the wish was taken back")]
+    WishTakenBack,
+    /// A file of the host does not permit it.
+    #[error("{why}")]
+    NotPermitted {
+        /// Which file, and which line is missing there.
+        why: String,
+    },
     /// The service of the new version does not run, or was restarted.
     #[error("the service {unit} does not run as it should: {why}")]
     ServiceDown {

@@ -385,3 +385,32 @@ fn a_restart_of_the_agent_is_wished_and_taken_back_until_it_is_done() {
     full.line.view.gateway = Some("xymon".into());
     assert!(!draw(Role::Operator, &full.sheet()).contains("Restart of the agent"));
 }
+
+#[test]
+fn a_restart_of_the_machine_is_wished_by_typing_its_name_and_taken_back_until_it_is_begun() {
+    let mut full = Full::of("said");
+    full.wishes.clear();
+    let page = draw(Role::Operator, &full.sheet());
+    assert!(page.contains("Type web1 to say") && page.contains(r#"action="/hosts/web1/reboot""#));
+    assert!(page.contains("lockstep host reboot web1 --why"));
+    assert!(page.contains("calls pre_update.d, restarts, calls post_update.d"));
+    let mut said = |state| {
+        full.wishes = vec![super::wishes::tests::wish(WishVerb::Reboot, state, "said")];
+        draw(Role::Operator, &full.sheet())
+    };
+    let open = said(WishState::NotPermitted);
+    assert!(open.contains("the host does not permit it") && open.contains("Void from"));
+    assert!(open.contains(r#"action="/hosts/web1/reboot/cancel""#));
+    assert!(open.contains("lockstep host reboot web1 --cancel"));
+    // What is begun can neither be taken back nor wished once more; its run says how it goes on.
+    let begun = said(WishState::Stopped);
+    assert!(begun.contains("stopped half-way") && begun.contains("/runs/"));
+    assert!(!begun.contains("/hosts/web1/reboot"));
+    let done = said(WishState::Done);
+    assert!(done.contains("Restart of the machine: done") && !done.contains("Void from"));
+    assert!(done.contains(r#"action="/hosts/web1/reboot""#));
+    let viewer = draw(Role::Viewer, &full.sheet());
+    assert!(viewer.contains("Restart of the machine: done") && !viewer.contains("/reboot\""));
+    full.line.view.gateway = Some("xymon".into());
+    assert!(!draw(Role::Operator, &full.sheet()).contains("Restart of the machine"));
+}

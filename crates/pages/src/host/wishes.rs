@@ -1,4 +1,4 @@
-//! What operators wish of the host: a restart of its agent.
+//! What operators wish of the host: a restart of the machine, or of its agent.
 
 use lockstep_model::api::operator::WishView;
 use lockstep_model::{WishState, WishVerb};
@@ -6,8 +6,16 @@ use maud::{Markup, html};
 
 use super::HostSheet;
 use crate::frame::Frame;
-use crate::parts::action::{Action, text};
+use crate::parts::action::{Action, choice, text};
 use crate::parts::{link, time};
+
+/// Until when a wish counts.
+const LENGTHS: [(&str, &str); 4] = [
+    ("1h", "an hour"),
+    ("4h", "four hours"),
+    ("1d", "a day"),
+    ("7d", "a week"),
+];
 
 /// Where the wishes stand, and what can be wished. A host without an agent of ours is asked nothing.
 pub(super) fn draw(frame: &Frame<'_>, sheet: &HostSheet<'_>) -> Markup {
@@ -22,6 +30,7 @@ pub(super) fn draw(frame: &Frame<'_>, sheet: &HostSheet<'_>) -> Markup {
             }
         }
         section .actions aria-label="Restarts" {
+            (reboot(frame, sheet))
             (restart(frame, sheet))
         }
     }
@@ -34,6 +43,7 @@ fn line(frame: &Frame<'_>, view: &WishView) -> Markup {
         p {
             strong { (what(wish.verb)) ": " (state(view.state)) }
             @if !view.words.is_empty() { ", " (view.words) }
+            @if let Some(run) = &view.run { " " a href=(format!("/runs/{run}")) { "Its run" } "." }
             br;
             small {
                 "Wished by " (wish.by) " " (time::ago(wish.at, frame.now)) ": " (wish.why) ". "
@@ -46,6 +56,7 @@ fn line(frame: &Frame<'_>, view: &WishView) -> Markup {
 
 fn what(verb: WishVerb) -> &'static str {
     match verb {
+        WishVerb::Reboot => "Restart of the machine",
         WishVerb::RestartAgent => "Restart of the agent",
         WishVerb::Unknown => "Wish",
     }
@@ -56,7 +67,10 @@ fn state(state: WishState) -> &'static str {
         WishState::Unheard => "the host has not heard of it yet",
         WishState::NotPermitted => "the host does not permit it",
         WishState::Waits => "the host has heard of it, and waits",
+        WishState::Begun => "under way",
+        WishState::Stopped => "stopped half-way, and waits for a person",
         WishState::Done => "done",
+        WishState::Failed => "begun, and given up",
         WishState::Void => "void: its end came first",
         WishState::TakenBack => "taken back",
         WishState::Unknown => "the host says what this server does not know",
@@ -66,6 +80,43 @@ fn state(state: WishState) -> &'static str {
 fn open<'a>(sheet: &'a HostSheet<'_>, verb: WishVerb) -> Option<&'a WishView> {
     let mut wishes = sheet.wishes.iter();
     wishes.find(|it| it.wish.verb == verb && it.state.is_open())
+}
+
+fn reboot(frame: &Frame<'_>, sheet: &HostSheet<'_>) -> Markup {
+    let name = &sheet.line.view.name;
+    let path = format!("{}/reboot", link::host_path(name));
+    if open(sheet, WishVerb::Reboot).is_some() {
+        return cancel(
+            frame,
+            "Do not restart the machine",
+            &path,
+            format!("lockstep host reboot {name} --cancel"),
+        );
+    }
+    if sheet
+        .wishes
+        .iter()
+        .any(|it| it.wish.verb == WishVerb::Reboot && it.state.is_under_way())
+    {
+        return html! {};
+    }
+    Action {
+        label: "Restart this machine",
+        to: path,
+        fields: html! {
+            (text("why", "Why", "", true))
+            (choice("lasts", "Void after", &LENGTHS))
+            (text("name", &format!("Type {name} to say that you mean it"), "", true))
+        },
+        twin: format!("lockstep host reboot {name} --why '…'"),
+        warning: Some(format!(
+            "{name} waits for the lock of its update.toml, if that names one, calls pre_update.d, restarts, calls post_update.d, and gives \
+             the lock back once it is as well as before. Where that fails, or where it does not come back, it stops and keeps the lock. \
+             It obeys once, and only if its agent.toml says reboot = true in [wishes]. Until it has begun this can be taken back."
+        )),
+        ..Action::default()
+    }
+    .draw(frame)
 }
 
 fn restart(frame: &Frame<'_>, sheet: &HostSheet<'_>) -> Markup {
@@ -102,7 +153,7 @@ fn cancel(frame: &Frame<'_>, label: &str, path: &str, twin: String) -> Markup {
 #[cfg(test)]
 pub(super) mod tests {
     use jiff::{SignedDuration, Timestamp};
-    use lockstep_model::HostWish;
+    use lockstep_model::{HostWish, RunId};
 
     use super::*;
 
@@ -113,6 +164,7 @@ pub(super) mod tests {
             wish: HostWish {
                 verb,
                 number: 7,
+                boot_id: "b".into(),
                 by: text.into(),
                 why: text.into(),
                 at,
@@ -120,6 +172,7 @@ pub(super) mod tests {
             },
             state,
             words: text.into(),
+            run: Some(RunId::new(at, [1; 10])),
             taken_back: None,
         }
     }
@@ -130,7 +183,10 @@ pub(super) mod tests {
             WishState::Unheard,
             WishState::NotPermitted,
             WishState::Waits,
+            WishState::Begun,
+            WishState::Stopped,
             WishState::Done,
+            WishState::Failed,
             WishState::Void,
             WishState::TakenBack,
         ];

@@ -94,6 +94,7 @@ impl One<'_> {
                         RunKind::Bundle => {},
                         RunKind::Package => ", by the package manager",
                         RunKind::System => ", the operating system",
+                        RunKind::Reboot => ", a restart of the machine",
                     }
                     @if let Some(hash) = &record.hash { br; code { (hash) } }
                 }

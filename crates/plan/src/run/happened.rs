@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use lockstep_model::{ItemName, Level, LockRefusal, Outcome, PackageVersion, RunLock, RunReason};
 
 use super::next::{Facts, has_left_its_hours, has_restarted};
-use super::{RunJournal, Step, Wait, grant, health, rest, seconds};
+use super::{RunJournal, Step, Wait, grant, health, rest, seconds, wished};
 
 /// The server may ask for so much patience, and no more.
 const LONGEST_AGAIN: Duration = Duration::from_secs(3600);
@@ -99,6 +99,12 @@ pub enum Happened {
 pub fn after(journal: &RunJournal, happened: Happened, facts: &Facts<'_>) -> RunJournal {
     use Happened::{Failed, Later, NotNow, Succeeded, Waited};
     let now = facts.now;
+    if happened == Waited
+        && !has_restarted(&journal.step, facts.boot_id)
+        && let Some(turned) = wished::turn(journal, facts)
+    {
+        return turned;
+    }
     match (&journal.step, happened) {
         (Step::Check, Happened::NothingToDo) => journal.at(Step::Nothing, now),
         (Step::Check, Happened::SomethingToDo { from, to, moment }) => {
@@ -126,6 +132,10 @@ pub fn after(journal: &RunJournal, happened: Happened, facts: &Facts<'_>) -> Run
         {
             journal.release(Outcome::Postponed, Some(reason), now)
         }
+        // The last look before anything is done.
+        (Step::Pre, NotNow(reason)) if journal.job.wish.is_some() && !journal.begun => {
+            journal.release(Outcome::Postponed, Some(reason), now)
+        }
         (Step::Spread { until }, Waited) => rest::spread(journal, *until, facts),
         (_, Waited) if has_left_its_hours(journal, facts) => rest::leave(journal, facts),
         (Step::Idle, Happened::Rest { baseline }) => rest::rested(journal, baseline, now),
@@ -151,6 +161,8 @@ pub fn after(journal: &RunJournal, happened: Happened, facts: &Facts<'_>) -> Run
         (_, Happened::LockUnknown { why }) => grant::unknown(journal, why, now),
         (_, Happened::LockReleased) => grant::released(journal, now),
 
+        // Nothing is to be changed, and the restart is what is wanted.
+        (Step::Pre, Succeeded) if journal.job.wish.is_some() => reboot(&begun(journal), facts),
         (Step::Pre, Succeeded) => begun(journal).at(Step::Apply, now),
         (Step::Apply, Succeeded) => journal.at(Step::NeedsReboot, now),
         (Step::NeedsReboot, Succeeded) => journal.at(Step::Post, now),

@@ -36,9 +36,10 @@ pub(super) fn well(journal: &RunJournal, now: Timestamp) -> RunJournal {
 
 /// It was so for long enough.
 pub(super) fn proven(journal: &RunJournal, now: Timestamp) -> RunJournal {
-    match journal.is_bundle() {
-        true => journal.at(Step::Commit, now),
-        false => journal.release(Outcome::Done, None, now),
+    match (journal.is_bundle(), &journal.void) {
+        (true, _) => journal.at(Step::Commit, now),
+        (false, None) => journal.release(Outcome::Done, None, now),
+        (false, Some(void)) => journal.release(Outcome::Postponed, Some(void.clone()), now),
     }
 }
 

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use lockstep_model::Phase;
 
-use super::{RunJournal, Step, Wait};
+use super::{RunJournal, Step, Wait, wished};
 
 /// What the engine knows beside the journal.
 #[derive(Debug, Clone, Copy)]
@@ -75,7 +75,8 @@ pub enum Do {
 /// What is to be done now.
 #[must_use]
 pub fn next(journal: &RunJournal, facts: &Facts<'_>) -> Do {
-    if has_restarted(&journal.step, facts.boot_id) {
+    let has_turned = || wished::turn(journal, facts).is_some();
+    if has_restarted(&journal.step, facts.boot_id) || has_turned() {
         return Do::GoOn;
     }
     if let Some(waiting) = &journal.waiting

@@ -10,6 +10,8 @@ use lockstep_model::{LockRefusal, Phase, RunCommand, RunVerb};
 use proptest::prelude::*;
 
 const DAY: i64 = 24 * 3600;
+/// Worlds begin in this boot, and restarts are wished of it.
+const WISHED_IN: u32 = 1;
 
 /// One thing that happens.
 #[derive(Debug, Clone)]
@@ -62,7 +64,7 @@ impl World {
         Self {
             journal: RunJournal::begin(id(1), job, at(now)),
             now,
-            boot: 1,
+            boot: WISHED_IN,
             confirmed: false,
             outside: false,
             held: None,
@@ -101,6 +103,7 @@ impl World {
             prop_assert!(self.is_granted(), "{:?} without a lock", asked);
             prop_assert!(!has_lock || self.confirmed, "{:?} unconfirmed", asked);
         }
+        self.wish_is_minded(asked)?;
         if *asked == Do::Hold {
             prop_assert!(self.is_granted(), "held still without the lock");
         }
@@ -192,6 +195,69 @@ impl World {
         })
     }
 
+    /// For a wish nothing is begun, and no restart is ordered, in another boot or after its end; and nothing else is done
+    /// to the host.
+    fn wish_is_minded(&self, asked: &Do) -> Result<(), TestCaseError> {
+        let Some(wish) = &self.journal.job.wish else {
+            return Ok(());
+        };
+        let is_in_time = wish.from <= at(self.now) && at(self.now) < wish.until;
+        let begins = *asked == Do::Work(Phase::Pre);
+        if *asked == Do::Reboot || begins {
+            prop_assert_eq!(self.boot, WISHED_IN, "{:?} after a restart", asked);
+            prop_assert!(is_in_time, "{:?} after the end of the wish", asked);
+        }
+        let changes = matches!(
+            asked,
+            Do::Work(Phase::Apply) | Do::AskWhetherReboot | Do::Return
+        );
+        prop_assert!(!changes, "{:?} for a wish", asked);
+        Ok(())
+    }
+
+    /// A wish is done if the machine has restarted, and only then. What was begun is taken back otherwise.
+    fn wish_keeps_its_promise(&self, before: &RunJournal) -> Result<(), TestCaseError> {
+        let now = &self.journal;
+        let Some(wish) = &now.job.wish else {
+            prop_assert_eq!(&now.void, &None);
+            return Ok(());
+        };
+        prop_assert_eq!(before.job.wish.as_ref(), Some(wish));
+        let has_restarted = self.boot != WISHED_IN;
+        if now.step == Step::Post && before.step != Step::Post {
+            prop_assert!(
+                has_restarted || now.void.is_some(),
+                "post without a restart"
+            );
+        }
+        if let Step::Over {
+            outcome: Outcome::Done,
+            ..
+        } = &now.step
+        {
+            prop_assert!(
+                has_restarted && now.void.is_none(),
+                "done without a restart"
+            );
+        }
+        if now.is_over() {
+            // What has done nothing before the end may be tried again by the same number; all else uses it up.
+            let did_nothing = match &now.step {
+                Step::Over {
+                    outcome: Outcome::Postponed,
+                    reason,
+                } => !now.begun && !matches!(reason, Some(RunReason::WishOver { .. })),
+                _ => false,
+            };
+            prop_assert_eq!(is_spent(Some(now), wish.number), !did_nothing);
+        } else {
+            prop_assert!(is_spent(Some(now), wish.number), "one run at a time");
+        }
+        prop_assert!(is_spent(Some(now), wish.number - 1));
+        prop_assert!(!is_spent(Some(now), wish.number + 1));
+        Ok(())
+    }
+
     fn acquire(&mut self, choice: u8) -> Result<Happened, TestCaseError> {
         let asked_in_its_hours = !self.outside || self.journal.begun;
         prop_assert!(
@@ -271,6 +337,7 @@ impl World {
         }
         prop_assert!(!before.begun || now.begun, "what was begun was begun");
         self.bundles_keep_their_promise(&before)?;
+        self.wish_keeps_its_promise(&before)?;
         let now = &self.journal;
         prop_assert!(now.commanded >= before.commanded);
 
@@ -378,7 +445,7 @@ impl World {
                 let boot_id = format!("boot-{}", self.boot);
                 let things = everything();
                 let thing = things[usize::from(*which) % things.len()].clone();
-                if !can_come(&self.journal, &thing, &boot_id) {
+                if !can_come(&self.journal, &thing, &boot_id, self.now) {
                     let then = self.with_facts(|facts| after(&self.journal, thing, facts));
                     prop_assert_eq!(&then, &self.journal, "nonsense was believed");
                 }
@@ -487,7 +554,7 @@ fn everything() -> Vec<Happened> {
 }
 
 /// Whether it can come of an act that the step asks for. Written down here a second time, and differently.
-fn can_come(journal: &RunJournal, happened: &Happened, boot_id: &str) -> bool {
+fn can_come(journal: &RunJournal, happened: &Happened, boot_id: &str, now: i64) -> bool {
     use Happened::{
         Again, Busy, Failed, Later, LockFailed, LockGranted, LockLost, LockRefused, LockReleased,
         LockUnknown, NobodyToAsk, NotNow, NothingToDo, RebootNeeded, RebootOrdered, Rest,
@@ -497,6 +564,21 @@ fn can_come(journal: &RunJournal, happened: &Happened, boot_id: &str) -> bool {
     let of_the_lock = has_lock && matches!(happened, LockLost | LockUnknown { .. });
     let of_work = of_the_lock || matches!(happened, Failed(_) | Later { .. });
     let restarted = |before: &str| *happened == Waited && before != boot_id;
+    if let Some(wish) = &journal.job.wish {
+        let is_over = at(now) < wish.from || at(now) >= wish.until;
+        let can_turn = match &journal.step {
+            Step::Check | Step::Spread { .. } | Step::Idle | Step::Hold { .. } | Step::Pre => true,
+            Step::Lock { .. } => !journal.begun,
+            Step::Rebooting { ordered_at, .. } => ordered_at.is_none(),
+            _ => false,
+        };
+        if *happened == Waited && can_turn && (is_over || wish.boot_id != boot_id) {
+            return true;
+        }
+        if matches!(happened, NotNow(_)) && journal.step == Step::Pre && !journal.begun {
+            return true;
+        }
+    }
     match &journal.step {
         Step::Check => matches!(
             happened,
@@ -538,15 +620,31 @@ fn can_come(journal: &RunJournal, happened: &Happened, boot_id: &str) -> bool {
 
 fn jobs() -> impl Strategy<Value = Job> {
     let busy_longest = proptest::option::of(Just(Duration::from_secs(3600)));
-    (any::<bool>(), any::<bool>(), 0u8..3, busy_longest, 0u64..2).prop_map(
-        |(lock, holds, kind, busy_longest, verify)| Job {
+    let wish_lasts = 0i64..2_000;
+    let all = (
+        any::<bool>(),
+        any::<bool>(),
+        0u8..4,
+        busy_longest,
+        0u64..2,
+        wish_lasts,
+    );
+    all.prop_map(
+        |(lock, holds, kind, busy_longest, verify, wish_lasts)| Job {
             kind: match kind {
                 0 => RunKind::System,
                 1 => RunKind::Package,
-                _ => RunKind::Bundle,
+                2 => RunKind::Bundle,
+                _ => RunKind::Reboot,
             },
             lock: job().lock.filter(|_| lock),
-            holds,
+            holds: holds && kind < 3,
+            wish: (kind == 3).then(|| Wished {
+                number: 7,
+                boot_id: format!("boot-{WISHED_IN}"),
+                from: at(1_800_000_000),
+                until: at(1_800_000_000 + wish_lasts),
+            }),
             rules: Rules {
                 busy_longest,
                 later_most: 3,

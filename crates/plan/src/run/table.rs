@@ -28,7 +28,9 @@ The table is written by the state machine (`crates/plan/src/run/`), and a test k
 const TAIL: &str = "
 A person's `skip` ends as `failed` and gives the lock back. The restart that a run waits for is noticed in any case, also
 after it has stopped for want of it, and by whosever hand it came. Without a lock configured there is no `lock` and no
-`yield`, and `hold` only if the run holds something still. `fetch` and `commit` are steps of bundles alone.
+`yield`, and `hold` only if the run holds something still. `fetch` and `commit` are steps of bundles alone. A restart that
+was wished for has no `apply`. Once its end has come, or the machine was restarted by another hand, no restart is ordered
+for it: what has done nothing ends, and what has begun goes on at `post`.
 ";
 
 /// A run in a step of its middle, with its lock.
@@ -97,6 +99,22 @@ fn rows() -> Vec<(&'static str, RunJournal)> {
         },
         ..journal
     };
+    let wish_of = |journal: RunJournal, left: i64| RunJournal {
+        job: Job {
+            kind: RunKind::Reboot,
+            holds: false,
+            wish: Some(Wished {
+                number: 1,
+                boot_id: "boot-1".into(),
+                from: at(NOW - 60),
+                until: at(NOW + left),
+            }),
+            ..journal.job.clone()
+        },
+        ..journal
+    };
+    let wish = |journal| wish_of(journal, 60);
+    let late = |journal| wish_of(journal, 0);
     let ill_for_long = |journal: RunJournal| RunJournal {
         trial: Some(Trial {
             flips: 0,
@@ -156,7 +174,7 @@ fn rows() -> Vec<(&'static str, RunJournal)> {
         ),
         ("idle", in_step(Step::Idle)),
         ("idle, busy for too long", too_long(in_step(Step::Idle))),
-        ("lock", first),
+        ("lock", first.clone()),
         ("lock, lost in the middle", again),
         ("hold", in_step(hold(Step::Pre))),
         ("hold, after a stop", held_again),
@@ -168,7 +186,7 @@ fn rows() -> Vec<(&'static str, RunJournal)> {
         ("rebooting", in_step(rebooting(None))),
         ("rebooting, ordered", in_step(rebooting(Some(at(NOW))))),
         ("post", in_step(Step::Post)),
-        ("post, nothing to verify", no_verify),
+        ("post, nothing to verify", no_verify.clone()),
         ("verify", verify()),
         ("verify, well for long enough", well()),
         ("verify, for too long", too_long(verify())),
@@ -190,6 +208,33 @@ fn rows() -> Vec<(&'static str, RunJournal)> {
         (
             "a bundle: stopped on its way back",
             bundle(in_step(stopped(None, Phase::Verify))),
+        ),
+        ("a wish: lock", wish(first.clone())),
+        ("a wish: lock, its end has come", late(first)),
+        ("a wish: pre", wish(in_step(Step::Pre))),
+        ("a wish: pre, its end has come", late(in_step(Step::Pre))),
+        (
+            "a wish: pre, begun before its end",
+            RunJournal {
+                begun: true,
+                ..late(in_step(Step::Pre))
+            },
+        ),
+        ("a wish: rebooting", wish(in_step(rebooting(None)))),
+        (
+            "a wish: rebooting, its end has come",
+            late(in_step(rebooting(None))),
+        ),
+        (
+            "a wish: rebooting, ordered",
+            late(in_step(rebooting(Some(at(NOW))))),
+        ),
+        (
+            "a wish: post, nothing to verify, not restarted",
+            RunJournal {
+                void: Some(script_failed()),
+                ..wish(no_verify.clone())
+            },
         ),
         ("return", in_step(Step::Return { reason })),
         ("release", in_step(done)),

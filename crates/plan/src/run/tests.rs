@@ -21,6 +21,7 @@ pub(super) fn job() -> Job {
         lock: Some(LockName::parse("os").unwrap()),
         holds: true,
         order: None,
+        wish: None,
         rules: Rules::default(),
     }
 }

@@ -22,6 +22,27 @@ pub(crate) async fn list(
     Ok(Json(wishes::of_host(&app, &name, app.now()).await?))
 }
 
+/// `POST /api/v1/hosts/NAME/reboot`.
+pub(crate) async fn reboot(
+    State(app): State<Arc<App>>,
+    Extension(Operator(who)): Extension<Operator>,
+    Named(name): Named<HostName>,
+    JsonBody(order): JsonBody<WishOrder, LARGEST>,
+) -> Result<Json<WishView>, Refusal> {
+    let wish = wishes::give(&app, &name, WishVerb::Reboot, &order, &who, app.now());
+    Ok(Json(wish.await?))
+}
+
+/// `DELETE /api/v1/hosts/NAME/reboot`.
+pub(crate) async fn no_reboot(
+    State(app): State<Arc<App>>,
+    Extension(Operator(who)): Extension<Operator>,
+    Named(name): Named<HostName>,
+) -> Result<Json<WishView>, Refusal> {
+    let wish = wishes::take_back(&app, &name, WishVerb::Reboot, &who, app.now());
+    Ok(Json(wish.await?))
+}
+
 /// `POST /api/v1/hosts/NAME/restart-agent`.
 pub(crate) async fn restart_agent(
     State(app): State<Arc<App>>,

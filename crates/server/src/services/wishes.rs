@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use lockstep_model::api::operator::{TakenBack, WishOrder, WishView};
-use lockstep_model::{HostName, HostWish, WishSeen, WishState, WishVerb};
+use lockstep_model::{HostName, HostWish, Interval, WishSeen, WishState, WishVerb};
 use lockstep_plan::wish;
 use lockstep_store::{Given, HostRow, WishRow, WishesBefore};
 
@@ -42,15 +42,18 @@ pub(crate) async fn give(
         )));
     }
     let row = with_agent(app, host).await?;
+    let boot_id = boot_id(&row, host, verb)?;
     let known = app.store.newest_wish(host, verb).await?;
     let known = known.map(|known| view(known, seen(&row), now));
     let over = match known {
         Some(known) if known.state.is_open() => return Ok(known),
+        Some(known) if known.state.is_under_way() => return Err(is_at_it(host, &known)),
         known => known.map(|known| known.wish.number),
     };
     let wish = HostWish {
         verb,
         number: 0,
+        boot_id,
         by: by.into(),
         why: why.into(),
         at: now,
@@ -174,6 +177,7 @@ fn view(row: WishRow, seen: &[WishSeen], now: Timestamp) -> WishView {
         wish: row.wish,
         state: stands.state,
         words: stands.words,
+        run: stands.run,
         taken_back: row
             .taken_back
             .filter(|_| stands.state == WishState::TakenBack),
@@ -184,6 +188,30 @@ fn seen(row: &HostRow) -> &[WishSeen] {
     row.report
         .as_ref()
         .map_or(&[], |report| report.notes.wishes.as_slice())
+}
+
+/// The boot that is to end with a restart of the machine. Nothing else depends on one.
+fn boot_id(row: &HostRow, host: &HostName, verb: WishVerb) -> Result<String, Refusal> {
+    let boot_id = row.report.as_ref().map(|report| report.boot_id.clone());
+    let boot_id = boot_id.unwrap_or_default();
+    match (verb, boot_id.is_empty()) {
+        (WishVerb::Reboot, true) => Err(Refusal::conflict(format!(
+            "{host} has not reported yet in which boot its machine is, so nobody could say whether it was restarted; ask again \
+             when it has"
+        ))),
+        _ => Ok(boot_id),
+    }
+}
+
+fn is_at_it(host: &HostName, known: &WishView) -> Refusal {
+    let run = match &known.run {
+        Some(run) => format!(" (run {run})"),
+        None => String::new(),
+    };
+    Refusal::conflict(format!(
+        "{host} is at the {} that {} wished: {}; that is to end first{run}",
+        known.wish.verb, known.wish.by, known.state
+    ))
 }
 
 async fn with_agent(app: &App, host: &HostName) -> Result<HostRow, Refusal> {
@@ -212,4 +240,15 @@ fn unknown(host: &HostName) -> Refusal {
 fn told_anew(app: &App, host: &HostName) {
     app.standing.forget();
     app.hints.report([host.clone()].into());
+}
+
+/// The time that a form or a command says; none for nothing.
+pub(crate) fn lasting(text: &str) -> Result<Option<Interval>, Refusal> {
+    match text.trim() {
+        "" => Ok(None),
+        text => text
+            .parse()
+            .map(Some)
+            .map_err(|error| Refusal::bad_request(format!("lasts: {error}"))),
+    }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use lockstep_model::alert::Ack;
 use lockstep_model::api::operator::{HostView, SilenceView};
 use lockstep_model::{Level, Role};
+use serde_json::Value;
 use tokio::time::timeout;
 
 use crate::visitor::Visitor;
@@ -102,6 +103,8 @@ async fn hosts_are_found_and_seen() {
         ("/hosts/web1/silence", vec![("lasts", "1h"), ("why", "x")]),
         ("/hosts/web1/report", vec![]),
         ("/hosts/web1/remove", vec![("name", "web1")]),
+        ("/hosts/web1/reboot", vec![("name", "web1"), ("why", "x")]),
+        ("/hosts/web1/reboot/cancel", vec![]),
     ] {
         assert_eq!(vera.post(path, &form).await.status, 403, "{path}");
     }
@@ -205,9 +208,31 @@ async fn hosts_are_acted_upon_one_by_one_and_together() {
         ("/hosts", vec![("verb", "ack")]),
         ("/hosts/web1/silence", vec![("lasts", "1h")]),
         ("/hosts/web1/remove", vec![("name", "web2")]),
+        ("/hosts/web1/reboot", vec![("name", "web2"), ("why", "x")]),
+        ("/hosts/web1/reboot", vec![("name", "web1")]),
     ] {
         assert_eq!(olga.post(path, &form).await.status, 400, "{path} {form:?}");
     }
+    // A restart of the machine is wished of the boot that the host has told of, and can be taken back.
+    let wished = [("name", "web1"), ("why", "a new kernel"), ("lasts", "4h")];
+    let given = olga.post("/hosts/web1/reboot", &wished).await;
+    assert_eq!(given.leads_to(), "/hosts/web1");
+    let wishes = "/api/v1/hosts/web1/wishes";
+    let stand = async || world.operator.get_json::<Value>(wishes).await.unwrap();
+    let wish = stand().await[0].clone();
+    assert_eq!(
+        (&wish["verb"], &wish["boot_id"]),
+        (&"reboot".into(), &"boot-1".into())
+    );
+    assert_eq!(
+        (&wish["state"], &wish["by"]),
+        (&"unheard".into(), &"olga".into())
+    );
+    let page = olga.get("/hosts/web1").await.page();
+    assert!(page.contains("Restart of the machine: the host has not heard of it yet"));
+    let back = olga.post("/hosts/web1/reboot/cancel", &[]).await;
+    assert_eq!(back.leads_to(), "/hosts/web1");
+    assert_eq!(stand().await[0]["state"], "taken-back");
 
     let removed = olga.post("/hosts/web1/remove", &[("name", "web1")]).await;
     assert_eq!(removed.leads_to(), "/hosts");

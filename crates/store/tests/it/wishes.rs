@@ -12,6 +12,7 @@ pub(crate) fn wish(verb: WishVerb, second: i64) -> HostWish {
     HostWish {
         verb,
         number: 0,
+        boot_id: "boot-1".into(),
         by: "ann".into(),
         why: "a new kernel".into(),
         at: at(second),
@@ -46,10 +47,12 @@ pub(crate) async fn a_wish_is_told_until_its_end_and_numbers_grow(place: Place) 
     let restart = WishVerb::RestartAgent;
     let first = give(&store, &web1, &wish(restart, 10), new).await;
     assert_eq!(first.number, at(10).as_millisecond().unsigned_abs());
-    // Of another host it is another wish.
+    // Of another verb, and of another host, it is another wish.
+    let machine = give(&store, &web1, &wish(WishVerb::Reboot, 11), new).await;
     let other = give(&store, &web2, &wish(restart, 12), new).await;
     let all = [
         ("web1".to_owned(), restart, first.number),
+        ("web1".to_owned(), WishVerb::Reboot, machine.number),
         ("web2".to_owned(), restart, other.number),
     ];
     assert_eq!(open(&store, 69).await, all);
@@ -88,7 +91,8 @@ pub(crate) async fn a_wish_is_told_until_its_end_and_numbers_grow(place: Place) 
     let third = give(&store, &web1, &wish(restart, 21), heard(ahead)).await;
     assert_eq!(third.number, ahead + 1);
     store.wish_is_done(&web1, restart, ahead).await.unwrap();
-    assert_eq!(open(&store, 22).await.len(), 2);
+    assert_eq!(open(&store, 22).await.len(), 3);
+    assert_eq!(store.wishes(&web1).await.unwrap().len(), 2);
     // What is done is not open, and remembered as done.
     store
         .wish_is_done(&web1, restart, third.number)
@@ -117,19 +121,25 @@ pub(crate) async fn a_wish_is_told_until_its_end_and_numbers_grow(place: Place) 
     let strange =
         "UPDATE host_wishes SET document = '{\"wish\":{\"verb\":\"dance\"}}' WHERE host = 'web2'";
     place.execute(strange).await;
-    assert_eq!(open(&store, 20).await, []);
+    assert_eq!(open(&store, 20).await, all[1..2]);
 
     // A host that is gone takes its wishes with it.
     store.remove_host(&web2, at(30)).await.unwrap();
-    assert_eq!(open(&store, 20).await, []);
+    assert_eq!(open(&store, 20).await, all[1..2]);
     assert_eq!(store.wishes(&web2).await.unwrap(), []);
     let long = HostWish {
         why: "x".repeat(HostWish::LONGEST_WHY + 1),
         ..wish(restart, 10)
     };
-    let refused = store.wish(&web1, &long, new).await;
-    assert!(
-        matches!(refused, Err(Error::TooLarge { .. })),
-        "{refused:?}"
-    );
+    let boot = HostWish {
+        boot_id: "x".repeat(129),
+        ..wish(WishVerb::Reboot, 10)
+    };
+    for long in [long, boot] {
+        let refused = store.wish(&web1, &long, new).await;
+        assert!(
+            matches!(refused, Err(Error::TooLarge { .. })),
+            "{refused:?}"
+        );
+    }
 }

@@ -1,4 +1,4 @@
-//! `lockstep host restart-agent`.
+//! `lockstep host reboot` and `lockstep host restart-agent`.
 
 use lockstep_model::api::operator::{WishOrder, WishView};
 use lockstep_model::{HostName, HostWish, Interval, WishState, WishVerb};
@@ -6,6 +6,19 @@ use lockstep_model::{HostName, HostWish, Interval, WishState, WishVerb};
 use crate::exit::Exit;
 use crate::operator::{Operator, OperatorArgs};
 use crate::out;
+
+/// Options of `reboot`.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example: lockstep host reboot web1.example.org --why 'kernel 6.12.90'\n\
+    Example: lockstep host reboot web1.example.org --cancel\n\
+    The host obeys if its agent.toml says so: reboot = true in [wishes]. It is a run, under the lock of its update.toml: it\n\
+    waits for its turn, and stops where a phase fails. To see how it stands: lockstep host show NAME."
+)]
+pub(crate) struct RebootArgs {
+    #[command(flatten)]
+    wish: Wish,
+}
 
 /// Options of `restart-agent`.
 #[derive(Debug, clap::Args)]
@@ -47,6 +60,11 @@ fn said(text: &str) -> Result<String, String> {
         length if length > most => Err(format!("it has {length} bytes; {most} are allowed")),
         _ => Ok(text.into()),
     }
+}
+
+/// Wishes a restart of the machine.
+pub(crate) async fn reboot(args: RebootArgs) -> anyhow::Result<Exit> {
+    give(args.wish, WishVerb::Reboot).await
 }
 
 /// Wishes a restart of the agent.
@@ -92,6 +110,10 @@ pub(super) fn sentence(view: &WishView) -> String {
         "" => String::new(),
         words => format!(": {words}"),
     };
+    let run = match &view.run {
+        Some(run) => format!(" (run {run})"),
+        None => String::new(),
+    };
     let end = match view.state.is_open() {
         true => format!(", void from {:.0} on", wish.until),
         false => String::new(),
@@ -100,10 +122,11 @@ pub(super) fn sentence(view: &WishView) -> String {
         (Some(back), WishState::TakenBack) => format!("taken back by {}", back.by),
         _ => view.state.to_string(),
     };
-    format!(
-        "{} wished by {} at {:.0}, {}{end}; {state}{words}",
+    // Part of it was said by the host.
+    out::printable(&format!(
+        "{} wished by {} at {:.0}, {}{end}; {state}{words}{run}",
         wish.verb, wish.by, wish.at, wish.why
-    )
+    ))
 }
 
 #[cfg(test)]
@@ -117,23 +140,28 @@ mod tests {
         let at: jiff::Timestamp = "2026-11-22T05:00:00Z".parse().unwrap();
         let mut view = WishView {
             wish: HostWish {
-                verb: WishVerb::RestartAgent,
+                verb: WishVerb::Reboot,
                 number: 7,
+                boot_id: "b".into(),
                 by: "ann".into(),
-                why: "a leak".into(),
+                why: "a new kernel".into(),
                 at,
                 until: at + jiff::SignedDuration::from_hours(1),
             },
             state: WishState::NotPermitted,
             words: "agent.toml says no".into(),
+            run: None,
             taken_back: None,
         };
         assert_eq!(
             sentence(&view),
-            "restart-agent wished by ann at 2026-11-22T05:00:00Z, a leak, void from 2026-11-22T06:00:00Z on; not-permitted: agent.toml says no"
+            "reboot wished by ann at 2026-11-22T05:00:00Z, a new kernel, void from 2026-11-22T06:00:00Z on; not-permitted: agent.toml says no"
         );
+        // What a host says is not obeyed by the terminal.
+        view.words = "\u{1b}[2Jno\r".into();
+        assert!(!sentence(&view).chars().any(char::is_control));
         view.state = WishState::Done;
         view.words.clear();
-        assert!(sentence(&view).ends_with("a leak; done"));
+        assert!(sentence(&view).ends_with("a new kernel; done"));
     }
 }

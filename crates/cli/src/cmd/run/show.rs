@@ -49,6 +49,7 @@ fn describe(run: &RunView) -> Vec<String> {
         RunKind::Bundle => "",
         RunKind::Package => ", by the package manager",
         RunKind::System => ", the operating system",
+        RunKind::Reboot => ", a restart of the machine",
     };
     lines.push(match &record.hash {
         Some(hash) => format!("{}{kind} ({hash})", record.what()),

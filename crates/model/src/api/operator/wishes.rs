@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{HostWish, Interval, WishState};
+use crate::{HostWish, Interval, RunId, WishState};
 
-/// `POST /api/v1/hosts/NAME/restart-agent`; `DELETE` of the same takes a wish back that was not begun.
+/// `POST /api/v1/hosts/NAME/reboot` and `…/restart-agent`; `DELETE` of the same takes a wish back that was not begun.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WishOrder {
     /// Why; at most [`HostWish::LONGEST_WHY`] bytes, and not empty.
@@ -26,6 +26,9 @@ pub struct WishView {
     /// What the host says of it, for people.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub words: String,
+    /// The run that does it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<RunId>,
     /// Who has taken it back, and when.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub taken_back: Option<TakenBack>,

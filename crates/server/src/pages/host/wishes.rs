@@ -19,6 +19,8 @@ use crate::web::{FormBody, Named, Refusal};
 /// The routes.
 pub(super) fn routes() -> Router<Arc<App>> {
     Router::new()
+        .route("/hosts/{name}/reboot", post(reboot))
+        .route("/hosts/{name}/reboot/cancel", post(no_reboot))
         .route("/hosts/{name}/restart-agent", post(restart))
         .route("/hosts/{name}/restart-agent/cancel", post(no_restart))
 }
@@ -27,11 +29,32 @@ pub(super) fn routes() -> Router<Arc<App>> {
 struct Wished {
     #[serde(default)]
     why: String,
+    #[serde(default)]
+    lasts: String,
+    #[serde(default)]
+    name: String,
 }
 
 /// A form without fields of its own.
 #[derive(Debug, Deserialize)]
 struct Nothing {}
+
+/// `POST /hosts/NAME/reboot`. Its name must be typed: people work on that machine.
+async fn reboot(
+    State(app): State<Arc<App>>,
+    Extension(signed): Extension<SignedIn>,
+    Named(host): Named<HostName>,
+    FormBody(form): FormBody<Wished, LARGEST>,
+) -> Result<Response, Refusal> {
+    may(&signed, Role::Operator)?;
+    if form.name.trim() != host.as_str() {
+        return Err(Refusal::bad_request(format!(
+            "name: {:?} was typed, not {host}; nothing is restarted",
+            form.name.chars().take(80).collect::<String>()
+        )));
+    }
+    give(&app, &signed, &host, WishVerb::Reboot, form).await
+}
 
 /// `POST /hosts/NAME/restart-agent`.
 async fn restart(
@@ -53,7 +76,7 @@ async fn give(
 ) -> Result<Response, Refusal> {
     let order = WishOrder {
         why: form.why,
-        lasts: None,
+        lasts: wishes::lasting(&form.lasts)?,
     };
     let wish = wishes::give(app, host, verb, &order, signed.name.as_str(), app.now()).await?;
     let said = format!(
@@ -61,6 +84,17 @@ async fn give(
         wish.wish.until
     );
     Ok(done(&link::host_path(host), &said))
+}
+
+/// `POST /hosts/NAME/reboot/cancel`.
+async fn no_reboot(
+    State(app): State<Arc<App>>,
+    Extension(signed): Extension<SignedIn>,
+    Named(host): Named<HostName>,
+    FormBody(Nothing {}): FormBody<Nothing, LARGEST>,
+) -> Result<Response, Refusal> {
+    may(&signed, Role::Operator)?;
+    take_back(&app, &signed, &host, WishVerb::Reboot).await
 }
 
 /// `POST /hosts/NAME/restart-agent/cancel`.
