@@ -57,9 +57,10 @@ pub struct SkippedHost {
     pub by: String,
     /// Why, in that person's words; at most [`SkippedHost::LONGEST_WHY`] bytes.
     pub why: String,
-    /// Since when.
+    /// Since when: about the time at which it was stored.
     pub since: Timestamp,
-    /// True if it had been let go by then and had reported since, so that it may have begun unseen.
+    /// True if it had been let go by then and had reported since, as far as was known when the person asked: so it may have
+    /// begun unseen.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub told: bool,
 }

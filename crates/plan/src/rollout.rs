@@ -11,7 +11,8 @@
 //! * no more hosts are in flight, and no fewer fit and at rest, than the strategy says;
 //! * after a halt nobody else is let go, by no command either;
 //! * a host that failed the release is not ordered to run it;
-//! * a host that a person left out of it does not begin, and a failure counts whoever was left out;
+//! * a host that a person left out of it does not begin; one that was told to before counts as in flight until it says that
+//!   it has not; and a failure counts whoever was left out;
 //! * a rollout that is not over says what it waits for;
 //! * the same facts at the same time change nothing a second time.
 //!
@@ -47,7 +48,9 @@ pub use desired::{Asker, Ordered, Seat, Target, desired_version};
 pub use domains::interleave;
 pub use draw::{lot, start, turn};
 pub use explain::{After, Asked, Explanation, Gate, Listed, Underway, explain, wanted};
-pub use facts::{HostFacts, Labels, SILENT_AFTER_REPORTS, host_state, is_silent, is_worse};
+pub use facts::{
+    HostFacts, Labels, SILENT_AFTER_REPORTS, SKIP_KNOWN_WITHIN, host_state, is_silent, is_worse,
+};
 pub use hops::{NoWay, Offer, next_hop};
 pub use look::{Look, Sample, Tally};
 pub use outlook::{GateFigures, expected_end, gates};

@@ -39,6 +39,7 @@ use crate::services::orders::Standing;
 use crate::services::passwords::Passwords;
 use crate::services::reports::Novelty;
 use crate::services::rollout_curves::Curves;
+use crate::services::rollout_views::KeptWords;
 use crate::services::sessions::Sessions;
 use crate::services::situation::RecentRuns;
 use crate::web::FailedVisits;
@@ -59,6 +60,8 @@ pub(crate) struct App {
     pub(crate) deltas: Deltas,
     /// How rollouts go, beside how they were to be expected to go.
     pub(crate) curves: Curves,
+    /// Why hosts keep packages as they are.
+    pub(crate) kept_words: KeptWords,
     pub(crate) hints: Hints,
     pub(crate) streams: Streams,
     /// The fleet file in force.

@@ -135,6 +135,7 @@ impl Server {
             standing: Default::default(),
             deltas: Default::default(),
             curves: Default::default(),
+            kept_words: Default::default(),
             hints: Hints::new(),
             streams: Default::default(),
             queries: Default::default(),

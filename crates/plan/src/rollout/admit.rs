@@ -205,6 +205,8 @@ fn may_go<'a>(
         Standing::Silent | Standing::Kept | Standing::Skipped | Standing::Failed => {
             return Ok(false);
         }
+        // It was told to begin and then left out: it counts until it reports, and is not ordered to begin.
+        Standing::Ordered if rollout.skipped.contains_key(&host.name) => return Ok(false),
         Standing::Ordered | Standing::Running => {}
     }
     let strategy = &rollout.strategy;

@@ -89,6 +89,13 @@ struct Stale {
     revision: u64,
 }
 
+/// That a host shall be left out, decided from what was read when the person asked for it.
+struct Word {
+    known: HostFacts,
+    rollout: Rollout,
+    revision: u64,
+}
+
 struct World {
     dice: Dice,
     agents: Vec<Agent>,
@@ -97,6 +104,8 @@ struct World {
     now: Timestamp,
     round: usize,
     stale: Option<Stale>,
+    /// A host that a person leaves out, from the request on until it is stored.
+    word: Option<Word>,
     /// Seconds of a round, about.
     pace: u64,
     promises: Promises,
@@ -123,6 +132,7 @@ impl World {
             now: at(0),
             round: 0,
             stale: None,
+            word: None,
             pace,
             promises: Promises::default(),
         }
@@ -181,6 +191,7 @@ impl World {
     }
 
     fn person_speaks(&mut self) {
+        self.word_arrives();
         if !self.dice.one_in(25) {
             return;
         }
@@ -190,7 +201,10 @@ impl World {
             1 => rollback(&rollout, "ann"),
             2 | 3 => skip_wave(&rollout, "ann"),
             4 | 5 => pause(&rollout, "ann"),
-            6..9 => self.skip_or_take_back(&rollout),
+            6..9 => match self.skip_or_take_back(&rollout) {
+                Some(said) => said,
+                None => return,
+            },
             _ => resume(&rollout, "ann"),
         };
         if let Ok(step) = said {
@@ -199,15 +213,51 @@ impl World {
         }
     }
 
-    /// Leaves some host out, or takes it in again if it is left out.
-    fn skip_or_take_back(&mut self, rollout: &Rollout) -> Result<Step, Refused> {
+    /// Leaves some host out, or takes it in again if it is left out. None if it takes time until that is stored.
+    fn skip_or_take_back(&mut self, rollout: &Rollout) -> Option<Result<Step, Refused>> {
         let host = self.dice.pick(&self.agents).name.clone();
         if rollout.skipped.contains_key(&host) {
-            return take_back(rollout, &host, "ann");
+            return Some(take_back(rollout, &host, "ann", rollout.id));
         }
         let facts = self.facts();
         let known = facts.iter().find(|it| it.name == host);
-        skip_host(rollout, &host, known, "ann", "its disk", self.now)
+        if let Some(known) = known
+            && self.dice.one_in(3)
+        {
+            // Hosts report before it is stored.
+            self.word = Some(Word {
+                known: known.clone(),
+                rollout: rollout.clone(),
+                revision: self.store.revision,
+            });
+            return None;
+        }
+        let said = skip_host(rollout, &host, known, "ann", "its disk", self.now);
+        if let (Some(known), true) = (known, said.is_ok()) {
+            self.promises.left_out(known);
+        }
+        Some(said)
+    }
+
+    /// What a person asked for is stored, if nothing else was stored meanwhile.
+    fn word_arrives(&mut self) {
+        let Some(word) = self.word.take() else { return };
+        if word.revision != self.store.revision {
+            return;
+        }
+        let known = Some(&word.known);
+        let said = skip_host(
+            &word.rollout,
+            &word.known.name,
+            known,
+            "ann",
+            "its disk",
+            self.now,
+        );
+        if let Ok(step) = said {
+            self.promises.command(&word.rollout, &step);
+            self.store.put(step.rollout, step.baselines);
+        }
     }
 
     fn decide(&mut self) {
@@ -237,8 +287,9 @@ impl World {
             if let Some(step) = step
                 && stale.revision == self.store.revision
             {
+                let agents = (&self.agents[..], self.round);
                 self.promises
-                    .step(&stale.rollout, &step, &stale.facts, self.now);
+                    .step(&stale.rollout, &step, &stale.facts, agents, self.now);
                 self.store.put(step.rollout, step.baselines);
             }
             return;
@@ -250,7 +301,9 @@ impl World {
             // It crashes before anything is stored.
             return;
         }
-        self.promises.step(&rollout, &step, &facts, self.now);
+        let agents = (&self.agents[..], self.round);
+        self.promises
+            .step(&rollout, &step, &facts, agents, self.now);
         self.store.put(step.rollout, step.baselines);
         assert_eq!(
             tick(&self.store.rollout, &self.facts(), suspect, self.now),

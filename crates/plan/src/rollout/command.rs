@@ -106,6 +106,19 @@ pub enum Refused {
         /// Its version.
         version: Version,
     },
+    /// A later rollout of the channel says what its hosts run.
+    #[error(
+        "{host} cannot be taken into rollout {id} again: rollout {newest} is the channel's newest, and only what that says \
+         reaches hosts; nobody is left out of it by what was said of {id}"
+    )]
+    NotTheNewest {
+        /// Which rollout.
+        id: RolloutId,
+        /// Which host.
+        host: HostName,
+        /// The newest one of the channel.
+        newest: RolloutId,
+    },
     /// The host has failed.
     #[error(
         "{host} failed {version} by rollout {id}: it is not ordered to run it again, and its failure counts whoever is left out"

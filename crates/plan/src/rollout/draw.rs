@@ -144,7 +144,7 @@ fn stand_ins(
                 responds: !known.health.silent
                     && !known.failed
                     && !known.kept
-                    && !known.is_left_out(rollout),
+                    && !rollout.skipped.contains_key(host),
                 lot: lot(rollout.id, host),
             });
         }

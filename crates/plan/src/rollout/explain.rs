@@ -240,7 +240,7 @@ impl Asked<'_> {
         }
         if rollout.state != RolloutState::Halted
             && let Some(skipped) = rollout.skipped.get(&self.host.name)
-            && self.host.is_left_out(rollout)
+            && !self.host.has_begun(&rollout.version)
         {
             return Some(Gate::Skipped {
                 rollout: id,

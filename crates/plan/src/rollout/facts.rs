@@ -10,6 +10,10 @@ use lockstep_model::{Health, HostName, Rollout, Version, Wave, WaveState};
 /// A host is silent when it has missed this many reports.
 pub const SILENT_AFTER_REPORTS: u32 = 3;
 
+/// So long after a person has left a host out every server knows of it: orders are shared for a second, and the clocks of
+/// servers are not the same. Whoever reports before may still be told to begin.
+pub const SKIP_KNOWN_WITHIN: Duration = Duration::from_secs(10);
+
 /// Labels of a host: those that the fleet file gives it, and those that it says of itself.
 pub type Labels = BTreeMap<String, String>;
 
@@ -67,12 +71,28 @@ impl HostFacts {
         self.running || self.version.as_ref() == Some(version)
     }
 
-    /// True if a person left it out of the rollout and it has not begun. What a host has begun it finishes, and a failure
-    /// speaks against the release whoever was left out since: nobody talks a failure away.
+    /// True if a person left it out of the rollout and it is known that it has not begun. What a host has begun it finishes,
+    /// and a failure speaks against the release whoever was left out since: nobody talks a failure away.
     pub(super) fn is_left_out(&self, rollout: &Rollout) -> bool {
         rollout.skipped.contains_key(&self.name)
             && !self.failed
             && !self.has_begun(&rollout.version)
+            && !self.may_have_begun(rollout)
+    }
+
+    /// True if a person left it out after it had been told to begin, and it has not reported since it can have heard of that.
+    /// What it begins it says with its next report only, so it may be at it, and if it falls silent the release may have
+    /// killed it: until it reports it counts as if nobody had left it out.
+    ///
+    /// Whether it was told is looked up now: it may have been while the person's word was on its way.
+    fn may_have_begun(&self, rollout: &Rollout) -> bool {
+        let Some(skipped) = rollout.skipped.get(&self.name) else {
+            return false;
+        };
+        let known = skipped.since.checked_add(SKIP_KNOWN_WITHIN);
+        let known = known.unwrap_or(Timestamp::MAX);
+        let has_heard = self.last_seen.is_some_and(|seen| seen > known);
+        !has_heard && (skipped.told || self.was_told(rollout))
     }
 
     /// True if it has been let go, and has reported since: then it was told to begin.
@@ -83,15 +103,6 @@ impl HostFacts {
         opened_at.is_some_and(|opened_at| self.last_seen.is_some_and(|seen| seen >= opened_at))
     }
 
-    /// True if it fell silent after it had been told to begin, and before it could hear that it was left out: the release
-    /// may have killed it.
-    fn is_lost(&self, rollout: &Rollout) -> bool {
-        let skipped = rollout.skipped.get(&self.name);
-        self.health.silent
-            && skipped
-                .is_some_and(|it| it.told && self.last_seen.is_none_or(|seen| seen <= it.since))
-    }
-
     /// Where a host stands. What speaks against the release goes first: a host that failed and then fell silent has
     /// failed, and one that proved the release before it fell silent is silent.
     pub(super) fn standing(&self, rollout: &Rollout) -> Standing {
@@ -99,7 +110,7 @@ impl HostFacts {
         if self.failed {
             return Standing::Failed;
         }
-        if self.is_left_out(rollout) && !self.is_lost(rollout) {
+        if self.is_left_out(rollout) {
             return Standing::Skipped;
         }
         if self.health.silent {
@@ -149,7 +160,7 @@ pub(super) enum Standing {
     Silent,
     /// It keeps itself out of it.
     Kept,
-    /// A person left it out of it, and it has not begun. One that was told to begin and was not heard of again is silent.
+    /// A person left it out of it, and it has not begun. One that was told to begin and has not reported since is not here.
     Skipped,
 }
 
@@ -164,7 +175,6 @@ pub fn host_state(rollout: &Rollout, wave: &Wave, let_go: bool, host: &HostFacts
         Standing::Kept => "kept",
         Standing::Skipped => "skipped",
         Standing::Silent if !waits => "silent",
-        _ if waits && host.is_left_out(rollout) => "skipped",
         _ if waits => "waiting",
         Standing::Ordered => "ordered",
         Standing::Running => "running",

@@ -195,7 +195,8 @@ impl Agent {
     }
 
     /// Asks what to run, and does a step of it.
-    fn report(&mut self, rollout: &Rollout) {
+    fn report(&mut self, rollout: &Rollout, now: Timestamp) {
+        self.facts.last_seen = Some(now);
         let Some(order) = order(&self.facts, rollout) else {
             return;
         };
@@ -270,7 +271,7 @@ fn run(world: &World) -> Result<Rollout, TestCaseError> {
                 && !agent.facts.health.silent
                 && reports >> (bit % 32) & 1 == 1
             {
-                agent.report(&rollout);
+                agent.report(&rollout, now);
             }
         }
         let facts: Vec<HostFacts> = agents
@@ -423,7 +424,7 @@ proptest! {
         let mut opened = Vec::new();
         for second in 0..60 * i64::try_from(sizes.len()).unwrap() {
             for agent in &mut agents {
-                agent.report(&rollout);
+                agent.report(&rollout, at(second));
             }
             let facts: Vec<_> = agents.iter().map(|agent| agent.facts.clone()).collect();
             let Some(step) = tick(&rollout, &facts, None, at(second)) else { continue };

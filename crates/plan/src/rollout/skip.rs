@@ -4,12 +4,16 @@
 //! is done. Gates do not wait for it, and do not count it as silent or worse; the place that it would take in flight is
 //! free. While its wave has nobody else, and when its wave opens, the next one in the draw goes in its place.
 //!
-//! What it has begun it finishes, and counts. One that was told to begin and then fell silent may have begun: it cannot be
-//! left out until it reports, and if it falls silent before it could hear that it was left out, it counts as silent. A failure counts whoever was left out, and the comparison with others
-//! looks at the same hosts as before: nobody picks who is looked at.
+//! What it has begun it finishes, and counts. What it begins it says with its next report. So one that was told to begin
+//! counts as if nobody had left it out until it reports again ([`SKIP_KNOWN_WITHIN`]): its place in flight is taken, gates
+//! wait for it, and if it falls silent it counts as silent. One that was told to begin and has fallen silent cannot be left
+//! out until it reports. A failure counts whoever was left out, and the comparison with others looks at the same hosts as
+//! before: nobody picks who is looked at.
+//!
+//! [`SKIP_KNOWN_WITHIN`]: super::SKIP_KNOWN_WITHIN
 
 use jiff::Timestamp;
-use lockstep_model::{HostName, Rollout, RolloutState, SkippedHost};
+use lockstep_model::{HostName, Rollout, RolloutId, RolloutState, SkippedHost};
 
 use super::command::{Refused, wrong_state};
 use super::facts::HostFacts;
@@ -17,7 +21,8 @@ use super::tick::Step;
 use super::why::{Decision, Why};
 
 /// Leaves a host out of the rollout until [`take_back`], or the next rollout, which knows nothing of it. `known` is what
-/// is known of the host; none if it does not follow the channel, or has left the fleet.
+/// is known of the host; none if it does not follow the channel, or has left the fleet. `now` is when the answer is stored,
+/// not when the person asked: who reports in between is told to begin.
 pub fn skip_host(
     rollout: &Rollout,
     host: &HostName,
@@ -70,13 +75,26 @@ pub fn skip_host(
 }
 
 /// Takes a host in again that was left out. Its turn is then where it was in the waves; of a rollout that is done it gets
-/// the version at once, as one that comes late.
-pub fn take_back(rollout: &Rollout, host: &HostName, by: &str) -> Result<Step, Refused> {
+/// the version at once, as one that comes late. `newest` is the newest rollout of its channel: what an older one says reaches
+/// nobody any more.
+pub fn take_back(
+    rollout: &Rollout,
+    host: &HostName,
+    by: &str,
+    newest: RolloutId,
+) -> Result<Step, Refused> {
     if !matches!(
         rollout.state,
         RolloutState::Planned | RolloutState::Running | RolloutState::Holding | RolloutState::Done
     ) {
         return Err(wrong_state("take a host back into", rollout));
+    }
+    if newest != rollout.id {
+        return Err(Refused::NotTheNewest {
+            id: rollout.id,
+            host: host.clone(),
+            newest,
+        });
     }
     let mut next = rollout.clone();
     if next.skipped.remove(host).is_none() {

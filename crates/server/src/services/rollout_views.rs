@@ -1,6 +1,7 @@
 //! Rollouts as operators see them.
 
 use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
 use lockstep_model::api::Report;
@@ -81,19 +82,65 @@ pub(crate) fn view(
 /// Hosts that keep themselves out of a rollout of which it is told why.
 const MOST_WHY_KEPT: usize = 50;
 
+/// Most hosts whose words are remembered.
+const MOST_REMEMBERED: usize = 2000;
+
+/// Why hosts keep packages, in their own words. They change with the next report only, so a report is read once, and not
+/// each second while somebody looks at the rollout.
+#[derive(Debug, Default)]
+pub(crate) struct KeptWords(Mutex<HashMap<(PackageName, HostName), Said>>);
+
+/// What a host said, and when.
+#[derive(Debug, Clone)]
+struct Said {
+    at: Option<Timestamp>,
+    why: Option<String>,
+}
+
+impl KeptWords {
+    /// What a host said of a package by the report that was received `at`; none if that was not read yet.
+    fn known(&self, key: &(PackageName, HostName), at: Option<Timestamp>) -> Option<Said> {
+        let words = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        words.get(key).filter(|said| said.at == at).cloned()
+    }
+
+    fn remember(&self, key: (PackageName, HostName), said: Said) {
+        let mut words = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if words.len() >= MOST_REMEMBERED {
+            words.clear();
+        }
+        words.insert(key, said);
+    }
+}
+
 /// Adds why hosts keep themselves out of it, by their last reports. Of many, the first ones.
 pub(crate) async fn say_why_kept(
     app: &App,
     view: &mut RolloutView,
+    facts: &[HostFacts],
 ) -> Result<(), lockstep_store::Error> {
     let package = view.package.clone();
     let hosts = view.waves.iter_mut().flat_map(|wave| &mut wave.hosts);
-    let kept = hosts.filter(|host| host.state == "kept");
-    for host in kept.take(MOST_WHY_KEPT) {
-        let row = app.store.host(&host.name).await?;
-        if let Some(report) = row.and_then(|row| row.report) {
-            host.kept = why_kept(&report, &package);
+    let kept: Vec<&mut WaveHost> = hosts
+        .filter(|host| host.state == "kept")
+        .take(MOST_WHY_KEPT)
+        .collect();
+    if kept.is_empty() {
+        return Ok(());
+    }
+    let seen: HashMap<&HostName, Option<Timestamp>> =
+        facts.iter().map(|it| (&it.name, it.last_seen)).collect();
+    for host in kept {
+        let key = (package.clone(), host.name.clone());
+        let at = seen.get(&host.name).copied().flatten();
+        if let Some(said) = app.kept_words.known(&key, at) {
+            host.kept = said.why;
+            continue;
         }
+        let report = app.store.host(&host.name).await?.and_then(|it| it.report);
+        host.kept = report.and_then(|report| why_kept(&report, &package));
+        let why = host.kept.clone();
+        app.kept_words.remember(key, Said { at, why });
     }
     Ok(())
 }
@@ -171,4 +218,35 @@ fn count(figures: &mut WaveFigures, state: &str) {
         _ => &mut figures.waiting,
     };
     *figure += 1;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_hold_until_the_next_report_and_are_bounded() {
+        let words = KeptWords::default();
+        let key = |n: usize| {
+            let host = HostName::parse(&format!("web{n}")).unwrap();
+            (PackageName::lockstep(), host)
+        };
+        let at = |second| Some(Timestamp::from_second(second).unwrap());
+        let said = |second| Said {
+            at: at(second),
+            why: Some("its disk".into()),
+        };
+        assert!(words.known(&key(1), at(10)).is_none());
+        words.remember(key(1), said(10));
+        let known = words.known(&key(1), at(10)).unwrap();
+        assert_eq!(known.why.as_deref(), Some("its disk"));
+        assert!(
+            words.known(&key(1), at(20)).is_none(),
+            "it has reported since"
+        );
+        for n in 0..3 * MOST_REMEMBERED {
+            words.remember(key(n), said(10));
+        }
+        assert!(words.0.lock().unwrap().len() <= MOST_REMEMBERED);
+    }
 }

@@ -1,8 +1,9 @@
 //! Rollouts: ordering them, looking at them, and what a person may say to them. How they go on is decided by
 //! `plan`, and stored by the `decider`.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use lockstep_model::api::operator::{Promote, RolloutView};
@@ -70,6 +71,8 @@ impl Command {
 
 /// How often a command is tried again when the decider was quicker.
 const ATTEMPTS: usize = 5;
+/// A report that is asked for comes so much after the moment from which on it counts.
+const AFTER: Duration = Duration::from_secs(1);
 
 /// Points a channel at a version, and begins the rollout that brings it to the hosts which follow.
 pub(crate) async fn promote(
@@ -252,9 +255,13 @@ impl Word<'_> {
             Self::SkipHost { host, why } => {
                 let facts = facts(app, rollout, now).await?;
                 let known = facts.iter().find(|it| it.name == **host);
-                rollout::skip_host(rollout, host, known, by, why, now)
+                // Reading the fleet takes its time, and who reports meanwhile is told to begin.
+                rollout::skip_host(rollout, host, known, by, why, app.now())
             }
-            Self::UnskipHost { host } => rollout::take_back(rollout, host, by),
+            Self::UnskipHost { host } => {
+                let newest = newest_of_channel(app, rollout).await?;
+                rollout::take_back(rollout, host, by, newest)
+            }
         };
         step.map_err(|refused| Refusal::conflict(refused.to_string()))
     }
@@ -283,6 +290,7 @@ async fn say(
     for _ in 0..ATTEMPTS {
         let rollout = read(app, id).await?;
         let step = word.apply(app, &rollout, who, now).await?;
+        let begun = app.now();
         let saved = app
             .store
             .save_rollout(&rollout, decided(&step), None, now)
@@ -296,9 +304,73 @@ async fn say(
         app.standing.forget();
         app.hints.report(concerned(&rollout, &step.rollout));
         app.wake.notify_one();
+        if let Word::SkipHost { host, .. } = word {
+            is_known_since(app, id, host, begun).await;
+            ask_once_known(app, host);
+        }
         return one(app, id, Names::Told, now).await;
     }
     Err(lockstep_store::Error::RolloutChanged { id }.into())
+}
+
+/// A host that was left out counts as told so from a moment after the word's time on. If it took so long to store the word
+/// that it was told something else after that, the word's time is moved.
+async fn is_known_since(app: &App, id: RolloutId, host: &HostName, mut begun: Timestamp) {
+    for _ in 0..ATTEMPTS {
+        let took = app.now().duration_since(begun).unsigned_abs();
+        if took < rollout::SKIP_KNOWN_WITHIN / 2 {
+            return;
+        }
+        begun = app.now();
+        if let Err(error) = move_skip(app, id, host, begun).await {
+            tracing::warn!(
+                rollout = %id, %host, why = error.to_string(),
+                "cannot store since when the host is left out; if it was told to begin it may not be waited for"
+            );
+        }
+    }
+}
+
+async fn move_skip(
+    app: &App,
+    id: RolloutId,
+    host: &HostName,
+    since: Timestamp,
+) -> Result<(), lockstep_store::Error> {
+    for _ in 0..ATTEMPTS {
+        let Some(before) = app.store.rollout(id).await? else {
+            return Ok(());
+        };
+        let mut after = before.clone();
+        let Some(skipped) = after.skipped.get_mut(host) else {
+            return Ok(());
+        };
+        skipped.since = since;
+        let decided = Decided {
+            after: &after,
+            decisions: &[],
+            baselines: &[],
+            suspect: None,
+        };
+        match app.store.save_rollout(&before, decided, None, since).await {
+            Err(lockstep_store::Error::RolloutChanged { .. }) => {}
+            saved => return saved,
+        }
+    }
+    Err(lockstep_store::Error::RolloutChanged { id })
+}
+
+/// The next report after every server knows of it says whether the host has begun: it is asked for then, so that the rollout
+/// does not wait for the host's next regular one.
+fn ask_once_known(app: &App, host: &HostName) {
+    let (hints, stop) = (app.hints.clone(), app.stop.clone());
+    let host = HashSet::from([host.clone()]);
+    tokio::spawn(async move {
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = tokio::time::sleep(rollout::SKIP_KNOWN_WITHIN + AFTER) => hints.report(host),
+        }
+    });
 }
 
 /// The newest rollouts, or those before one, newest first, without their decisions.
@@ -340,8 +412,15 @@ pub(crate) async fn one(
         decisions: app.store.decisions(id).await?,
     };
     let mut view = view(&rollout, &facts, suspect, names, Some(detail), now);
-    rollout_views::say_why_kept(app, &mut view).await?;
+    rollout_views::say_why_kept(app, &mut view, &facts).await?;
     Ok(view)
+}
+
+/// The newest rollout of a rollout's channel.
+async fn newest_of_channel(app: &App, rollout: &Rollout) -> Result<RolloutId, Refusal> {
+    let current = app.store.current_rollouts().await?;
+    let same = |it: &&Rollout| (&it.package, &it.channel) == (&rollout.package, &rollout.channel);
+    Ok(current.iter().find(same).map_or(rollout.id, |it| it.id))
 }
 
 async fn read(app: &App, id: RolloutId) -> Result<Rollout, Refusal> {

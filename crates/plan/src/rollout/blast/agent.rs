@@ -38,6 +38,8 @@ pub(super) struct Agent {
     is: State,
     /// As it last said itself, and when.
     said: (State, usize),
+    /// When the server heard of it last. What it begins by the answer the server hears with the next report.
+    last_seen: Option<Timestamp>,
     pub(super) seen: u64,
 }
 
@@ -111,6 +113,7 @@ impl Agent {
             kept: now_and_then(dice, 12),
             lazy: *dice.pick(&[1, 1, 1, 2, 3]),
             said: (state.clone(), 0),
+            last_seen: None,
             is: state,
             seen: 0,
         }
@@ -186,6 +189,7 @@ impl Agent {
         now: Timestamp,
     ) -> Option<Target> {
         self.said = (self.is.clone(), round);
+        self.last_seen = Some(now);
         let facts = self.facts(round, &rollouts[0].rollout, None);
         desired_version(&asker(&facts), rollouts, now)
     }
@@ -231,7 +235,7 @@ impl Agent {
             failed: said.failed == Some(rollout.id.0),
             running: said.run.is_some(),
             kept: said.kept,
-            last_seen: None,
+            last_seen: self.last_seen,
             health: Health {
                 silent: round - (*when).max(self.joins).min(round) > 3,
                 ailing: ailing

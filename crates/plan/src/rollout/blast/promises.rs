@@ -10,9 +10,8 @@ use lockstep_model::{HostName, Late, WaveState};
 pub(super) struct Promises {
     /// Hosts of each wave as it was drawn, and those who joined it later.
     sizes: Vec<usize>,
-    /// Hosts that were left out at some time: what one does it may have been ordered before, by a place that it has lost
-    /// since.
-    left_out: BTreeSet<HostName>,
+    /// Hosts that were ordered by the answer to their last report to begin: they may be at it, whatever was said since.
+    told: BTreeSet<HostName>,
     /// Who had been let go when it stopped.
     at_stop: Option<BTreeSet<HostName>>,
 }
@@ -28,9 +27,10 @@ enum End {
     None,
 }
 
-fn end(host: &HostFacts, rollout: &Rollout) -> End {
+/// A host that was told to begin may have done so, until it says itself that it has not.
+fn end(host: &HostFacts, rollout: &Rollout, told: &BTreeSet<HostName>) -> End {
     let new = &rollout.version;
-    let is_skipped = rollout.skipped.contains_key(&host.name);
+    let is_skipped = rollout.skipped.contains_key(&host.name) && !told.contains(&host.name);
     let runs_it = host.version.as_ref() == Some(new);
     match host {
         it if it.failed => End::Failed,
@@ -44,10 +44,10 @@ fn end(host: &HostFacts, rollout: &Rollout) -> End {
     }
 }
 
-fn is_in_flight(host: &HostFacts, rollout: &Rollout) -> bool {
+fn is_in_flight(host: &HostFacts, rollout: &Rollout, told: &BTreeSet<HostName>) -> bool {
     let new = &rollout.version;
     let runs_it = host.version.as_ref() == Some(new);
-    match end(host, rollout) {
+    match end(host, rollout, told) {
         End::None => true,
         End::Silent => !(runs_it && host.proven),
         End::Failed => host.running || runs_it,
@@ -72,15 +72,16 @@ fn is_open(rollout: &Rollout, wave: usize) -> bool {
 }
 
 impl Promises {
-    /// What one host is ordered.
+    /// What one host is ordered by the answer to its report.
     pub(super) fn order(
-        &self,
+        &mut self,
         agent: &Agent,
         rollouts: &[Ordered],
         order: Option<&Target>,
         round: usize,
         now: Timestamp,
     ) {
+        self.told.remove(&agent.name);
         let Some(order) = order else { return };
         assert!(
             order.generation >= agent.seen,
@@ -93,7 +94,7 @@ impl Promises {
             return;
         }
         assert!(!host.failed, "{} is ordered what it failed", agent.name);
-        let how = end(&host, rollout);
+        let how = end(&host, rollout, &self.told);
         assert_ne!(
             how,
             End::Skipped,
@@ -121,12 +122,23 @@ impl Promises {
             }
             state => panic!("{} is ordered it although it is {state}", agent.name),
         }
+        if how == End::None && !agent.runs(&rollout.version) {
+            self.told.insert(agent.name.clone());
+        }
+    }
+
+    /// A host that may have been killed by the release is not talked away.
+    pub(super) fn left_out(&self, known: &HostFacts) {
+        assert!(
+            !(known.health.silent && self.told.contains(&known.name)),
+            "{} was told to begin and is not heard of, and is left out",
+            known.name
+        );
     }
 
     /// What a person said lets nobody go by itself.
     pub(super) fn command(&mut self, before: &Rollout, step: &Step) {
         assert_eq!(let_go(before), let_go(&step.rollout));
-        self.left_out.extend(step.rollout.skipped.keys().cloned());
         assert!(!step.rollout.why.is_empty());
         self.stopped(&step.rollout);
     }
@@ -137,6 +149,7 @@ impl Promises {
         before: &Rollout,
         step: &Step,
         facts: &[HostFacts],
+        (agents, round): (&[Agent], usize),
         now: Timestamp,
     ) {
         let after = &step.rollout;
@@ -150,8 +163,9 @@ impl Promises {
         self.waves(before, step);
         let known: BTreeMap<&HostName, &HostFacts> =
             facts.iter().map(|it| (&it.name, it)).collect();
-        gates(before, after, &known, now);
-        letting_go(before, after, &known, now);
+        gates(before, after, &known, &self.told, now);
+        letting_go(before, after, &known, &self.told, now);
+        really_in_flight(before, after, agents, round);
         self.stopped(after);
     }
 
@@ -222,7 +236,6 @@ impl Promises {
         let exposed = agents
             .iter()
             .filter(|it| it.is_member(round) && !it.was_away(round))
-            .filter(|it| !self.left_out.contains(&it.name))
             .filter(|it| {
                 let facts = it.facts(round, rollout, None);
                 let order = desired_version(&asker(&facts), &rollouts, now);
@@ -244,6 +257,7 @@ fn gates(
     before: &Rollout,
     after: &Rollout,
     known: &BTreeMap<&HostName, &HostFacts>,
+    told: &BTreeSet<HostName>,
     now: Timestamp,
 ) {
     let strategy = &after.strategy;
@@ -278,7 +292,7 @@ fn gates(
                 let Some(host) = known.get(name) else {
                     continue;
                 };
-                let how = end(host, after);
+                let how = end(host, after, told);
                 ends.push(how);
                 let was_let_go = first.contains(name);
                 gone += usize::from(was_let_go);
@@ -323,6 +337,7 @@ fn letting_go(
     before: &Rollout,
     after: &Rollout,
     known: &BTreeMap<&HostName, &HostFacts>,
+    told: &BTreeSet<HostName>,
     now: Timestamp,
 ) {
     let strategy = &after.strategy;
@@ -347,11 +362,11 @@ fn letting_go(
     let costs: Vec<&HostFacts> = newly
         .iter()
         .copied()
-        .filter(|host| end(host, after) != End::Proven)
+        .filter(|host| end(host, after, told) != End::Proven)
         .collect();
     for host in &costs {
         assert_eq!(
-            end(host, after),
+            end(host, after, told),
             End::None,
             "{} can show nothing",
             host.name
@@ -376,7 +391,7 @@ fn letting_go(
         .collect();
     let (flying, resting): (Vec<&HostFacts>, Vec<&HostFacts>) = hosts
         .iter()
-        .partition(|host| gone.contains(&host.name) && is_in_flight(host, after));
+        .partition(|host| gone.contains(&host.name) && is_in_flight(host, after, told));
     if let Some(limit) = strategy.in_flight
         && !costs.is_empty()
     {
@@ -412,4 +427,34 @@ fn letting_go(
             "{sum} bytes to {site}, {most} may be"
         );
     }
+}
+
+/// Whatever the server knows: when somebody is let go, no more hosts are at it than may be.
+fn really_in_flight(before: &Rollout, after: &Rollout, agents: &[Agent], round: usize) {
+    let Some(limit) = after.strategy.in_flight else {
+        return;
+    };
+    let (earlier, gone) = (let_go(before), let_go(after));
+    // Whoever has it already costs nothing.
+    let newly = |it: &&Agent| {
+        let is_new = gone.contains(&it.name) && !earlier.contains(&it.name);
+        is_new && !it.runs(&after.version)
+    };
+    let members = || agents.iter().filter(|it| it.is_member(round));
+    let newly = members().filter(newly).count();
+    if newly == 0 {
+        return;
+    }
+    let at_it = members()
+        .filter(|it| !it.was_away(round) && it.runs_unproven(&after.version))
+        .count();
+    let hosts = after.waves.iter().flat_map(|wave| &wave.hosts);
+    let hosts = hosts
+        .filter(|name| members().any(|it| it.name == **name))
+        .count();
+    let limit = limit.of(hosts).max(1);
+    assert!(
+        at_it + newly <= limit,
+        "{at_it} are at it and {newly} are let go, {limit} may be"
+    );
 }

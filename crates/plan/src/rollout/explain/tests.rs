@@ -495,7 +495,7 @@ fn strategies() -> impl Strategy<Value = Plan> {
 }
 
 /// Commands of people, mostly none.
-fn command(rollout: &Rollout, which: u8, fleet: &[HostFacts]) -> Option<Rollout> {
+fn command(rollout: &Rollout, which: u8, fleet: &[HostFacts], now: Timestamp) -> Option<Rollout> {
     let step = match which {
         0 => pause(rollout, "ann"),
         1 => resume(rollout, "ann"),
@@ -505,8 +505,8 @@ fn command(rollout: &Rollout, which: u8, fleet: &[HostFacts]) -> Option<Rollout>
         5..13 => {
             let known = fleet.get(usize::from(which) - 5)?;
             match rollout.skipped.contains_key(&known.name) {
-                true => take_back(rollout, &known.name, "ann"),
-                false => skip_host(rollout, &known.name, Some(known), "ann", "its disk", at(0)),
+                true => take_back(rollout, &known.name, "ann", rollout.id),
+                false => skip_host(rollout, &known.name, Some(known), "ann", "its disk", now),
             }
         }
         _ => return None,
@@ -534,10 +534,13 @@ proptest! {
         for (round, (seconds, said, fleet)) in rounds.into_iter().enumerate() {
             now += SignedDuration::from_secs(seconds);
             let mut fleet = fleet;
+            for host in fleet.iter_mut().filter(|it| !it.health.silent) {
+                host.last_seen = Some(now);
+            }
             if round == 0 {
                 fleet.truncate(joined);
             }
-            if let Some(next) = command(&rollout, said, &fleet) {
+            if let Some(next) = command(&rollout, said, &fleet, now) {
                 rollout = next;
             }
             let wrong = suspect.then_some("it was found wanting");

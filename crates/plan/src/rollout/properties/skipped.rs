@@ -23,7 +23,7 @@ fn play(
             agent.facts.health.silent = agent.is_silent(round);
             let reports = reports >> (bit % 32) & 1 == 1;
             if agent.is_member(round) && !agent.facts.health.silent && reports {
-                agent.report(&rollout);
+                agent.report(&rollout, now);
             }
         }
         let members = agents.iter().filter(|agent| agent.is_member(round));
@@ -40,9 +40,14 @@ fn has_begun(host: &HostFacts, rollout: &Rollout) -> bool {
     host.running || host.version.as_ref() == Some(&rollout.version)
 }
 
-fn skipped(rollout: &Rollout, facts: &[HostFacts], which: usize) -> Option<(HostName, Rollout)> {
+fn skipped(
+    rollout: &Rollout,
+    facts: &[HostFacts],
+    which: usize,
+    now: Timestamp,
+) -> Option<(HostName, Rollout)> {
     let known = facts.get(which % facts.len().max(1))?;
-    let step = skip_host(rollout, &known.name, Some(known), "ann", "its disk", at(0)).ok()?;
+    let step = skip_host(rollout, &known.name, Some(known), "ann", "its disk", now).ok()?;
     Some((known.name.clone(), step.rollout))
 }
 
@@ -62,7 +67,7 @@ proptest! {
         said in proptest::collection::vec((0usize..60, 0usize..12), 1..6),
     ) {
         let mut left_out: BTreeSet<HostName> = BTreeSet::new();
-        play(&world, |round, rollout, facts, _| {
+        play(&world, |round, rollout, facts, now| {
             for host in facts.iter().filter(|it| left_out.contains(&it.name)) {
                 prop_assert!(!has_begun(host, rollout), "{} has begun", host.name);
                 // What it had it keeps.
@@ -70,7 +75,7 @@ proptest! {
                 prop_assert_eq!(ordered, rollout.from.clone());
             }
             for (_, which) in said.iter().filter(|(at, _)| *at == round) {
-                if let Some((host, next)) = skipped(rollout, facts, *which) {
+                if let Some((host, next)) = skipped(rollout, facts, *which, now) {
                     left_out.insert(host);
                     *rollout = next;
                 }
@@ -113,7 +118,7 @@ proptest! {
     #[test]
     fn nobody_else_is_let_go_less_for_it(world in world(), which in 0usize..12) {
         play(&world, |_, rollout, facts, now| {
-            let Some((left_out, next)) = skipped(rollout, facts, which) else {
+            let Some((left_out, next)) = skipped(rollout, facts, which, now) else {
                 return Ok(());
             };
             for host in facts.iter().filter(|it| it.name != left_out) {
@@ -132,7 +137,7 @@ proptest! {
                 "{:?} without, {:?} with: {}", others(&without), others(&with), with.why
             );
             // Taken in again it is as if nothing had been said.
-            let again = take_back(&next, &left_out, "ann").unwrap().rollout;
+            let again = take_back(&next, &left_out, "ann", next.id).unwrap().rollout;
             prop_assert_eq!(&again, &*rollout);
             Ok(())
         })?;

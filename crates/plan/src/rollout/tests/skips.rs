@@ -59,7 +59,7 @@ fn a_host_that_does_not_come_is_not_waited_for() {
         wants(&old("d"), std::slice::from_ref(&done)).unwrap(),
         "2.0.0"
     );
-    let again = take_back(&done, &host("c"), "bob").unwrap();
+    let again = take_back(&done, &host("c"), "bob", done.id).unwrap();
     assert_eq!(again.decisions, ["bob took c in again"]);
     assert_eq!(wants(&old("c"), &[again.rollout]).unwrap(), "2.0.0");
 }
@@ -148,11 +148,64 @@ fn who_is_lost_after_it_was_told_to_begin_is_silent_and_not_left_out() {
     assert_eq!(held.state, RolloutState::Holding, "{}", held.why);
     assert!(held.why.ends_with("(limit 0): a"), "{}", held.why);
     assert_eq!(states(&held, &facts), ["silent", "proven"]);
+    // Another server may not have known of it when the host reported.
+    let facts = [silent(heard(old("a"), 25)), proven("b")];
+    let (held, _) = after(left.clone(), &[(30, &facts)]);
+    assert_eq!(states(&held, &facts), ["silent", "proven"]);
     // It had heard of it and had not begun: what came later is not the release's.
-    let facts = [silent(heard(old("a"), 16)), proven("b")];
-    let (next, _) = after(left, &[(20, &facts)]);
+    let facts = [silent(heard(old("a"), 26)), proven("b")];
+    let (next, _) = after(left, &[(30, &facts)]);
     assert_eq!(next.state, RolloutState::Done, "{}", next.why);
     assert_eq!(states(&next, &facts), ["skipped", "proven"]);
+
+    // The server had read what it knew of the host, which then reported and was told to begin, and only then was the word
+    // stored.
+    let left = said(&heard(old("a"), 5)).unwrap();
+    let facts = [silent(heard(old("a"), 14)), proven("b")];
+    let (held, _) = after(left, &[(20, &facts)]);
+    assert_eq!(states(&held, &facts), ["silent", "proven"]);
+}
+
+#[test]
+fn a_host_that_was_told_to_begin_keeps_its_place_until_it_reports() {
+    let heard = |facts: HostFacts, second| HostFacts {
+        last_seen: Some(at(second)),
+        ..facts
+    };
+    let names = ["a", "b"];
+    let one = by(&[&names], |strategy| {
+        strategy.in_flight = Some(Limit::count(1));
+    });
+    let (begun, _) = after(one, &[(10, &names.map(|it| heard(old(it), 5)))]);
+    let first = let_go(&begun).remove(0);
+    let seen =
+        |first_seen: i64| names.map(|it| heard(old(it), if it == first { first_seen } else { 12 }));
+    // It reported and was told to begin, and may be at it unseen.
+    let fleet = seen(12);
+    let left = fleet.iter().find(|it| it.name.as_str() == first).unwrap();
+    let left = skip_host(&begun, &left.name, Some(left), "ann", "its disk", at(15)).unwrap();
+    let (waits, _) = after(left.rollout, &[(16, &fleet), (17, &fleet)]);
+    assert_eq!(let_go(&waits), [first.as_str()], "nobody else goes yet");
+    assert!(
+        waits.why.contains(&format!("waits for {first}")),
+        "{}",
+        waits.why
+    );
+    assert_eq!(
+        wants(&old(&first), std::slice::from_ref(&waits)).unwrap(),
+        "1.0.0"
+    );
+    // It reports that it has not begun, and is told not to.
+    let fleet = seen(26);
+    let (next, _) = after(waits.clone(), &[(30, &fleet)]);
+    assert_eq!(let_go(&next).len(), 2, "{}", next.why);
+    // It reports that it has.
+    let fleet = fleet.map(|it| match it.name.as_str() == first {
+        true => heard(on_probation(&first), 26),
+        false => it,
+    });
+    let (next, _) = after(waits, &[(30, &fleet)]);
+    assert_eq!(let_go(&next), [first.as_str()], "{}", next.why);
 }
 
 #[test]
@@ -196,7 +249,7 @@ fn words_are_refused_with_a_reason() {
     assert!(said(&left, "z", None).starts_with("z is none of the hosts of rollout 7"));
     let halted = halt(&left, "ann").unwrap().rollout;
     assert!(said(&halted, "a", None).starts_with("cannot skip a host of rollout 7: it is halted"));
-    let back = |rollout: &Rollout, name| take_back(rollout, &host(name), "bob");
+    let back = |rollout: &Rollout, name| take_back(rollout, &host(name), "bob", rollout.id);
     assert!(
         back(&halted, "b")
             .unwrap_err()
@@ -208,6 +261,12 @@ fn words_are_refused_with_a_reason() {
             .unwrap_err()
             .to_string()
             .starts_with("a is not left out")
+    );
+    let replaced = take_back(&left, &host("b"), "bob", RolloutId(8));
+    assert!(
+        replaced.unwrap_err().to_string().starts_with(
+            "b cannot be taken into rollout 7 again: rollout 8 is the channel's newest"
+        )
     );
     let mut full = begun;
     full.skipped = (0..Rollout::MOST_SKIPPED)
