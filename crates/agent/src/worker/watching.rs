@@ -564,7 +564,7 @@ mod tests {
         }
         std::fs::remove_file(&events).unwrap();
         std::fs::rename(&aside, &events).unwrap();
-        let looked = (30..60).map(|minute| take(minute, 90.0).1).any(|it| it);
+        let looked = (30..60).any(|minute| take(minute, 90.0).1);
         assert!(looked, "nobody looked when it was written down");
     }
 
