@@ -3,10 +3,9 @@
 use std::collections::HashMap;
 
 use jiff::Timestamp;
-use lockstep_model::PackageName;
 use lockstep_model::api::operator::ChannelBehind;
+use lockstep_model::{Follow, HostName, PackageName};
 use lockstep_plan::behind::{Channel, Follower, behind};
-use lockstep_plan::rollout::Labels;
 use lockstep_store::Standing;
 
 use super::follows;
@@ -56,18 +55,18 @@ pub(crate) async fn of(
 ) -> Result<Vec<ChannelBehind>, Refusal> {
     let orders = app.standing.read(app).await?;
     let accepted = app.fleet.accepted();
-    // What hosts say of themselves is the same for each channel.
-    let mut said: HashMap<&PackageName, Vec<Labels>> = HashMap::new();
-    for (package, hosts) in standings {
-        let labels = hosts.iter().map(|it| {
-            follows::said(
-                &it.os,
-                &it.kernel,
-                it.platform.as_ref(),
-                it.gateway.as_deref(),
-            )
+    // What a host follows is the same for each package and channel: rules are looked through once for each host.
+    let mut followed: HashMap<&HostName, Vec<Follow>> = HashMap::new();
+    for host in standings.values().flatten() {
+        followed.entry(&host.host).or_insert_with(|| {
+            let said = follows::said(
+                &host.os,
+                &host.kernel,
+                host.platform.as_ref(),
+                host.gateway.as_deref(),
+            );
+            follows::follows(accepted.as_deref(), &host.host, &said)
         });
-        said.insert(package, labels.collect());
     }
     let mut channels = Vec::new();
     for row in app.store.channels().await? {
@@ -76,18 +75,14 @@ pub(crate) async fn of(
         };
         let platforms = orders.platforms(&row.package, &row.version);
         let failed = failed.get(&(row.package.clone(), Some((&row.version).into())));
-        let labels = said.get(&row.package).map_or(&[][..], Vec::as_slice);
-        let follow = hosts.iter().zip(labels).filter(|(it, said)| {
-            follows::does_follow(
-                accepted.as_deref(),
-                &it.host,
-                said,
-                &row.package,
-                &row.channel,
-            )
-        });
-        let followers: Vec<Follower<'_>> = follow
-            .map(|(it, _)| Follower {
+        let does_follow = |it: &&Standing| {
+            let of_host = followed.get(&it.host).map_or(&[][..], Vec::as_slice);
+            follows::are_of(of_host, &row.package, &row.channel)
+        };
+        let followers: Vec<Follower<'_>> = hosts
+            .iter()
+            .filter(does_follow)
+            .map(|it| Follower {
                 host: &it.host,
                 version: it.version.as_ref(),
                 has_release: it

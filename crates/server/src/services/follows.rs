@@ -65,17 +65,11 @@ pub(crate) fn does_follow(
     package: &PackageName,
     channel: &ChannelName,
 ) -> bool {
-    let agent = Follow::agent();
-    // A host with another system's client does not run our agent.
-    if *package == agent.package && said.contains_key(GATEWAY) {
-        return false;
-    }
-    match accepted {
-        Some(accepted) if accepted.fleet.has_follow_rules() => accepted
-            .fleet
-            .follows(host, said)
-            .iter()
-            .any(|it| it.package == *package && it.channel == *channel && it.pin.is_none()),
-        _ => *package == agent.package && *channel == agent.channel,
-    }
+    are_of(&follows(accepted, host, said), package, channel)
+}
+
+/// The same of what a host follows.
+pub(crate) fn are_of(follows: &[Follow], package: &PackageName, channel: &ChannelName) -> bool {
+    let is_it = |it: &Follow| it.package == *package && it.channel == *channel && it.pin.is_none();
+    follows.iter().any(is_it)
 }
