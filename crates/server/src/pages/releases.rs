@@ -50,7 +50,8 @@ async fn package(
         .retain(|view| view.release.details.package == name);
     read.standings.retain(|package, _| *package == name);
     let behind = behind::of(&app, &read.standings, &read.failed, visit.now).await?;
-    let kept_up = keep_up::of(&app, &name, visit.now).await?;
+    let fleet = read.standings.get(&name).map_or(&[][..], Vec::as_slice);
+    let kept_up = keep_up::of(&app, &name, fleet, visit.now).await?;
     let signed = signatures::list(&app).await?;
     Ok(Html(draw::package_page(
         &visit.frame(),

@@ -10,24 +10,27 @@ mod simulated;
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use lockstep_model::api::operator::{CurveWave, RolloutCurve, RolloutView, SimulatedCurve};
-use lockstep_model::{RolloutId, RunId};
-use lockstep_store::{Proof, ProofsAfter, Store};
+use lockstep_model::{Rollout, RolloutId, RunId};
+use lockstep_store::{Proof, ProofsAfter, Standing, Store};
 use tokio::sync::{Mutex, Semaphore};
 
 use self::real::Came;
 use super::fresh::Fresh;
+use super::rollout_facts::states_of;
 use super::rollout_views::Names;
-use super::rollouts;
+use super::{rollout_views, rollouts};
 use crate::app::App;
 use crate::web::Refusal;
 
 /// Rollouts whose curves are remembered; of more, those that were asked for last.
 const KEPT: usize = 32;
+/// Rollouts whose real curves alone are remembered, for the pages of packages.
+const ALONE: usize = 128;
 /// Most runs of one rollout that are looked at.
 const MOST_RUNS: usize = 200_000;
 /// Runs of which the server heard in this time before the newest one are read again: another server's may have come in
@@ -39,6 +42,8 @@ const OVERLAP: Duration = Duration::from_secs(60);
 pub(crate) struct Curves {
     /// Those that were asked for last come last.
     kept: std::sync::Mutex<VecDeque<(RolloutId, Arc<Kept>)>>,
+    /// The same of real curves alone: they take no place from those that people look at.
+    alone: std::sync::Mutex<VecDeque<(RolloutId, Arc<Alone>)>>,
     /// The newest rollouts, without the names of their hosts.
     newest: Fresh<Vec<RolloutView>>,
     /// One simulation at a time.
@@ -51,6 +56,7 @@ impl Default for Curves {
     fn default() -> Self {
         Self {
             kept: std::sync::Mutex::default(),
+            alone: std::sync::Mutex::default(),
             newest: Fresh::default(),
             simulating: Semaphore::new(1),
             edition: AtomicU64::new(0),
@@ -64,6 +70,15 @@ struct Kept {
     view: Fresh<RolloutView>,
     book: Mutex<Book>,
     simulation: std::sync::Mutex<Simulation>,
+}
+
+/// What is remembered of a rollout of which only the real curve is asked for.
+#[derive(Debug, Default)]
+struct Alone {
+    newest: Fresh<Vec<(Timestamp, f64)>>,
+    book: Mutex<Book>,
+    /// The curve of a rollout that is past.
+    past: OnceLock<Arc<Vec<(Timestamp, f64)>>>,
 }
 
 /// How far the simulation of a rollout is.
@@ -93,6 +108,11 @@ impl Curves {
         for (_, kept) in kept.iter() {
             kept.view.forget();
         }
+        drop(kept);
+        let alone = self.alone.lock().unwrap_or_else(PoisonError::into_inner);
+        for (_, alone) in alone.iter() {
+            alone.newest.forget();
+        }
     }
 
     /// Grows with each simulation that has come to an end: pages that wait for one look again.
@@ -102,17 +122,31 @@ impl Curves {
 
     fn of(&self, id: RolloutId) -> Arc<Kept> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = kept.iter().position(|(known, _)| *known == id);
-        let entry = known
-            .and_then(|at| kept.remove(at))
-            .unwrap_or_else(|| (id, Arc::default()));
-        let found = Arc::clone(&entry.1);
-        kept.push_back(entry);
-        while kept.len() > KEPT {
-            kept.pop_front();
-        }
-        found
+        asked_for(&mut kept, id, KEPT)
     }
+
+    fn alone(&self, id: RolloutId) -> Arc<Alone> {
+        let mut alone = self.alone.lock().unwrap_or_else(PoisonError::into_inner);
+        asked_for(&mut alone, id, ALONE)
+    }
+}
+
+/// What is remembered of a rollout, which is the one that was asked for last from now on; of more than `most` the first go.
+fn asked_for<T: Default>(
+    known: &mut VecDeque<(RolloutId, Arc<T>)>,
+    id: RolloutId,
+    most: usize,
+) -> Arc<T> {
+    let place = known.iter().position(|(known, _)| *known == id);
+    let entry = place
+        .and_then(|at| known.remove(at))
+        .unwrap_or_else(|| (id, Arc::default()));
+    let found = Arc::clone(&entry.1);
+    known.push_back(entry);
+    while known.len() > most {
+        known.pop_front();
+    }
+    found
 }
 
 impl Kept {
@@ -189,15 +223,39 @@ pub(crate) async fn curve(app: &Arc<App>, view: &RolloutView) -> Result<RolloutC
     })
 }
 
-/// The real curve of a rollout alone; nothing is simulated for it.
+/// The real curve of a rollout alone; nothing is simulated for it. `fleet` is how hosts stand towards its package. The curve
+/// of one that `is_past` does not change any more: it is made once.
 pub(crate) async fn real_alone(
     app: &App,
-    id: RolloutId,
+    rollout: &Rollout,
+    fleet: &[Standing],
+    is_past: bool,
+    now: Timestamp,
+) -> Result<Arc<Vec<(Timestamp, f64)>>, Refusal> {
+    let alone = app.curves.alone(rollout.id);
+    if let Some(curve) = alone.past.get() {
+        return Ok(Arc::clone(curve));
+    }
+    let read = read_alone(app, &alone, rollout, fleet, now);
+    let curve = alone.newest.read(now, read).await?;
+    if is_past {
+        // The runs behind it are not looked at again.
+        *alone.book.lock().await = Book::default();
+        return Ok(Arc::clone(alone.past.get_or_init(|| curve)));
+    }
+    Ok(curve)
+}
+
+async fn read_alone(
+    app: &App,
+    alone: &Alone,
+    rollout: &Rollout,
+    fleet: &[Standing],
     now: Timestamp,
 ) -> Result<Vec<(Timestamp, f64)>, Refusal> {
-    let view = seen(app, id, now).await?;
-    let kept = app.curves.of(id);
-    let mut book = kept.book.lock().await;
+    let facts = states_of(app, rollout, fleet.to_vec(), now).await?;
+    let view = rollout_views::view(rollout, &facts, None, Names::Told, None, now);
+    let mut book = alone.book.lock().await;
     book.read_on(&app.store, &view).await?;
     Ok(real::curve(&view, &book.came))
 }
@@ -282,5 +340,16 @@ mod tests {
         assert!(Arc::ptr_eq(&first, &curves.of(RolloutId(1))));
         assert!(Arc::ptr_eq(&second, &curves.of(RolloutId(2))));
         assert!(curves.of(RolloutId(3)).begins(), "it was forgotten");
+    }
+
+    #[test]
+    fn curves_alone_take_no_place_from_rollouts_that_people_look_at() {
+        let curves = Curves::default();
+        let looked_at = curves.of(RolloutId(1));
+        for id in 1..=2 * ALONE as u64 {
+            curves.alone(RolloutId(id));
+        }
+        assert!(Arc::ptr_eq(&looked_at, &curves.of(RolloutId(1))));
+        assert_eq!(curves.alone.lock().unwrap().len(), ALONE);
     }
 }

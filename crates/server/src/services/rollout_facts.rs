@@ -33,11 +33,32 @@ pub(crate) async fn facts_of(
     fleet: Vec<Standing>,
     now: Timestamp,
 ) -> Result<Vec<HostFacts>, lockstep_store::Error> {
+    let ailing = ailing(app, rollout).await?;
+    let baselines = app.store.baselines(rollout.id).await?;
+    let before = before(&baselines, rollout);
+    put_together(app, rollout, fleet, (ailing, before), now).await
+}
+
+/// The same without how well the hosts are, for whoever asks only how far they have come.
+pub(crate) async fn states_of(
+    app: &App,
+    rollout: &Rollout,
+    fleet: Vec<Standing>,
+    now: Timestamp,
+) -> Result<Vec<HostFacts>, lockstep_store::Error> {
+    let well = (Ailing::new(), HashMap::new());
+    put_together(app, rollout, fleet, well, now).await
+}
+
+async fn put_together(
+    app: &App,
+    rollout: &Rollout,
+    fleet: Vec<Standing>,
+    (mut ailing, mut before): (Ailing, HashMap<HostName, Health>),
+    now: Timestamp,
+) -> Result<Vec<HostFacts>, lockstep_store::Error> {
     let orders = app.standing.read(app).await?;
     let failed = failed(app, rollout).await?;
-    let mut ailing = ailing(app, rollout).await?;
-    let baselines = app.store.baselines(rollout.id).await?;
-    let mut before = before(&baselines, rollout);
     let accepted = app.fleet.accepted();
     let platforms = orders.platforms(&rollout.package, &rollout.version);
     let deltas = app.deltas.listed(app).await?;
