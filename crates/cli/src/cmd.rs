@@ -160,6 +160,20 @@ pub(crate) enum Command {
     Man(man::Args),
 }
 
+/// How the program ends on a command line that cannot be understood, where that is not by the parser's own words and code.
+pub(crate) fn misused(error: &clap::Error) -> Option<Exit> {
+    #[cfg(feature = "server")]
+    {
+        let words: Vec<std::ffi::OsString> = std::env::args_os().collect();
+        problems::misused(&words, error)
+    }
+    #[cfg(not(feature = "server"))]
+    {
+        let _ = error;
+        None
+    }
+}
+
 impl Command {
     /// What is logged unless the environment says otherwise: all of a day's story for what stays, only what is wrong
     /// for what a person waits for.

@@ -12,7 +12,10 @@ pub(crate) enum Exit {
     Done,
     /// 1: it failed.
     Failed,
-    /// 3: it was refused, or is held by someone else. (2, used wrongly, comes from the parser of the command line.)
+    /// 2: it was used wrongly. Most of that the parser of the command line finds, and ends with this code by itself.
+    #[cfg(feature = "server")]
+    Wrong,
+    /// 3: it was refused, or is held by someone else.
     Refused,
     /// The exit code of a Nagios plugin: 0 fine, 1 warning, 2 critical, 3 unknown.
     #[cfg(feature = "server")]
@@ -29,11 +32,28 @@ pub(crate) enum Exit {
     Restart,
 }
 
+/// Options that the parser lets pass, and that do not go together for what stands in them.
+#[cfg(feature = "server")]
+#[derive(Debug)]
+pub(crate) struct UsedWrongly(pub(crate) String);
+
+#[cfg(feature = "server")]
+impl std::fmt::Display for UsedWrongly {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(feature = "server")]
+impl std::error::Error for UsedWrongly {}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(match exit {
             Exit::Done => 0,
             Exit::Failed => 1,
+            #[cfg(feature = "server")]
+            Exit::Wrong => 2,
             Exit::Refused => 3,
             #[cfg(feature = "server")]
             Exit::Plugin(code) => code,
@@ -55,6 +75,10 @@ impl Exit {
 
     /// The code for an error: refused where somebody said no, failed otherwise.
     pub(crate) fn of(error: &anyhow::Error) -> Self {
+        #[cfg(feature = "server")]
+        if error.is::<UsedWrongly>() {
+            return Self::Wrong;
+        }
         if error.chain().any(is_refusal) {
             Self::Refused
         } else {

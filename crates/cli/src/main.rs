@@ -42,7 +42,10 @@ pub(crate) struct Cli {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return cmd::misused(&error).map_or_else(|| error.exit(), ExitCode::from),
+    };
     let command = &cli.command;
     log::begin(command.log_level(), command.log_name(), command.log_file());
     match cli.command.run() {

@@ -2,14 +2,15 @@
 
 pub(super) mod past;
 
-use anyhow::Context;
+use std::ffi::OsString;
+
 use jiff::Timestamp;
 use lockstep_model::api::operator::ProblemView;
 use lockstep_model::{Glob, HostName, Level};
 use lockstep_net::Clock;
 
 use super::event::rank;
-use crate::exit::Exit;
+use crate::exit::{Exit, UsedWrongly};
 use crate::operator::{MOST, Operator, OperatorArgs, question};
 use crate::out;
 
@@ -20,7 +21,8 @@ use crate::out;
     lockstep problems --group web --item 'disk_usage:*' --level critical\n  lockstep problems --cause 'item disk_usage:/'\n  lockstep problems --at 6h\n  \
     lockstep problems --at 2026-11-22T10:00:00Z --host web1\n\
     With --plugin the exit code is the one of a Nagios plugin: 0 all is well or taken care of, 1 something is sick, 2 \
-    something is critical or dead, 3 the server does not answer."
+    something is critical or dead, 3 nothing can be said: the server does not answer, nobody knows the group or the host, or \
+    an option is wrong."
 )]
 pub(crate) struct Args {
     /// Of hosts that match: a name, or a pattern
@@ -33,8 +35,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ITEM", value_parser = Glob::parse, conflicts_with = "at")]
     item: Option<Glob>,
     /// At this level, or a worse one
-    #[arg(long, value_name = "LEVEL", conflicts_with = "at")]
-    level: Option<String>,
+    #[arg(long, value_name = "LEVEL", value_parser = rank, conflicts_with = "at")]
+    level: Option<u8>,
     /// With this cause, as the address of a group on the page of problems has it
     #[arg(long, value_name = "CAUSE", conflicts_with = "at")]
     cause: Option<String>,
@@ -56,38 +58,52 @@ pub(crate) struct Args {
 
 /// Shows what is not well.
 pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
+    match args.plugin {
+        // Whatever went wrong, a Nagios server must not take it for a word on the fleet.
+        true => Ok(show(args).await.unwrap_or_else(|error| unknown(&error))),
+        false => show(args).await,
+    }
+}
+
+/// What a Nagios server is told of a command line that cannot be understood. Its usual code is the one of "critical".
+pub(crate) fn misused(words: &[OsString], error: &clap::Error) -> Option<Exit> {
+    let is_plugin = words.get(1)? == "problems" && words.iter().any(|word| word == "--plugin");
+    (is_plugin && error.use_stderr()).then(|| {
+        let error = error.to_string();
+        let first = error.lines().next().unwrap_or_default();
+        let first = first.trim_start_matches("error: ");
+        unknown(&anyhow::anyhow!("{first}"))
+    })
+}
+
+fn unknown(error: &anyhow::Error) -> Exit {
+    out::line(out::printable(&format!("UNKNOWN: {error:#}")));
+    Exit::Plugin(3)
+}
+
+async fn show(args: Args) -> anyhow::Result<Exit> {
     if let Some(at) = args.at {
         let host = args.host.as_ref().map(|it| HostName::parse(it.as_str()));
-        let host = host
-            .transpose()
-            .context("--host: with --at, one host's name is expected")?;
+        let host = host.transpose().map_err(|error| {
+            UsedWrongly(format!(
+                "--host: with --at, one host's name is expected: {error}"
+            ))
+        })?;
         return past::run(&args.operator, at, host.as_ref(), args.json).await;
     }
-    let level = args.level.as_deref().map(rank).transpose()?;
     let path = question(
         "problems",
         [
             ("host", args.host.as_ref().map(ToString::to_string)),
             ("group", args.group.clone()),
             ("item", args.item.as_ref().map(ToString::to_string)),
-            ("level", level.map(|rank| rank.to_string())),
+            ("level", args.level.map(|rank| rank.to_string())),
             ("cause", args.cause.clone()),
             ("unhandled", args.unhandled.then(|| "true".into())),
         ],
     );
-    let asked = async {
-        Operator::open(&args.operator)?
-            .list::<ProblemView>(&path, MOST)
-            .await
-    };
-    let problems = match asked.await {
-        Ok(problems) => problems,
-        Err(error) if args.plugin => {
-            out::line(format_args!("UNKNOWN: {error:#}"));
-            return Ok(Exit::Plugin(3));
-        }
-        Err(error) => return Err(error),
-    };
+    let operator = Operator::open(&args.operator)?;
+    let problems: Vec<ProblemView> = operator.list(&path, MOST).await?;
     let worst = problems
         .iter()
         .filter(|it| it.is_unhandled())

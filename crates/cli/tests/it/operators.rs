@@ -136,6 +136,46 @@ fn wrong_use_and_missing_rights_have_exit_codes_of_their_own() {
         Some(1),
         "not there"
     );
+    for wrong in [
+        &["host", "list", "--level", "bogus"][..],
+        &["host", "list", "--group", ""],
+        &["event", "list", "--level", "bogus"],
+        &["problems", "--level", "bogus"],
+        &["problems", "--at", "6h", "--host", "web*"],
+    ] {
+        assert_eq!(world.run(wrong).status.code(), Some(2), "{wrong:?}");
+    }
+    assert_eq!(
+        world.run(&["release", "behind", "typo"]).status.code(),
+        Some(1),
+        "nobody knows it"
+    );
+    // A monitor is never told that all is well by a mistake, nor that something is wrong.
+    let plugin = |options: &[&str]| {
+        let ended = world.run(&[&["problems", "--plugin"], options].concat());
+        let said = String::from_utf8(ended.stdout).unwrap();
+        let word = said.split(':').next().unwrap().to_owned();
+        (ended.status.code(), word)
+    };
+    let nothing = (Some(3), "UNKNOWN".to_owned());
+    assert_eq!(plugin(&["--group", "web"]), nothing, "no fleet file yet");
+    let fleet = "[group.web]\nhosts = [\"web*\"]\n";
+    std::fs::write(world.path("server/fleet.toml"), fleet).unwrap();
+    world.must(&["fleet", "reload"]);
+    assert_eq!(plugin(&["--group", "web"]), (Some(0), "OK".into()));
+    for wrong in [
+        ["--group", "wbe"],
+        ["--group", ""],
+        ["--host", "wbe1"],
+        ["--level", "bogus"],
+        ["--at", "6h"],
+        ["--server", "https://127.0.0.1:1"],
+    ] {
+        assert_eq!(plugin(&wrong), nothing, "{wrong:?}");
+    }
+    assert_eq!(plugin(&["--host", "wbe*"]), (Some(0), "OK".into()));
+    let gone = world.run(&["event", "list", "--group", "wbe"]);
+    assert_eq!(gone.status.code(), Some(1), "{gone:?}");
     let text = std::fs::read_to_string(world.path("server/operator.toml")).unwrap();
     let forged = text.lines().map(|line| {
         if line.starts_with("token") {

@@ -1,6 +1,5 @@
 //! `lockstep event list`.
 
-use anyhow::Context;
 use jiff::Timestamp;
 use lockstep_model::api::StoredEvent;
 use lockstep_model::{Glob, HostName, LevelNames};
@@ -27,8 +26,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ITEM", value_parser = Glob::parse)]
     item: Option<Glob>,
     /// That led to this level, or a worse one
-    #[arg(long, value_name = "LEVEL")]
-    level: Option<String>,
+    #[arg(long, value_name = "LEVEL", value_parser = rank)]
+    level: Option<u8>,
     /// From when on: a moment, or how long ago
     #[arg(long, value_name = "TIME", value_parser = moment)]
     since: Option<Timestamp>,
@@ -47,14 +46,13 @@ pub(crate) struct Args {
 
 /// Shows what happened.
 pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
-    let level = args.level.as_deref().map(rank).transpose()?;
     let path = question(
         "events",
         [
             ("host", args.host.map(|host| host.to_string())),
             ("group", args.group),
             ("item", args.item.map(|item| item.to_string())),
-            ("level", level.map(|rank| rank.to_string())),
+            ("level", args.level.map(|rank| rank.to_string())),
             ("since", args.since.map(|since| since.to_string())),
             ("until", args.until.map(|until| until.to_string())),
             ("limit", Some(args.limit.to_string())),
@@ -98,11 +96,14 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
 }
 
 /// A level by its usual name, or by its rank where the fleet file names levels otherwise.
-pub(in crate::cmd) fn rank(text: &str) -> anyhow::Result<u8> {
+///
+/// # Errors
+/// In words, if it is neither.
+pub(in crate::cmd) fn rank(text: &str) -> Result<u8, String> {
     let named = LevelNames::default().level(text).map(|level| level.rank());
     named
         .or_else(|| text.parse().ok().filter(|rank| *rank <= 4))
-        .with_context(|| {
+        .ok_or_else(|| {
             format!("{text:?} is not a level: fine, soso, sick, critical, dead, or 0 to 4")
         })
 }

@@ -12,25 +12,25 @@ const LONGEST: usize = 500;
 #[expect(clippy::struct_excessive_bools, reason = "each is an option")]
 pub(super) struct Filter {
     /// Words, each of which is a part of a name, a label, a group, an operating system or a version
-    #[arg(long, value_name = "WORDS", help_heading = "Which hosts")]
+    #[arg(long, value_name = "WORDS", value_parser = words, help_heading = "Which hosts")]
     search: Option<String>,
     /// At exactly this level
-    #[arg(long, value_name = "LEVEL", help_heading = "Which hosts")]
-    level: Option<String>,
+    #[arg(long, value_name = "LEVEL", value_parser = rank, help_heading = "Which hosts")]
+    level: Option<u8>,
     /// Of this group
-    #[arg(long, value_name = "GROUP", help_heading = "Which hosts")]
+    #[arg(long, value_name = "GROUP", value_parser = words, help_heading = "Which hosts")]
     group: Option<String>,
     /// With this label; up to ten times
-    #[arg(long, value_name = "NAME=VALUE", help_heading = "Which hosts")]
+    #[arg(long, value_name = "NAME=VALUE", value_parser = words, help_heading = "Which hosts")]
     label: Vec<String>,
     /// With this package
-    #[arg(long, value_name = "PACKAGE", help_heading = "Which hosts")]
+    #[arg(long, value_name = "PACKAGE", value_parser = words, help_heading = "Which hosts")]
     package: Option<String>,
     /// With this version of the package, or of the agent
-    #[arg(long, value_name = "VERSION", help_heading = "Which hosts")]
+    #[arg(long, value_name = "VERSION", value_parser = words, help_heading = "Which hosts")]
     version: Option<String>,
     /// With this operating system, in its own words
-    #[arg(long, value_name = "OS", help_heading = "Which hosts")]
+    #[arg(long, value_name = "OS", value_parser = words, help_heading = "Which hosts")]
     os: Option<String>,
     /// Of which nothing is heard
     #[arg(long, help_heading = "Which hosts")]
@@ -69,15 +69,11 @@ pub(super) struct Filter {
 
 impl Filter {
     /// The path that asks the server for these hosts.
-    ///
-    /// # Errors
-    /// A level that there is not, and words that are too long for the server.
-    pub(super) fn path(&self) -> anyhow::Result<String> {
-        let level = self.level.as_deref().map(rank).transpose()?;
+    pub(super) fn path(&self) -> String {
         let yes = |flag: bool| flag.then(|| "true".to_owned());
         let mut parts = vec![
             ("q", self.search.clone()),
-            ("level", level.map(|rank| rank.to_string())),
+            ("level", self.level.map(|rank| rank.to_string())),
             ("group", self.group.clone()),
             ("package", self.package.clone()),
             ("version", self.version.clone()),
@@ -97,19 +93,23 @@ impl Filter {
         parts.extend(self.label.iter().map(|it| ("label", Some(it.clone()))));
         let mut question = form_urlencoded::Serializer::new(String::new());
         for (name, value) in parts {
-            let Some(value) = value else { continue };
-            // The server takes an empty word for none, and would list all hosts.
-            anyhow::ensure!(!value.is_empty(), "{name}: say which, not nothing");
-            anyhow::ensure!(
-                value.len() <= LONGEST,
-                "{name}: at most {LONGEST} bytes are taken"
-            );
-            question.append_pair(name, &value);
+            if let Some(value) = value {
+                question.append_pair(name, &value);
+            }
         }
-        Ok(match question.finish() {
+        match question.finish() {
             question if question.is_empty() => "hosts".into(),
             question => format!("hosts?{question}"),
-        })
+        }
+    }
+}
+
+/// Words that the server takes. An empty one it takes for none, and would list all hosts.
+fn words(text: &str) -> Result<String, String> {
+    match text.len() {
+        0 => Err("say which, not nothing".into()),
+        1..=LONGEST => Ok(text.to_owned()),
+        _ => Err(format!("at most {LONGEST} bytes are taken")),
     }
 }
 
@@ -125,9 +125,9 @@ mod tests {
         filter: Filter,
     }
 
-    fn path(words: &[&str]) -> anyhow::Result<String> {
+    fn path(words: &[&str]) -> Result<String, clap::Error> {
         let line = Line::try_parse_from([&["list"], words].concat())?;
-        line.filter.path()
+        Ok(line.filter.path())
     }
 
     #[test]

@@ -1,18 +1,16 @@
 //! `lockstep host probes`.
 
-use std::collections::{BTreeMap, BTreeSet};
-
+use lockstep_model::HostName;
 use lockstep_model::api::operator::ProbeView;
-use lockstep_model::{ContentHash, HostName, ItemName};
 
 use crate::exit::Exit;
-use crate::operator::{MOST, Operator, OperatorArgs};
+use crate::operator::{MOST, Operator, OperatorArgs, question};
 use crate::out;
 
 /// Options.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example: lockstep host probes\nExample: lockstep host probes web1.example.org\nA program whose file is not the same on all hosts has its hash marked with an asterisk."
+    after_help = "Example: lockstep host probes\nExample: lockstep host probes web1.example.org\nAn asterisk behind a hash: the file is not the one that most hosts have under this name."
 )]
 pub(crate) struct Args {
     /// Only of this host
@@ -26,15 +24,16 @@ pub(crate) struct Args {
 
 /// Shows the plugins and scripts that hosts run.
 pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
-    let all: Vec<ProbeView> = Operator::open(&args.operator)?.list("probes", MOST).await?;
-    let differing = differing(&all);
-    let is_asked = |probe: &ProbeView| args.name.as_ref().is_none_or(|name| probe.on == *name);
-    let probes: Vec<&ProbeView> = all.iter().filter(|probe| is_asked(probe)).collect();
+    let path = question(
+        "probes",
+        [("host", args.name.as_ref().map(ToString::to_string))],
+    );
+    let probes: Vec<ProbeView> = Operator::open(&args.operator)?.list(&path, MOST).await?;
     if args.json {
         out::json(&probes)?;
         return Ok(Exit::Done);
     }
-    let rows = probes.into_iter().map(|it| row(it, &differing)).collect();
+    let rows = probes.iter().map(row).collect();
     out::table(
         &["item", "host", "sha-256", "exit", "ran for", "at", "file"],
         rows,
@@ -43,24 +42,9 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// The programs of which there is more than one file.
-fn differing(probes: &[ProbeView]) -> BTreeSet<ItemName> {
-    let mut hashes: BTreeMap<&ItemName, BTreeSet<Option<ContentHash>>> = BTreeMap::new();
-    for probe in probes {
-        let of_item = hashes.entry(&probe.program.item).or_default();
-        of_item.insert(probe.program.hash);
-    }
-    let several = hashes.into_iter().filter(|(_, hashes)| hashes.len() > 1);
-    several.map(|(item, _)| item.clone()).collect()
-}
-
-fn row(probe: &ProbeView, differing: &BTreeSet<ItemName>) -> Vec<String> {
+fn row(probe: &ProbeView) -> Vec<String> {
     let program = &probe.program;
-    let mark = if differing.contains(&program.item) {
-        "*"
-    } else {
-        ""
-    };
+    let mark = if probe.differs { "*" } else { "" };
     let hash = program.hash.map_or_else(|| "-".into(), |hash| hash.short());
     let exit = program.exit.map(|exit| exit.to_string());
     let about = program.host.as_ref().map(|host| format!(" about {host}"));
@@ -78,32 +62,29 @@ fn row(probe: &ProbeView, differing: &BTreeSet<ItemName>) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use lockstep_model::api::ProgramSeen;
+    use lockstep_model::{ContentHash, ItemName};
 
     use super::*;
 
     #[test]
     fn a_file_that_differs_is_marked() {
-        let probe = |on: &str, item: &str, file: &[u8]| ProbeView {
-            on: HostName::parse(on).unwrap(),
+        let mut probe = ProbeView {
+            on: HostName::parse("web1").unwrap(),
             program: ProgramSeen {
-                item: ItemName::parse(item).unwrap(),
+                item: ItemName::parse("plugin:a").unwrap(),
                 host: None,
                 path: "/x".into(),
-                hash: Some(ContentHash::of(file)),
+                hash: Some(ContentHash::of(b"one")),
                 exit: None,
                 ended: "killed".into(),
                 took_ms: 12,
                 at: "2026-11-22T12:00:00Z".parse().unwrap(),
             },
+            differs: true,
         };
-        let all = [
-            probe("web1", "plugin:a", b"one"),
-            probe("web2", "plugin:a", b"two"),
-            probe("web1", "script:b", b"x"),
-        ];
-        let differing = differing(&all);
-        assert!(row(&all[0], &differing)[2].ends_with('*'));
-        assert!(!row(&all[2], &differing)[2].ends_with('*'));
-        assert_eq!(row(&all[2], &differing)[3], "killed");
+        assert!(row(&probe)[2].ends_with('*'));
+        assert_eq!(row(&probe)[3], "killed");
+        probe.differs = false;
+        assert!(!row(&probe)[2].ends_with('*'));
     }
 }

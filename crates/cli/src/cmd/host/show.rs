@@ -3,6 +3,7 @@
 use lockstep_model::HostName;
 use lockstep_model::api::operator::{HostView, WishView};
 use lockstep_net::Clock;
+use lockstep_net::client::CallError;
 
 use crate::exit::Exit;
 use crate::operator::{Operator, OperatorArgs};
@@ -29,6 +30,10 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
         out::json(&host)?;
         return Ok(Exit::Done);
     }
+    let wishes = match &host.gateway {
+        None if host.via.is_none() => wishes(&operator, &args.name).await?,
+        _ => Vec::new(),
+    };
     let seen = host
         .last_seen
         .map_or("never".into(), |at| out::ago(at, Clock::system().now()));
@@ -43,7 +48,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     }
     let probation = if host.proven { "" } else { ", on probation" };
     out::line(format_args!("host       {} ({})", host.name, host.level));
-    out::line(format_args!("system     {}", host.os));
+    out::line(format_args!("system     {}", out::printable(&host.os)));
     about(&host);
     if let Some(gateway) = &host.gateway {
         out::line(format_args!("speaks by  {gateway}"));
@@ -71,17 +76,29 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     out::line(format_args!("enrolled   {:.0}", host.enrolled_at));
     out::line(format_args!("last seen  {seen}"));
     if let Some(why) = &host.work_refused {
+        let why = out::printable(why);
         out::line(format_args!("refuses    {why}"));
     }
-    if host.gateway.is_none() {
-        let wishes: Vec<WishView> = operator.get(&format!("hosts/{}/wishes", args.name)).await?;
-        for wish in &wishes {
-            out::line(format_args!("wish       {}", super::wish::sentence(wish)));
-        }
+    for wish in &wishes {
+        out::line(format_args!("wish       {}", super::wish::sentence(wish)));
     }
     out::line("");
     out::items(&host.items, "it has not reported yet");
     Ok(Exit::Done)
+}
+
+/// What is wished of it; nothing by a server that is too old to know of wishes.
+async fn wishes(operator: &Operator, host: &HostName) -> anyhow::Result<Vec<WishView>> {
+    let found = operator.get(&format!("hosts/{host}/wishes")).await;
+    match found {
+        Err(error) if is_missing(&error) => Ok(Vec::new()),
+        found => found,
+    }
+}
+
+fn is_missing(error: &anyhow::Error) -> bool {
+    let call = error.downcast_ref::<CallError>();
+    call.and_then(CallError::status) == Some(404)
 }
 
 /// Whose it is, and what there is to read.

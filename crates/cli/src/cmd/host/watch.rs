@@ -54,14 +54,9 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
 
 /// The address of an item now, below the API's; names of items have slashes.
 fn path(host: &HostName, item: &ItemName) -> String {
-    let mut escaped = String::new();
-    for byte in item.as_str().bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            escaped.push(char::from(byte));
-        } else {
-            escaped.push_str(&format!("%{byte:02X}"));
-        }
-    }
+    let escaped: String = form_urlencoded::byte_serialize(item.as_str().as_bytes()).collect();
+    // What forms write for a blank is a plus sign in a path; a plus sign of the name is escaped by now.
+    let escaped = escaped.replace('+', "%20");
     format!("hosts/{host}/items/{escaped}/now")
 }
 
@@ -89,6 +84,11 @@ mod tests {
             &ItemName::parse("http:https://x/?a").unwrap(),
         );
         assert_eq!(path, "hosts/web1/items/http%3Ahttps%3A%2F%2Fx%2F%3Fa/now");
+        let path = super::path(
+            &HostName::parse("web1").unwrap(),
+            &ItemName::parse("process:a b+c%").unwrap(),
+        );
+        assert_eq!(path, "hosts/web1/items/process%3Aa%20b%2Bc%25/now");
     }
 
     #[test]

@@ -35,7 +35,10 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
         return Ok(Exit::Done);
     }
     if channels.is_empty() {
-        out::line("no channel says anything; \"lockstep release promote\" points one at a version");
+        let of = args.package.map_or(String::new(), |it| format!(" of {it}"));
+        out::line(format_args!(
+            "no channel says anything{of}; \"lockstep release promote\" points one at a version"
+        ));
         return Ok(Exit::Done);
     }
     for (index, it) in channels.iter().enumerate() {

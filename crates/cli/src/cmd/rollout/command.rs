@@ -32,7 +32,9 @@ pub(crate) async fn run(args: Args, command: &str) -> anyhow::Result<Exit> {
     let rollout: RolloutView = operator.post(&path, &serde_json::json!({})).await?;
     out::line(format_args!(
         "rollout {} is {}: {}",
-        rollout.id, rollout.state, rollout.why
+        rollout.id,
+        rollout.state,
+        out::printable(&rollout.why)
     ));
     Ok(Exit::Done)
 }
