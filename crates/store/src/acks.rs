@@ -8,13 +8,13 @@ use sqlx::{FromRow, query, query_as};
 use crate::audit::Deeds;
 use crate::chain;
 use crate::db::Kind;
-use crate::records::{Place, limit, milliseconds, rows, to_json};
+use crate::records::{Place, milliseconds, rows, to_json};
 use crate::{Error, Store};
 
 /// Largest acknowledgement, in bytes of JSON.
 const MAX_ACK: usize = 16 * 1024;
-/// Acknowledgements in one list, at most.
-const MAX_LIST: u32 = 10_000;
+/// Acknowledgements that are given in one go, at most.
+const MOST_AT_ONCE: usize = 10_000;
 
 const PUT: &str = "INSERT INTO acks (host, item, given_at, until_at, document) VALUES ($1, $2, $3, $4, $5) \
     ON CONFLICT (host, item) DO UPDATE SET given_at = excluded.given_at, \
@@ -57,10 +57,10 @@ impl Store {
         acks: &[(Ack, String)],
         at: Timestamp,
     ) -> Result<(), Error> {
-        if acks.len() > MAX_LIST as usize {
+        if acks.len() > MOST_AT_ONCE {
             return Err(Error::NotStorable {
                 what: "acknowledgements",
-                why: format!("{} are more than {MAX_LIST}", acks.len()),
+                why: format!("{} are more than {MOST_AT_ONCE}", acks.len()),
             });
         }
         let documents: Result<Vec<String>, Error> = acks
@@ -92,14 +92,14 @@ impl Store {
     }
 
     /// All acknowledgements, by host and item; also those whose time is over, until somebody ends them or four weeks
-    /// have passed.
+    /// have passed. There are no more of them than problems, which are read whole, too: one that is left out would alert
+    /// although somebody is on it.
     ///
     /// # Errors
     /// [`Error::Database`] and [`Error::Damaged`].
     pub async fn acks(&self) -> Result<Vec<Ack>, Error> {
         let found: Vec<Record> = on!(self.db(), "list the acknowledgements", pool => {
-            let found = query("SELECT host, document FROM acks ORDER BY host, item LIMIT $1")
-                .bind(limit(MAX_LIST, MAX_LIST))
+            let found = query("SELECT host, document FROM acks ORDER BY host, item")
                 .fetch_all(pool)
                 .await?;
             Ok(rows("acks", &found)?)

@@ -16,7 +16,7 @@ const LONGEST_TEXT: usize = 1_000;
 /// Most patterns of one silence.
 const MOST_PATTERNS: usize = 100;
 
-/// Acknowledgements of one transaction. No form asks for so many; a program may.
+/// Acknowledgements of one transaction. All problems of all hosts that a filter finds may be more.
 const AT_ONCE: usize = 5_000;
 
 /// True if a silence has more patterns than are looked through for each problem.
@@ -148,18 +148,33 @@ fn ack_of(
     }
 }
 
-/// One word on all of them, in one transaction with the audit trail.
+/// One word on all of them, with the audit trail: in one transaction if they are at most [`AT_ONCE`].
 async fn put(app: &App, acks: &[Ack], who: &str, now: Timestamp) -> Result<(), Refusal> {
     let what = |ack: &Ack| format!("acknowledged {} of {}", ack.item, ack.host);
     let acks: Vec<(Ack, String)> = acks.iter().map(|ack| (ack.clone(), what(ack))).collect();
-    for acks in acks.chunks(AT_ONCE) {
-        app.store.put_acks(who, acks, now).await?;
+    let mut given = 0;
+    let mut outcome = Ok(());
+    for some in acks.chunks(AT_ONCE) {
+        outcome = app.store.put_acks(who, some, now).await;
+        if outcome.is_err() {
+            break;
+        }
+        given += some.len();
+        for (_, what) in some {
+            tracing::info!(who, what, "audit");
+        }
     }
-    for (_, what) in &acks {
-        tracing::info!(who, what, "audit");
+    // What was given counts, whatever became of the rest.
+    if given > 0 {
+        tell(app);
     }
-    tell(app);
-    Ok(())
+    outcome.map_err(|error| match given {
+        0 => Refusal::from(error),
+        given => Refusal::from(error).after(&format!(
+            "{given} of {} problems are acknowledged",
+            acks.len()
+        )),
+    })
 }
 
 /// Says that somebody is on it.
