@@ -114,6 +114,10 @@ impl Engine {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test's file need not be durable"
+)]
 pub(super) mod tests {
     use lockstep_model::RunId;
     use lockstep_plan::run::{Rules, Wished};
