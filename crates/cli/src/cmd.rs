@@ -20,6 +20,8 @@ mod event;
 mod explain;
 #[cfg(feature = "server")]
 mod fleet;
+#[cfg(feature = "agent")]
+mod going_on;
 #[cfg(feature = "server")]
 mod host;
 #[cfg(feature = "server")]

@@ -17,7 +17,7 @@ pub(crate) use body::{JsonBody, collect};
 pub(crate) use compression::compressed;
 pub(crate) use cookies::cookie;
 pub(crate) use etag::{tagged, unconditional};
-pub(crate) use form::{FormBody, OpenForm};
+pub(crate) use form::{FormBody, Nothing, OpenForm};
 pub(crate) use layers::{listener, quick, to_the_end};
 pub(crate) use params::{Id, Named, Pair, Question};
 pub(crate) use refusal::Refusal;

@@ -7,16 +7,17 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use lockstep_agent::run::config::PackageFile;
-use lockstep_agent::run::{Attempt, Begin, Ended, Engine, Reentry, permitted};
+use lockstep_agent::run::{Attempt, Begin, Ended, Engine, permitted};
 use lockstep_host::pid_file::PidFile;
 use lockstep_host::{Layout, fs};
-use lockstep_model::{AptSource, Interval, PackageName, PackageRule, RunVerb, Spread};
+use lockstep_model::{AptSource, Interval, PackageName, PackageRule, Spread};
 use lockstep_net::Clock;
 use lockstep_net::client::{Belief, Visit, Visitor};
 use tracing::{error, info};
 
 use super::agent::RootArgs;
-use super::update::{Told, go_on, tell, whoever_asks};
+use super::going_on::GoingOn;
+use super::update::{Told, tell, whoever_asks};
 use crate::exit::Exit;
 use crate::out;
 
@@ -29,7 +30,7 @@ pub(crate) struct Args {
     /// The package, as its package manager calls it
     name: PackageName,
     /// Stay, and look again and again; each host changes at its own moment
-    #[arg(short, long)]
+    #[arg(short, long, conflicts_with_all = ["resume", "retry", "skip"])]
     daemon: bool,
     /// The base of a vendor's repository: URI/version.txt, URI/debian/ and so on
     #[arg(short, long, value_name = "URI")]
@@ -52,18 +53,8 @@ pub(crate) struct Args {
     /// The curve by which the daemons of a fleet begin: gamma, none, or as in "6h:50%, 14h:100%"
     #[arg(long, value_name = "CURVE")]
     spread: Option<Spread>,
-    /// Only go on with a run that is under way
-    #[arg(long, conflicts_with = "daemon")]
-    resume: bool,
-    /// Enter the phase in which the run has stopped once more
-    #[arg(long, conflicts_with_all = ["daemon", "skip"])]
-    retry: bool,
-    /// Give the run that has stopped up, leave the host as it is, and free its lock
-    #[arg(long, requires = "why", conflicts_with = "daemon")]
-    skip: bool,
-    /// Why, for the record
-    #[arg(long, value_name = "TEXT")]
-    why: Option<String>,
+    #[command(flatten)]
+    going_on: GoingOn,
     /// As the server's work document says, and not now but at this host's moment
     #[arg(long, hide = true)]
     work: bool,
@@ -84,7 +75,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
         return daemon(&args, &layout, &clock, rule, told).await;
     }
     // Whoever only goes on with a run does not call its moment, nor leave its hours: the agent does so.
-    let attempt = match args.work || args.resume {
+    let attempt = match args.work || args.going_on.resume {
         true => Attempt::Leave,
         false => Attempt::Now,
     };
@@ -163,22 +154,14 @@ async fn once(
         layout,
         clock,
         by: args.by.clone().unwrap_or_else(whoever_asks),
-        reentry: match args.resume || args.retry || args.skip {
-            true => Reentry::OnlyUnderWay,
-            false => Reentry::Any,
-        },
+        reentry: args.going_on.reentry(),
         stop: told.stop.clone(),
         news: told.news.clone(),
     };
     let Some(engine) = Engine::package(begin, rule, attempt).await? else {
         return Ok(Ended::Nothing);
     };
-    let verb = match (args.retry, args.skip) {
-        (true, _) => Some(RunVerb::Retry),
-        (_, true) => Some(RunVerb::Skip),
-        _ => None,
-    };
-    go_on(engine, verb, args.why.as_deref()).await
+    args.going_on.run(engine).await
 }
 
 /// Looks again and again until it is told to end. What fails is logged and tried the next time.

@@ -5,13 +5,13 @@ use std::path::PathBuf;
 
 use lockstep_agent::run::config::UpgradeConfig;
 use lockstep_agent::run::{Begin, Ended, Engine, Reentry};
-use lockstep_model::RunVerb;
 use lockstep_net::Clock;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tracing::level_filters::LevelFilter;
 
 use super::agent::RootArgs;
+use super::going_on::GoingOn;
 use crate::env;
 use crate::exit::Exit;
 use crate::out;
@@ -26,20 +26,10 @@ pub(crate) struct Args {
     #[arg(long, alias = "cfg", value_name = "FILE")]
     config: Option<PathBuf>,
     /// Only go on with a run that waits for the machine's restart, or is behind it
-    #[arg(long, alias = "after_reboot")]
+    #[arg(long, alias = "after_reboot", conflicts_with_all = ["resume", "retry", "skip"])]
     after_reboot: bool,
-    /// Only go on with a run that is under way
-    #[arg(long, conflicts_with = "after_reboot")]
-    resume: bool,
-    /// Enter the phase in which the run has stopped once more
-    #[arg(long, conflicts_with_all = ["after_reboot", "skip"])]
-    retry: bool,
-    /// Give the run that has stopped up, leave the host as it is, and free its lock
-    #[arg(long, requires = "why", conflicts_with = "after_reboot")]
-    skip: bool,
-    /// Why, for the record
-    #[arg(long, value_name = "TEXT")]
-    why: Option<String>,
+    #[command(flatten)]
+    going_on: GoingOn,
     /// Who asks for it, for the record
     #[arg(long, value_name = "TEXT")]
     by: Option<String>,
@@ -74,10 +64,9 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
         layout: &layout,
         clock: &clock,
         by: args.by.clone().unwrap_or_else(whoever_asks),
-        reentry: match (args.after_reboot, args.resume || args.retry || args.skip) {
-            (true, _) => Reentry::AfterReboot,
-            (false, true) => Reentry::OnlyUnderWay,
-            (false, false) => Reentry::Any,
+        reentry: match args.after_reboot {
+            true => Reentry::AfterReboot,
+            false => args.going_on.reentry(),
         },
         stop: told.stop,
         news: told.news,
@@ -85,30 +74,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     let Some(engine) = Engine::system(begin, config)? else {
         return tell(&Ended::Nothing, args.json);
     };
-    let verb = match (args.retry, args.skip) {
-        (true, _) => Some(RunVerb::Retry),
-        (_, true) => Some(RunVerb::Skip),
-        _ => None,
-    };
-    let ended = go_on(engine, verb, args.why.as_deref()).await?;
+    let ended = args.going_on.run(engine).await?;
     tell(&ended, args.json)
-}
-
-/// Has the engine go on, with what a person says of a run that has stopped.
-pub(super) async fn go_on(
-    mut engine: Engine,
-    verb: Option<RunVerb>,
-    why: Option<&str>,
-) -> anyhow::Result<Ended> {
-    if let Some(verb) = verb {
-        let by = whoever_asks();
-        if !engine.obey_person(verb, &by, why.unwrap_or_default())? {
-            anyhow::bail!("the run has not stopped, so there is nothing to retry or skip");
-        }
-    } else {
-        engine.ask_person().await?;
-    }
-    Ok(engine.run().await?)
 }
 
 /// What signals say to a run.

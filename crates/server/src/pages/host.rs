@@ -23,7 +23,7 @@ use super::problems::zone;
 use super::{LARGEST, Visit, done, may};
 use crate::app::{App, SignedIn};
 use crate::services::{hosts, silences};
-use crate::web::{FormBody, Named, Refusal};
+use crate::web::{FormBody, Named, Nothing, Refusal};
 
 use facts::Facts;
 
@@ -108,16 +108,12 @@ async fn silence(
     Ok(done(&link::host_path(&host), &said))
 }
 
-/// A form without fields of its own.
-#[derive(Debug, Deserialize)]
-struct Nothing {}
-
 /// `POST /hosts/NAME/report`: asks it to report now.
 async fn report(
     State(app): State<Arc<App>>,
     Extension(signed): Extension<SignedIn>,
     Named(host): Named<HostName>,
-    FormBody(Nothing {}): FormBody<Nothing, LARGEST>,
+    _: FormBody<Nothing, LARGEST>,
 ) -> Result<Response, Refusal> {
     may(&signed, Role::Operator)?;
     let asked = hosts::ask_to_report(&app, &host).await?;
@@ -139,16 +135,22 @@ async fn remove(
     FormBody(form): FormBody<Removed, LARGEST>,
 ) -> Result<Response, Refusal> {
     may(&signed, Role::Operator)?;
-    if form.name.trim() != host.as_str() {
-        return Err(Refusal::bad_request(format!(
-            "name: {:?} was typed, not {host}; nothing was removed",
-            form.name.chars().take(80).collect::<String>()
-        )));
-    }
+    is_typed(&host, &form.name, "nothing was removed")?;
     hosts::remove(&app, &host, signed.name.as_str(), app.now()).await?;
     app.boards.forget();
     Ok(done(
         "/hosts",
         &format!("{host} is removed; its certificates are revoked"),
     ))
+}
+
+/// What cannot be taken back needs the host's name, typed.
+fn is_typed(host: &HostName, typed: &str, not_done: &str) -> Result<(), Refusal> {
+    if typed.trim() == host.as_str() {
+        return Ok(());
+    }
+    let typed: String = typed.chars().take(80).collect();
+    Err(Refusal::bad_request(format!(
+        "name: {typed:?} was typed, not {host}; {not_done}"
+    )))
 }

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use super::{LARGEST, Visit, done, may};
 use crate::app::{App, SignedIn};
 use crate::services::{lock_views, locks};
-use crate::web::{FormBody, Named, Refusal};
+use crate::web::{FormBody, Named, Nothing, Refusal};
 
 /// Where forms lead back to.
 const BOARD: &str = "/locks";
@@ -81,16 +81,12 @@ async fn disable(
     Ok(done(BOARD, &format!("{name} gives no places any more")))
 }
 
-/// A form without fields of its own.
-#[derive(Debug, Deserialize)]
-struct Nothing {}
-
 /// `POST /locks/NAME/enable`.
 async fn enable(
     State(app): State<Arc<App>>,
     Extension(signed): Extension<SignedIn>,
     Named(name): Named<LockName>,
-    FormBody(Nothing {}): FormBody<Nothing, LARGEST>,
+    _: FormBody<Nothing, LARGEST>,
 ) -> Result<Response, Refusal> {
     may(&signed, Role::Operator)?;
     locks::enable(&app, &name, signed.name.as_str(), app.now()).await?;

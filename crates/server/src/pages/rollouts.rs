@@ -21,7 +21,7 @@ use crate::app::{App, SignedIn};
 use crate::services::rollout_views::Names;
 use crate::services::rollouts::{self, Command};
 use crate::services::{promoted, rollout_curves};
-use crate::web::{FormBody, Question, Refusal};
+use crate::web::{FormBody, Nothing, Question, Refusal};
 
 /// Rollouts of one page: each costs a look at all of its hosts.
 const MOST: u32 = 20;
@@ -148,16 +148,12 @@ fn leases<'q>(quiet: &'q [Quiet], runs: &[RunView]) -> Vec<&'q Quiet> {
     of_them.collect()
 }
 
-/// A form without fields of its own.
-#[derive(Debug, Deserialize)]
-struct Nothing {}
-
 /// `POST /rollouts/ID/pause`, `resume`, `skip-wave`, `halt` or `rollback`.
 async fn command(
     State(app): State<Arc<App>>,
     Extension(signed): Extension<SignedIn>,
     Path((id, verb)): Path<(String, String)>,
-    FormBody(Nothing {}): FormBody<Nothing, LARGEST>,
+    _: FormBody<Nothing, LARGEST>,
 ) -> Result<Response, Refusal> {
     may(&signed, Role::Operator)?;
     let command = Command::parse(&verb)

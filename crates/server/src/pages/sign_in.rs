@@ -17,7 +17,7 @@ use serde::Deserialize;
 use super::{door, visit};
 use crate::app::{App, SignedIn};
 use crate::services::sessions::{self, Use};
-use crate::web::{FormBody, OpenForm, Question, Refusal, peer_ip};
+use crate::web::{FormBody, Nothing, OpenForm, Question, Refusal, peer_ip};
 
 /// Largest form, in bytes: the longest password, each byte of it escaped, and an address.
 const LARGEST: usize = 8 * 1024;
@@ -37,10 +37,6 @@ struct Credentials {
     #[serde(default)]
     to: String,
 }
-
-/// A form without fields of its own.
-#[derive(Debug, Deserialize)]
-struct Nothing {}
 
 /// The routes; signing out needs a session.
 pub(super) fn routes(app: &Arc<App>) -> Router<Arc<App>> {
@@ -118,7 +114,7 @@ fn again(refusal: &Refusal, form: &SignIn<'_>) -> Response {
 async fn sign_out(
     State(app): State<Arc<App>>,
     Extension(signed): Extension<SignedIn>,
-    FormBody(Nothing {}): FormBody<Nothing, LARGEST>,
+    _: FormBody<Nothing, LARGEST>,
 ) -> Result<Response, Refusal> {
     sessions::sign_out(&app, &signed, app.now()).await?;
     Ok(with_cookie(visit::see("/sign-in"), &sessions::no_cookie()))

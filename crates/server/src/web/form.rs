@@ -23,6 +23,10 @@ pub(crate) struct FormBody<T, const MAX: usize>(pub(crate) T);
 #[derive(Debug)]
 pub(crate) struct OpenForm<T, const MAX: usize>(pub(crate) T);
 
+/// A form without fields of its own.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Nothing {}
+
 #[derive(Deserialize)]
 struct Guarded {
     #[serde(default)]

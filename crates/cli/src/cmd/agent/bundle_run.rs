@@ -1,12 +1,13 @@
 //! `lockstep agent bundle-run`: one run of a package of others. The worker begins it, and goes on with it; a person says
 //! by it how one goes on that has stopped.
 
-use lockstep_agent::run::{Begin, Ended, Engine, Reentry, Toward};
-use lockstep_model::{PackageName, RunVerb};
+use lockstep_agent::run::{Begin, Ended, Engine, Toward};
+use lockstep_model::PackageName;
 use lockstep_net::Clock;
 
 use super::RootArgs;
-use crate::cmd::update::{Told, go_on, tell, whoever_asks};
+use crate::cmd::going_on::GoingOn;
+use crate::cmd::update::{Told, tell, whoever_asks};
 use crate::exit::Exit;
 
 /// Options.
@@ -17,18 +18,8 @@ use crate::exit::Exit;
 pub(crate) struct Args {
     /// The package
     package: PackageName,
-    /// Only go on with a run that is under way
-    #[arg(long)]
-    resume: bool,
-    /// Enter the phase in which the run has stopped once more
-    #[arg(long, conflicts_with = "skip")]
-    retry: bool,
-    /// Give the run that has stopped up, leave the host as it is, and free its lock
-    #[arg(long, requires = "why")]
-    skip: bool,
-    /// Why, for the record
-    #[arg(long, value_name = "TEXT")]
-    why: Option<String>,
+    #[command(flatten)]
+    going_on: GoingOn,
     /// Who asks for it, for the record
     #[arg(long, value_name = "TEXT", hide = true)]
     by: Option<String>,
@@ -38,23 +29,8 @@ pub(crate) struct Args {
 
 /// Runs it.
 pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
-    let verb = match (args.retry, args.skip) {
-        (true, _) => Some(RunVerb::Retry),
-        (_, true) => Some(RunVerb::Skip),
-        _ => None,
-    };
-    let reentry = match args.resume || verb.is_some() {
-        true => Reentry::OnlyUnderWay,
-        false => Reentry::Any,
-    };
     let by = args.by.unwrap_or_else(whoever_asks);
-    let ended = one(
-        &args.root,
-        args.package,
-        Toward::Wanted,
-        (reentry, by),
-        (verb, args.why.as_deref()),
-    );
+    let ended = one(&args.root, args.package, Toward::Wanted, by, &args.going_on);
     tell(&ended.await?, false)
 }
 
@@ -63,8 +39,8 @@ pub(super) async fn one(
     root: &RootArgs,
     package: PackageName,
     toward: Toward,
-    (reentry, by): (Reentry, String),
-    (verb, why): (Option<RunVerb>, Option<&str>),
+    by: String,
+    going_on: &GoingOn,
 ) -> anyhow::Result<Ended> {
     let layout = root.layout()?;
     let clock = Clock::system();
@@ -73,12 +49,12 @@ pub(super) async fn one(
         layout: &layout,
         clock: &clock,
         by,
-        reentry,
+        reentry: going_on.reentry(),
         stop: told.stop,
         news: told.news,
     };
     match Engine::bundle(begin, package, toward)? {
-        Some(engine) => go_on(engine, verb, why).await,
+        Some(engine) => going_on.run(engine).await,
         None => Ok(Ended::Nothing),
     }
 }

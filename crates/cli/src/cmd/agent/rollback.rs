@@ -1,10 +1,11 @@
 //! `lockstep agent rollback`.
 
 use lockstep_agent::local::SupervisorRequest;
-use lockstep_agent::run::{Reentry, Toward};
+use lockstep_agent::run::Toward;
 use lockstep_model::PackageName;
 
 use super::{RootArgs, bundle_run, local};
+use crate::cmd::going_on::GoingOn;
 use crate::cmd::update::{tell, whoever_asks};
 use crate::exit::Exit;
 use crate::out;
@@ -26,8 +27,14 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     let others = args.package.filter(|it| *it != PackageName::lockstep());
     if let Some(package) = others {
-        let begin = (Reentry::Any, whoever_asks());
-        let ended = bundle_run::one(&args.root, package, Toward::Before, begin, (None, None));
+        let going_on = GoingOn::default();
+        let ended = bundle_run::one(
+            &args.root,
+            package,
+            Toward::Before,
+            whoever_asks(),
+            &going_on,
+        );
         return tell(&ended.await?, false);
     }
     let layout = args.root.layout()?;

@@ -15,7 +15,7 @@ use super::super::{LARGEST, Visit, done, may};
 use crate::app::{App, SignedIn};
 use crate::services::board::Board;
 use crate::services::tokens;
-use crate::web::{FormBody, Named, Question, Refusal};
+use crate::web::{FormBody, Named, Nothing, Question, Refusal};
 
 /// Hosts that are named as the newest.
 const NEWEST: usize = 10;
@@ -84,16 +84,12 @@ pub(super) async fn create(
     Ok(Html(enrolment::created(&visit.frame(), &created, &new)))
 }
 
-/// A form without fields of its own.
-#[derive(Debug, Deserialize)]
-pub(super) struct Nothing {}
-
 /// `POST /admin/enrolment/ID/revoke`.
 pub(super) async fn revoke(
     State(app): State<Arc<App>>,
     Extension(signed): Extension<SignedIn>,
     Named(id): Named<String>,
-    FormBody(Nothing {}): FormBody<Nothing, LARGEST>,
+    _: FormBody<Nothing, LARGEST>,
 ) -> Result<Response, Refusal> {
     may(&signed, Role::Operator)?;
     tokens::revoke(&app, &id, signed.name.as_str(), app.now()).await?;

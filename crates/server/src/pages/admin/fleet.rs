@@ -13,7 +13,7 @@ use serde::Deserialize;
 use super::super::{LARGEST, Visit, done, may};
 use crate::app::{App, SignedIn};
 use crate::services::{fleet, fleet_past as past, status};
-use crate::web::{FormBody, Named, Question, Refusal};
+use crate::web::{FormBody, Named, Nothing, Question, Refusal};
 
 /// `GET /admin/fleet`.
 pub(super) async fn show(
@@ -75,15 +75,11 @@ pub(super) async fn one(
     Ok(Html(fleet_past::page(&visit.frame(), &view)))
 }
 
-/// A form without fields of its own.
-#[derive(Debug, Deserialize)]
-pub(super) struct Nothing {}
-
 /// `POST /admin/fleet/reload`. A file with mistakes leads back, too: the page shows each of them.
 pub(super) async fn reload(
     State(app): State<Arc<App>>,
     Extension(signed): Extension<SignedIn>,
-    FormBody(Nothing {}): FormBody<Nothing, LARGEST>,
+    _: FormBody<Nothing, LARGEST>,
 ) -> Result<Response, Refusal> {
     may(&signed, Role::Operator)?;
     let reloaded = fleet::reload(&app, signed.name.as_str()).await;

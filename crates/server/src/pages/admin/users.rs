@@ -14,7 +14,7 @@ use serde::Deserialize;
 use super::super::{LARGEST, Visit, done, may};
 use crate::app::{App, Asker, SignedIn};
 use crate::services::{api_tokens, kiosks, sessions, users};
-use crate::web::{FormBody, Named, Question, Refusal};
+use crate::web::{FormBody, Named, Nothing, Question, Refusal};
 
 const PATH: &str = "/admin/users";
 
@@ -130,17 +130,13 @@ pub(super) async fn set_role(
     Ok(done(to, &format!("{name} has the role {} now.", user.role)))
 }
 
-/// A form without fields of its own.
-#[derive(Debug, Deserialize)]
-pub(super) struct Nothing {}
-
 /// `POST /admin/users/NAME/remove`.
 pub(super) async fn remove(
     State(app): State<Arc<App>>,
     Extension(signed): Extension<SignedIn>,
     Extension(asker): Extension<Asker>,
     Named(name): Named<UserName>,
-    FormBody(Nothing {}): FormBody<Nothing, LARGEST>,
+    _: FormBody<Nothing, LARGEST>,
 ) -> Result<Response, Refusal> {
     may(&signed, Role::Admin)?;
     users::remove(&app, &asker, &name, app.now()).await?;

@@ -11,10 +11,11 @@ use lockstep_model::{HostName, Role, WishVerb};
 use lockstep_pages::parts::link;
 use serde::Deserialize;
 
+use super::is_typed;
 use crate::app::{App, SignedIn};
 use crate::pages::{LARGEST, done, may};
 use crate::services::wishes;
-use crate::web::{FormBody, Named, Refusal};
+use crate::web::{FormBody, Named, Nothing, Refusal};
 
 /// The routes.
 pub(super) fn routes() -> Router<Arc<App>> {
@@ -35,10 +36,6 @@ struct Wished {
     name: String,
 }
 
-/// A form without fields of its own.
-#[derive(Debug, Deserialize)]
-struct Nothing {}
-
 /// `POST /hosts/NAME/reboot`. Its name must be typed: people work on that machine.
 async fn reboot(
     State(app): State<Arc<App>>,
@@ -47,12 +44,7 @@ async fn reboot(
     FormBody(form): FormBody<Wished, LARGEST>,
 ) -> Result<Response, Refusal> {
     may(&signed, Role::Operator)?;
-    if form.name.trim() != host.as_str() {
-        return Err(Refusal::bad_request(format!(
-            "name: {:?} was typed, not {host}; nothing is restarted",
-            form.name.chars().take(80).collect::<String>()
-        )));
-    }
+    is_typed(&host, &form.name, "nothing is restarted")?;
     give(&app, &signed, &host, WishVerb::Reboot, form).await
 }
 
@@ -91,7 +83,7 @@ async fn no_reboot(
     State(app): State<Arc<App>>,
     Extension(signed): Extension<SignedIn>,
     Named(host): Named<HostName>,
-    FormBody(Nothing {}): FormBody<Nothing, LARGEST>,
+    _: FormBody<Nothing, LARGEST>,
 ) -> Result<Response, Refusal> {
     may(&signed, Role::Operator)?;
     take_back(&app, &signed, &host, WishVerb::Reboot).await
@@ -102,7 +94,7 @@ async fn no_restart(
     State(app): State<Arc<App>>,
     Extension(signed): Extension<SignedIn>,
     Named(host): Named<HostName>,
-    FormBody(Nothing {}): FormBody<Nothing, LARGEST>,
+    _: FormBody<Nothing, LARGEST>,
 ) -> Result<Response, Refusal> {
     may(&signed, Role::Operator)?;
     take_back(&app, &signed, &host, WishVerb::RestartAgent).await
