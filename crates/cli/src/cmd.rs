@@ -10,6 +10,8 @@ mod alert;
 mod audit;
 #[cfg(feature = "server")]
 mod bench;
+#[cfg(feature = "agent")]
+mod by_hand;
 #[cfg(feature = "server")]
 mod completions;
 #[cfg(all(feature = "agent", feature = "server"))]
@@ -20,8 +22,6 @@ mod event;
 mod explain;
 #[cfg(feature = "server")]
 mod fleet;
-#[cfg(feature = "agent")]
-mod going_on;
 #[cfg(feature = "server")]
 mod host;
 #[cfg(feature = "server")]

@@ -16,8 +16,7 @@ use lockstep_net::client::{Belief, Visit, Visitor};
 use tracing::{error, info};
 
 use super::agent::RootArgs;
-use super::going_on::GoingOn;
-use super::update::{Told, tell, whoever_asks};
+use super::by_hand::{GoingOn, Told, tell, whoever_asks};
 use crate::exit::Exit;
 use crate::out;
 

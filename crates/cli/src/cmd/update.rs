@@ -6,15 +6,12 @@ use std::path::PathBuf;
 use lockstep_agent::run::config::UpgradeConfig;
 use lockstep_agent::run::{Begin, Ended, Engine, Reentry};
 use lockstep_net::Clock;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
 use tracing::level_filters::LevelFilter;
 
 use super::agent::RootArgs;
-use super::going_on::GoingOn;
+use super::by_hand::{GoingOn, Told, tell, whoever_asks};
 use crate::env;
 use crate::exit::Exit;
-use crate::out;
 
 /// Options.
 #[derive(Debug, clap::Args)]
@@ -76,96 +73,4 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     };
     let ended = args.going_on.run(engine).await?;
     tell(&ended, args.json)
-}
-
-/// What signals say to a run.
-#[derive(Debug, Clone)]
-pub(super) struct Told {
-    /// Becomes true at the first SIGTERM or SIGINT: the run ends behind the step that is under way, and goes on when it is
-    /// called again. The second one ends the process, and whatever it has started.
-    pub(super) stop: watch::Receiver<bool>,
-    /// Changes at each SIGHUP, by which the agent says that the server has news. A terminal that is closed says the same,
-    /// and ends no run.
-    pub(super) news: watch::Receiver<u64>,
-}
-
-impl Told {
-    /// Listens from now on.
-    pub(super) fn listen() -> anyhow::Result<Self> {
-        let (stopping, stop) = watch::channel(false);
-        let (telling, news) = watch::channel(0);
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut hangup = signal(SignalKind::hangup())?;
-        tokio::spawn(async move {
-            while hangup.recv().await.is_some() {
-                telling.send_modify(|times| *times += 1);
-            }
-        });
-        tokio::spawn(async move {
-            for times in 0_u8.. {
-                tokio::select! {
-                    _ = terminate.recv() => {}
-                    _ = interrupt.recv() => {}
-                }
-                if times > 0 {
-                    out::note(
-                        "lockstep: ended at once; what was under way is entered again the next time",
-                    );
-                    std::process::exit(1);
-                }
-                stopping.send_replace(true);
-                out::note(
-                    "lockstep: ends behind the step that is under way; once more ends at once",
-                );
-            }
-        });
-        Ok(Self { stop, news })
-    }
-}
-
-/// Who calls, as far as that can be told.
-pub(super) fn whoever_asks() -> String {
-    let name = ["SUDO_USER", "LOGNAME", "USER"]
-        .into_iter()
-        .find_map(|name| std::env::var(name).ok().filter(|name| !name.is_empty()));
-    match (name, std::io::stdin().is_terminal()) {
-        (Some(name), true) => format!("{name} by hand"),
-        (None, true) => "a person by hand".into(),
-        (_, false) if std::env::var_os("INVOCATION_ID").is_some() => "a systemd unit".into(),
-        (_, false) => "cron or a script".into(),
-    }
-}
-
-/// Says how it ended.
-pub(super) fn tell(ended: &Ended, json: bool) -> anyhow::Result<Exit> {
-    if json {
-        out::json(ended)?;
-    } else {
-        match ended {
-            Ended::Nothing => out::line("nothing to do"),
-            Ended::Over {
-                outcome,
-                reason: None,
-            } => out::line(outcome),
-            Ended::Over {
-                outcome,
-                reason: Some(reason),
-            } => out::line(format_args!("{outcome}: {reason}")),
-            Ended::Stopped { phase, reason } => out::line(format_args!(
-                "stopped in phase {phase}: {reason}\nThe lock is kept. Look at the output, mend the host, then run this command with --retry, or with --skip --why\nTEXT; `lockstep run retry` and `run skip` do the same from the server."
-            )),
-            Ended::Interrupted { phase, waits } => match waits {
-                Some(waits) => out::line(format_args!(
-                    "in phase {phase}: {waits}; goes on when called again"
-                )),
-                None => out::line(format_args!("in phase {phase}; goes on when called again")),
-            },
-        }
-    }
-    Ok(match ended {
-        Ended::Nothing | Ended::Interrupted { .. } => Exit::Done,
-        Ended::Over { outcome, .. } if *outcome == lockstep_model::Outcome::Done => Exit::Done,
-        Ended::Over { .. } | Ended::Stopped { .. } => Exit::Failed,
-    })
 }

@@ -6,8 +6,7 @@ use lockstep_model::PackageName;
 use lockstep_net::Clock;
 
 use super::RootArgs;
-use crate::cmd::going_on::GoingOn;
-use crate::cmd::update::{Told, tell, whoever_asks};
+use crate::cmd::by_hand::{GoingOn, Told, tell, whoever_asks};
 use crate::exit::Exit;
 
 /// Options.

@@ -5,8 +5,7 @@ use lockstep_agent::run::Toward;
 use lockstep_model::PackageName;
 
 use super::{RootArgs, bundle_run, local};
-use crate::cmd::going_on::GoingOn;
-use crate::cmd::update::{tell, whoever_asks};
+use crate::cmd::by_hand::{GoingOn, tell, whoever_asks};
 use crate::exit::Exit;
 use crate::out;
 
