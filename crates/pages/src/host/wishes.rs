@@ -65,7 +65,7 @@ fn what(verb: WishVerb) -> &'static str {
 fn state(state: WishState) -> &'static str {
     match state {
         WishState::Unheard => "the host has not heard of it yet",
-        WishState::NotPermitted => "the host does not permit it",
+        WishState::NotPermitted => "not permitted",
         WishState::Waits => "the host has heard of it, and waits",
         WishState::Begun => "under way",
         WishState::Stopped => "stopped half-way, and waits for a person",
