@@ -120,10 +120,18 @@ impl Host {
 impl Rule {
     /// A function that judges by these conditions; none for those that can never hold.
     pub(super) fn judging(sick: Vec<String>, critical: Vec<String>) -> Self {
-        let levels = [("sick", sick), ("critical", critical)];
-        let fitness = levels.into_iter().filter(|(_, when)| !when.is_empty());
+        let mut fitness = BTreeMap::new();
+        for (level, when) in [("sick", sick), ("critical", critical)] {
+            for condition in when {
+                let said: &mut Vec<String> = fitness.entry(level).or_default();
+                // Two words of a line may come to the same, and a fleet file says nothing twice.
+                if !said.contains(&condition) {
+                    said.push(condition);
+                }
+            }
+        }
         Self {
-            fitness: fitness.collect(),
+            fitness,
             options: BTreeMap::new(),
         }
     }

@@ -136,6 +136,15 @@ fn assert_sound(imported: Result<Imported, ImportError>) -> Result<(), TestCaseE
     Ok(())
 }
 
+#[test]
+fn what_a_line_says_twice_is_said_once() {
+    let (local, analysis) = (
+        "[host=^a]\nfile:/x:md5\n",
+        "FILE /x mtime<1 size>1FILE /x mtime<1 size>1",
+    );
+    assert_sound(import("", local, analysis)).unwrap();
+}
+
 proptest! {
     #[test]
     fn whatever_resembles_a_configuration_gives_a_fleet_file(hosts in joined(&HOSTS, 40), local in joined(&LOCAL, 12), analysis in joined(&RULES, 25)) {
