@@ -65,16 +65,21 @@ const liveState = (words) => {
   state.hidden = !words;
   if (words) state.textContent = words;
 };
-let notBefore = 0;
+// A form that was sent leads away, and what this page shows may be gone before the browser is there: a host that is removed.
+let notBefore = 0, leaving = 0, asking = null;
+document.addEventListener("submit", () => { leaving = Date.now() + 30000; asking?.abort(); });
+addEventListener("pageshow", () => { leaving = 0; });
 async function renew() {
-  if (fetching || document.hidden) { again = true; return; }
+  if (fetching || document.hidden || Date.now() < leaving) { again = true; return; }
   if (Date.now() < notBefore) { again = true; setTimeout(() => { if (again) renew(); }, notBefore - Date.now()); return; }
   fetching = true; again = false;
   const begun = Date.now();
   const told = latest;
+  const mine = asking = new AbortController();
   try {
-    const answer = await fetch(location.href, { headers: { "x-live": "1" } });
+    const answer = await fetch(location.href, { headers: { "x-live": "1" }, signal: mine.signal });
     if (answer.redirected && new URL(answer.url).pathname === "/sign-in") { liveState("Not live: the session has ended. Sign in again."); return; }
+    if (answer.status === 404) { liveState("Not live: what this page shows is no longer there."); return; }
     if (!answer.ok) throw new Error(String(answer.status));
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
     let held = false;
@@ -102,7 +107,7 @@ async function renew() {
     reach();
   } catch {
     again = true;
-    liveState("Not live: the server does not answer. The page is as it was.");
+    if (!mine.signal.aborted) liveState("Not live: the server does not answer. The page is as it was.");
   } finally {
     fetching = false;
     // In a fleet where something happens each second, a page takes a breath, and a slow server a longer one.

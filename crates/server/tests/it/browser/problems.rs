@@ -147,7 +147,9 @@ async fn problems_are_acknowledged_silenced_and_taken_back() {
     page.wait_text("main", "web07");
     assert!(page.take_complaints().iter().all(|it| it.contains("409")));
 
-    // A host that is gone for good is removed.
+    // A host that is gone for good is removed. Who looks at it just then is told; who removed it is elsewhere by then.
+    let elsewhere = page.tab();
+    elsewhere.goto("/hosts/edge08");
     page.goto("/hosts/edge08");
     let sure = [("Type edge08", "edge08")];
     let _ = act(
@@ -158,4 +160,12 @@ async fn problems_are_acknowledged_silenced_and_taken_back() {
     );
     let hosts: Vec<HostView> = site.api("hosts").await;
     assert!(hosts.iter().all(|it| it.name.as_str() != "edge08"));
+    page.assert_clean();
+    elsewhere.wait_text("#live-state", "no longer there");
+    assert!(
+        elsewhere
+            .take_complaints()
+            .iter()
+            .all(|it| it.contains("404"))
+    );
 }
