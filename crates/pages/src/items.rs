@@ -1,10 +1,14 @@
 //! `/items`: all items of the fleet; `/items/ITEM`: one of them on all hosts, worst first.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use lockstep_model::{HostName, ItemName, ItemState, Level};
 use maud::{Markup, html};
 
 use crate::chart;
 use crate::frame::Sheet;
+use crate::hosts::HostLine;
 use crate::item::{across_path, value};
 use crate::parts::action::{twin, word};
 use crate::parts::during::During;
@@ -33,6 +37,25 @@ pub struct ItemLine {
 }
 
 impl ItemLine {
+    /// All items of these hosts, those that are worst anywhere first.
+    #[must_use]
+    pub fn all_of(hosts: &[Arc<HostLine>]) -> Vec<Self> {
+        let mut found: HashMap<&ItemName, [usize; 5]> = HashMap::new();
+        for state in hosts.iter().flat_map(|line| line.items.iter()) {
+            let counted = found.entry(&state.item).or_default();
+            if let Some(count) = counted.get_mut(usize::from(state.level.rank())) {
+                *count += 1;
+            }
+        }
+        let lines = found.into_iter().map(|(item, hosts)| Self {
+            item: item.clone(),
+            hosts,
+        });
+        let mut lines: Vec<Self> = lines.collect();
+        lines.sort_by(|a, b| (b.worst(), &a.item).cmp(&(a.worst(), &b.item)));
+        lines
+    }
+
     /// Hosts that have it.
     #[must_use]
     pub fn all(&self) -> usize {
@@ -54,7 +77,7 @@ impl ItemLine {
 #[derive(Debug)]
 pub struct Items<'a> {
     /// The items.
-    pub lines: &'a [ItemLine],
+    pub lines: &'a [&'a ItemLine],
     /// Which of how many they are.
     pub slice: Slice,
     /// What names must contain.
@@ -212,7 +235,7 @@ mod tests {
             list(
                 frame,
                 &Items {
-                    lines: &lines,
+                    lines: &lines.iter().collect::<Vec<_>>(),
                     slice,
                     words: "a&b",
                 },
@@ -221,6 +244,37 @@ mod tests {
         assert!(page.contains("href=\"/items/disk_usage%3A%2F%3Cb%3E\">disk_usage:/&lt;b&gt;</a>"));
         assert!(page.contains("<td class=\"number\">7</td>"));
         assert!(page.contains("value=\"a&amp;b\""));
+    }
+
+    #[test]
+    fn items_are_counted_over_all_hosts_the_worst_first() {
+        use crate::hosts::tests::{line, state};
+        let host = |name, load, disk| {
+            let mut host = line(name);
+            host.items = vec![
+                state("cpu_load", 1.0, "", load),
+                state("disk_usage:/", 1.0, "%", disk),
+            ]
+            .into();
+            Arc::new(host)
+        };
+        let lines = ItemLine::all_of(&[
+            host("web1", Level::FINE, Level::SICK),
+            host("web2", Level::SOSO, Level::FINE),
+            host("web3", Level::FINE, Level::SICK),
+        ]);
+        let line = |name, hosts| ItemLine {
+            item: item(name),
+            hosts,
+        };
+        assert_eq!(
+            lines,
+            [
+                line("disk_usage:/", [1, 0, 2, 0, 0]),
+                line("cpu_load", [2, 1, 0, 0, 0])
+            ]
+        );
+        assert!(ItemLine::all_of(&[]).is_empty());
     }
 
     #[test]

@@ -18,8 +18,9 @@ use lockstep_pages::parts::lasts::lasts;
 use lockstep_pages::parts::link;
 use serde::Deserialize;
 
-use super::hosts::{endless, silence_of};
+use super::hosts::silence_of;
 use super::problems::zone;
+use super::silences::endless;
 use super::{LARGEST, Visit, done, may};
 use crate::app::{App, SignedIn};
 use crate::services::{hosts, silences};
@@ -79,7 +80,6 @@ async fn ack(
         lasts: lasts(&form.lasts, &zone(&app), app.now()).map_err(Refusal::bad_request)?,
     };
     let acks = silences::acknowledge(&app, new, signed.name.as_str(), app.now()).await?;
-    app.boards.forget();
     let said = format!("acknowledged {} problems of {host}", acks.len());
     Ok(done(&link::host_path(&host), &said))
 }
@@ -103,7 +103,6 @@ async fn silence(
     let lasts = lasts(&form.lasts, &zone(&app), app.now()).map_err(Refusal::bad_request)?;
     let lasts = lasts.ok_or_else(endless)?;
     silence_of(&app, &signed, std::slice::from_ref(&host), lasts, &form.why).await?;
-    app.boards.forget();
     let said = format!("{host} is silenced for {lasts}");
     Ok(done(&link::host_path(&host), &said))
 }

@@ -8,12 +8,13 @@ use axum::response::{Html, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
 use lockstep_model::api::operator::NewSilence;
-use lockstep_model::{Glob, HostName, Interval, ItemName, Role};
+use lockstep_model::{HostName, Interval, ItemName, Role};
 use lockstep_pages::hosts::{self as draw, Ask, HostLine};
 use lockstep_pages::parts::lasts::lasts;
 use serde::Deserialize;
 
 use super::problems::zone;
+use super::silences::{endless, plain};
 use super::{LARGEST, Visit, done, may, visit};
 use crate::app::{App, SignedIn};
 use crate::services::{hosts, problems, silences};
@@ -87,8 +88,6 @@ async fn several(
         Verb::Silence => silence(&app, &signed, &hosts, &form.why, lasts).await,
         Verb::Report => report(&app, &hosts).await,
     };
-    // Also what was cut off half-way has changed something.
-    app.boards.forget();
     Ok(done(&back, &said?))
 }
 
@@ -225,12 +224,9 @@ pub(super) async fn silence_of(
     lasts: Interval,
     why: &str,
 ) -> Result<(), Refusal> {
-    let hosts: Result<Vec<Glob>, String> = hosts
-        .iter()
-        .map(|host| Glob::parse(host.as_str()))
-        .collect();
+    let hosts = hosts.iter().map(|host| plain(host.as_str()));
     let new = NewSilence {
-        hosts: hosts.map_err(Refusal::bad_request)?,
+        hosts: hosts.collect::<Result<_, _>>()?,
         groups: Vec::new(),
         items: Vec::new(),
         starts_at: None,
@@ -239,13 +235,6 @@ pub(super) async fn silence_of(
     };
     silences::create(app, new, signed.name.as_str(), app.now()).await?;
     Ok(())
-}
-
-/// Why a silence for no time is refused.
-pub(super) fn endless() -> Refusal {
-    Refusal::bad_request(
-        "lasts: a silence ends by itself; say after which time, or acknowledge the problems until they are over",
-    )
 }
 
 #[cfg(test)]

@@ -7,8 +7,8 @@ use axum::response::{Html, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Router};
 use jiff::Timestamp;
-use lockstep_model::Role;
 use lockstep_model::alert::Ack;
+use lockstep_model::{Glob, Role};
 use lockstep_pages::silences::{self as draw, Draft, Maintenance, Preview, Silences};
 use serde::Deserialize;
 
@@ -176,4 +176,17 @@ async fn end(
         PAGE,
         "The silence has ended. What it held back and is still bad is told now.",
     ))
+}
+
+/// A name as a pattern. One with a star must not fit others: hosts choose the names of their items. A mark stands for one
+/// sign.
+pub(super) fn plain(name: &str) -> Result<Glob, Refusal> {
+    Glob::parse(&name.replace('*', "?")).map_err(Refusal::bad_request)
+}
+
+/// Why a silence for no time is refused.
+pub(super) fn endless() -> Refusal {
+    Refusal::bad_request(
+        "for: a silence has an end; choose one, or acknowledge the problem until it ends",
+    )
 }

@@ -18,6 +18,7 @@ use lockstep_model::{HostName, LockName, PackageName, Rollout};
 use lockstep_pages::Strip;
 use lockstep_pages::frame::RolloutChip;
 use lockstep_pages::hosts::{HostLine, Lines};
+use lockstep_pages::items::ItemLine;
 use lockstep_pages::silences::Quiet;
 use tokio::sync::watch;
 
@@ -62,12 +63,18 @@ pub(crate) struct Board {
     pub(crate) roster: Roster,
     quiet: OnceLock<Vec<Quiet>>,
     probes: OnceLock<Vec<ProbeView>>,
+    items: OnceLock<Vec<ItemLine>>,
 }
 
 impl Board {
     /// The plugins and scripts of the fleet, as [`notes::probes`] sorts them; gathered for the first who asks.
     pub(crate) fn probes(&self) -> &[ProbeView] {
         self.probes.get_or_init(|| notes::probes(&self.hosts))
+    }
+
+    /// The items of the fleet, and on how many hosts each stands how; counted for the first who asks.
+    pub(crate) fn items(&self) -> &[ItemLine] {
+        self.items.get_or_init(|| ItemLine::all_of(&self.hosts))
     }
 
     /// What is quiet, and what each silence holds back; found out for the first page that asks, and for all others with it.
@@ -225,6 +232,7 @@ async fn make(app: &App, known: &mut Known, now: Timestamp) -> Result<Board, Ref
         roster,
         quiet: OnceLock::new(),
         probes: OnceLock::new(),
+        items: OnceLock::new(),
     })
 }
 

@@ -19,24 +19,6 @@ use crate::web::Refusal;
 /// Hosts that are read at once; each has its whole report with it.
 const MOST_AT_ONCE: u32 = 500;
 
-/// How many hosts there are.
-#[derive(Debug, Default)]
-pub(crate) struct Counts {
-    pub(crate) enrolled: u64,
-    pub(crate) silent: u64,
-}
-
-/// Counts the fleet.
-pub(crate) async fn count(app: &App, now: Timestamp) -> Result<Counts, Refusal> {
-    let mut counts = Counts::default();
-    for mark in app.store.host_marks().await? {
-        counts.enrolled += 1;
-        let silent = app.is_silent(&mark.host, mark.last_seen, mark.enrolled_at, now);
-        counts.silent += u64::from(silent);
-    }
-    Ok(counts)
-}
-
 /// Hosts by name, those without an agent among them, without their items: those behind `after`, at most `wanted`.
 pub(crate) async fn page(
     app: &App,

@@ -4,14 +4,16 @@ use jiff::Timestamp;
 use lockstep_model::api::operator::{MovingRollout, ServerStatus};
 use lockstep_model::{Level, Role};
 
-use super::{health, hosts, lock_views, problems, rollouts, settings};
+use super::{health, lock_views, problems, rollouts, settings};
 use crate::app::App;
 use crate::web::Refusal;
 
 /// The figures of now, for somebody with this role.
 pub(crate) async fn of(app: &App, role: Role, now: Timestamp) -> Result<ServerStatus, Refusal> {
-    let counts = hosts::count(app, now).await?;
     let board = app.boards.read(app).await?;
+    // Hosts without an agent are no hosts of their own here.
+    let enrolled = board.hosts.iter().filter(|it| it.view.via.is_none());
+    let silent = enrolled.clone().filter(|it| it.silent);
     let (strip, names) = (&board.strip, problems::levels(app));
     let rollouts = strip.rollouts.iter().map(|chip| MovingRollout {
         id: chip.id,
@@ -23,8 +25,8 @@ pub(crate) async fn of(app: &App, role: Role, now: Timestamp) -> Result<ServerSt
         version: app.version.clone(),
         now,
         database: app.config.database_url().kind().into(),
-        hosts: counts.enrolled,
-        silent: counts.silent,
+        hosts: enrolled.count() as u64,
+        silent: silent.count() as u64,
         active_rollouts: rollouts::count_active(app).await?,
         updates: settings::updates(app).await?,
         targets_version: app.store.targets_version().await?,

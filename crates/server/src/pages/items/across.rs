@@ -1,6 +1,5 @@
 //! All items of the fleet, and one of them on all hosts. Both draw from the board.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -35,8 +34,8 @@ pub(super) async fn list(
     Question(which): Question<Which>,
 ) -> Result<Html<String>, Refusal> {
     let words = which.q.trim().to_lowercase();
-    let mut lines = lines(&visit.board.hosts, &words);
-    lines.sort_by(|a, b| (b.worst(), &a.item).cmp(&(a.worst(), &b.item)));
+    let has_words = |line: &&ItemLine| line.item.as_str().to_lowercase().contains(&words);
+    let lines: Vec<&ItemLine> = visit.board.items().iter().filter(has_words).collect();
     let slice = Slice::of(which.page.unwrap_or(1), SIZE, lines.len());
     let items = Items {
         lines: &lines[slice.from..slice.to],
@@ -44,25 +43,6 @@ pub(super) async fn list(
         words: which.q.trim(),
     };
     Ok(Html(items::list(&visit.frame(), &items)))
-}
-
-/// The items whose names have the words, with their hosts counted by level.
-fn lines(hosts: &[Arc<HostLine>], words: &str) -> Vec<ItemLine> {
-    let mut found: HashMap<&ItemName, [usize; 5]> = HashMap::new();
-    for state in hosts.iter().flat_map(|line| line.items.iter()) {
-        let counted = found.entry(&state.item).or_default();
-        if let Some(count) = counted.get_mut(usize::from(state.level.rank())) {
-            *count += 1;
-        }
-    }
-    found
-        .into_iter()
-        .filter(|(item, _)| item.as_str().to_lowercase().contains(words))
-        .map(|(item, hosts)| ItemLine {
-            item: item.clone(),
-            hosts,
-        })
-        .collect()
 }
 
 /// `GET /items/ITEM?page=N`: worst first; of equal levels the worse number first, as far as it is known which is worse.

@@ -6,8 +6,8 @@ use axum::Extension;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::response::Response;
+use lockstep_model::Role;
 use lockstep_model::api::operator::{NewAck, NewSilence};
-use lockstep_model::{Glob, Role};
 use lockstep_pages::parts::lasts::lasts;
 use lockstep_pages::parts::link;
 use serde::Deserialize;
@@ -15,6 +15,7 @@ use serde::Deserialize;
 use super::named;
 use crate::app::{App, SignedIn};
 use crate::pages::problems::zone;
+use crate::pages::silences::{endless, plain};
 use crate::pages::{LARGEST, done, may};
 use crate::services::silences;
 use crate::web::{FormBody, Refusal};
@@ -45,7 +46,6 @@ pub(super) async fn ack(
         lasts: lasts(&form.lasts, &zone(&app), now).map_err(Refusal::bad_request)?,
     };
     silences::acknowledge(&app, new, signed.name.as_str(), now).await?;
-    app.boards.forget();
     Ok(done(&link::item_path(&host, &item), "You are on it."))
 }
 
@@ -60,11 +60,7 @@ pub(super) async fn silence(
     let (host, item) = named(path)?;
     let now = app.now();
     let lasts = lasts(&form.lasts, &zone(&app), now).map_err(Refusal::bad_request)?;
-    let Some(lasts) = lasts else {
-        return Err(Refusal::bad_request(
-            "for: a silence has an end; choose one, or acknowledge the problem until it ends",
-        ));
-    };
+    let lasts = lasts.ok_or_else(endless)?;
     let new = NewSilence {
         hosts: vec![plain(host.as_str())?],
         groups: Vec::new(),
@@ -74,16 +70,9 @@ pub(super) async fn silence(
         reason: form.note.trim().to_owned(),
     };
     let made = silences::create(&app, new, signed.name.as_str(), now).await?;
-    app.boards.forget();
     let said = format!(
         "Silenced until {:.0}. What is still bad then is told.",
         made.ends_at
     );
     Ok(done(&link::item_path(&host, &item), &said))
-}
-
-/// A name as a pattern. One with a star must not fit others: hosts choose the names of their items. A mark stands for one
-/// sign.
-fn plain(name: &str) -> Result<Glob, Refusal> {
-    Glob::parse(&name.replace('*', "?")).map_err(Refusal::bad_request)
 }

@@ -15,6 +15,7 @@ use serde::Deserialize;
 
 use super::zone;
 use crate::app::{App, SignedIn};
+use crate::pages::silences::{endless, plain};
 use crate::pages::{LARGEST, done, may, visit};
 use crate::services::{problems, silences};
 use crate::web::{FormBody, Refusal};
@@ -113,11 +114,7 @@ pub(super) async fn silence(
     may(&signed, Role::Operator)?;
     let now = app.now();
     let lasts = lasts(&chosen.lasts, &zone(&app), now).map_err(Refusal::bad_request)?;
-    let Some(lasts) = lasts else {
-        return Err(Refusal::bad_request(
-            "for: a silence has an end; choose one, or acknowledge the problem until it ends",
-        ));
-    };
+    let lasts = lasts.ok_or_else(endless)?;
     let mut problems = problems::list(&app, now).await?;
     let groups = chosen.groups(&app, &mut problems)?;
     let mut wanted = Vec::new();
@@ -152,16 +149,10 @@ type Patterns = (Vec<Glob>, Vec<Glob>);
 
 /// The silences that a group needs.
 fn patterns(group: &Group<'_>) -> Result<Vec<Patterns>, Refusal> {
-    let globs = |names: Vec<&str>| -> Result<Vec<Glob>, Refusal> {
-        // A name with a star must not become a pattern: hosts choose the names of their items. A mark stands for one sign.
-        let plain = names.into_iter().map(|name| name.replace('*', "?"));
-        let globs = plain
-            .map(|name| Glob::parse(&name))
-            .collect::<Result<_, _>>();
-        globs.map_err(Refusal::bad_request)
-    };
-    let hosts = globs(group.hosts().into_iter().map(HostName::as_str).collect())?;
-    let items = globs(group.items().into_iter().map(ItemName::as_str).collect())?;
+    let hosts = group.hosts().into_iter().map(|it| plain(it.as_str()));
+    let hosts: Vec<Glob> = hosts.collect::<Result<_, _>>()?;
+    let items = group.items().into_iter().map(|it| plain(it.as_str()));
+    let items: Vec<Glob> = items.collect::<Result<_, _>>()?;
     let room = PATTERNS.saturating_sub(items.len());
     if room == 0 {
         return Err(Refusal::bad_request(format!(
