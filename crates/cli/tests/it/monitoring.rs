@@ -243,10 +243,11 @@ fn what_happens_behind_a_cut_arrives_once_and_in_order() {
         silent.iter().any(|event| event["to"] == 4)
     });
     assert!(events(&world, "web1", &item).is_empty(), "the cut was none");
-    assert!(
-        events(&world, "web2", "agent_silence").is_empty(),
-        "the other half is not cut"
-    );
+    // A busy machine may keep it silent for a moment; a cut would keep it silent.
+    eventually("the other half is heard of", || {
+        let silent = events(&world, "web2", "agent_silence");
+        silent.last().is_none_or(|event| event["to"] == 0)
+    });
 
     proxy.set(Mode::Pass(world.agents_port));
     eventually("everything arrives", || {
