@@ -100,7 +100,8 @@ pub struct Pending {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Lacks {
-    /// Time with data.
+    /// Time with data until the sample at which it has held for long enough, in whole seconds: a condition is looked at
+    /// when there is a sample.
     Time(Interval),
     /// Samples in a row.
     Samples(u32),

@@ -179,7 +179,7 @@ impl Item {
         let arrival = Arrival {
             pace: Pace {
                 step_ms: elapsed_ms(memory.at, sample.at).min(every + every / 2),
-                slack_ms: every / 10,
+                ..Pace::on_time(self.order.every)
             },
             after_silence: long(memory.at),
             after_gap: memory.value_at.is_some_and(long),

@@ -1,7 +1,7 @@
 //! A rule over time: for how long its test must hold before its level is entered, and for how long the value must
 //! be well before it is left.
 
-use lockstep_model::{Condition, Hold, Interval, Lacks};
+use lockstep_model::{Condition, Hold, Interval};
 use serde::{Deserialize, Serialize};
 
 use super::condition::Says;
@@ -32,6 +32,17 @@ pub(super) struct Pace {
     /// A time counts as over when it lacks no more than this: samples do not come on the millisecond, and five
     /// minutes of samples a minute apart must not take now five of them and now six.
     pub(super) slack_ms: u64,
+}
+
+impl Pace {
+    /// A sample that comes one interval after the one before it.
+    pub(super) fn on_time(every: Interval) -> Self {
+        let every = millis(every);
+        Self {
+            step_ms: every,
+            slack_ms: every / 10,
+        }
+    }
 }
 
 impl Latch {
@@ -70,20 +81,24 @@ impl Latch {
         };
     }
 
-    /// What is lacking until it turns; none if the newest sample did not speak for that.
-    pub(super) fn lacks(&self, condition: &Condition) -> Option<Lacks> {
+    /// At which sample from here it turns if all go on as the newest and come at this pace: at least 1. None if the
+    /// newest did not speak for that.
+    pub(super) fn samples_left(&self, condition: &Condition, pace: Pace) -> Option<u64> {
         if self.samples == 0 {
             return None;
         }
-        let rest = |time| Lacks::Time(Interval::from_millis(millis(time).saturating_sub(self.ms)));
-        match (self.is_on, condition.hold) {
-            (true, _) => condition.after.map(rest),
-            (false, Hold::Now) => None,
-            (false, Hold::Time(time)) => Some(rest(time)),
-            (false, Hold::Samples(wanted)) => {
-                Some(Lacks::Samples(wanted.saturating_sub(self.samples)))
-            }
-        }
+        let until = |time| {
+            let counted = self.ms.saturating_add(pace.slack_ms);
+            let left = millis(time).saturating_sub(counted);
+            left.div_ceil(pace.step_ms.max(1))
+        };
+        let left = match (self.is_on, condition.hold) {
+            (true, _) => until(condition.after?),
+            (false, Hold::Now) => return None,
+            (false, Hold::Time(time)) => until(time),
+            (false, Hold::Samples(wanted)) => wanted.saturating_sub(self.samples).into(),
+        };
+        Some(left.max(1))
     }
 
     /// Begins to count anew.

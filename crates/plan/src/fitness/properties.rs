@@ -17,9 +17,26 @@ const SICK: Level = Level::SICK;
 const CRITICAL: Level = Level::CRITICAL;
 
 /// A proper ladder of rules over numbers from 0 to 100: worse levels at higher numbers, each with or without a time
-/// to enter it, a value and a time to leave it.
+/// to enter it, a value and a time to leave it. Times are whole minutes, as long as the samples are apart.
 fn ladder() -> impl Strategy<Value = Fitness> {
-    let step = (0_u32..30, 0_u32..20, 0_u32..4, 0_u64..8, any::<bool>());
+    ladder_with(Just(60))
+}
+
+/// The same with times that are no multiple of the sampling interval.
+fn uneven_ladder() -> impl Strategy<Value = Fitness> {
+    ladder_with(prop_oneof![Just(30_u64), Just(60), Just(63), 1_u64..70])
+}
+
+/// Times are multiples of so many seconds.
+fn ladder_with(unit: impl Strategy<Value = u64>) -> impl Strategy<Value = Fitness> {
+    let step = (
+        0_u32..30,
+        0_u32..20,
+        0_u64..4,
+        0_u64..8,
+        any::<bool>(),
+        unit,
+    );
     let mean = prop_oneof![3 => Just(None), 1 => (2_u64..9).prop_map(Some)];
     (proptest::collection::vec(step, 1..4), mean).prop_map(|(steps, mean)| {
         let mut limit = 20;
@@ -27,19 +44,19 @@ fn ladder() -> impl Strategy<Value = Fitness> {
             .iter()
             .zip([SOSO, SICK, CRITICAL])
             .map(|(step, level)| {
-                let (further, band, hold, after, in_samples) = step;
+                let (further, band, hold, after, in_samples, unit) = step;
                 limit += further;
                 let mut text = format!(">= {limit}");
                 match (hold, in_samples) {
                     (0, _) => {}
                     (hold, true) => text.push_str(&format!(" for {hold}")),
-                    (hold, false) => text.push_str(&format!(" for {hold}m")),
+                    (hold, false) => text.push_str(&format!(" for {}s", hold * unit)),
                 }
                 if *band > 0 {
                     text.push_str(&format!(" clear {}", limit.saturating_sub(*band)));
                 }
                 if *after > 0 {
-                    text.push_str(&format!(" after {after}m"));
+                    text.push_str(&format!(" after {}s", after * unit));
                 }
                 (level, text)
             });
@@ -75,6 +92,36 @@ fn book_of(fitness: &Fitness) -> ItemBook {
 /// Takes one sample of the only item.
 fn take(book: &mut ItemBook, minute: i64, number: Option<u32>) -> Vec<Happened> {
     book.take(&[sample("x", minute * 60, value(number))], at(minute * 60))
+}
+
+/// The same by the millisecond.
+fn take_at(book: &mut ItemBook, ms: i64, number: Option<u32>) -> Vec<Happened> {
+    let now = at(0) + jiff::SignedDuration::from_millis(ms);
+    let mut sample = sample("x", 0, value(number));
+    sample.at = now;
+    book.take(&[sample], now)
+}
+
+/// By how many milliseconds samples come late, or early: seldom as much as a tenth of a minute.
+fn lateness(count: usize) -> impl Strategy<Value = Vec<i64>> {
+    let late = prop_oneof![2 => -50_i64..=50, 1 => -6_000_i64..=6_000];
+    proptest::collection::vec(late, count)
+}
+
+/// How many samples a minute apart that is.
+fn samples_in(lacks: Lacks) -> u64 {
+    match lacks {
+        Lacks::Samples(samples) => samples.into(),
+        Lacks::Time(time) => {
+            let seconds = time.duration().as_secs();
+            assert_eq!(
+                time,
+                Interval::from_secs(seconds / 60 * 60),
+                "there is a sample each minute"
+            );
+            seconds / 60
+        }
+    }
 }
 
 fn judged(book: &ItemBook) -> Level {
@@ -115,31 +162,53 @@ proptest! {
         prop_assert!(up || down, "{levels:?}");
     }
 
+    /// Whatever jitter there was: from here on the samples stay as they are and come on time.
     #[test]
     fn the_level_that_is_said_to_come_comes_when_it_is_said(
-        fitness in ladder(), values in numbers(40), last in 0_u32..120
+        fitness in uneven_ladder(), values in numbers(40), last in 0_u32..120, late in lateness(41)
     ) {
         let fitness = Fitness { mean: None, ..fitness };
         let mut book = book_of(&fitness);
-        let mut minute = 0;
-        for number in values.into_iter().chain([Some(last)]) {
-            take(&mut book, minute, number);
-            minute += 1;
+        let mut ms = 0;
+        for (minute, (number, late)) in (0..).zip(values.into_iter().chain([Some(last)]).zip(late)) {
+            ms = minute * 60_000 + late;
+            take_at(&mut book, ms, number);
         }
-        let pending = book.states(None).pop().and_then(|it| it.pending);
-        if let Some(pending) = pending {
-            let samples = match pending.lacks {
-                Lacks::Samples(samples) => samples,
-                Lacks::Time(time) => u32::try_from(time.duration().as_secs().div_ceil(60)).unwrap(),
-            };
-            let before = judged(&book);
-            prop_assert!(samples > 0 && pending.to != before);
+        let state = book.states(None).remove(0);
+        if let Some(pending) = state.pending {
+            let samples = samples_in(pending.lacks);
+            prop_assert!(samples > 0 && pending.to != state.level);
             for taken in 1..=samples {
-                prop_assert_eq!(judged(&book), before, "not before its time: {} of {}", taken, samples);
-                take(&mut book, minute, Some(last));
-                minute += 1;
+                let level = book.states(None).remove(0).level;
+                prop_assert_eq!(level, state.level, "not before its time: {} of {}", taken, samples);
+                ms += 60_000;
+                take_at(&mut book, ms, Some(last));
             }
-            prop_assert_eq!(judged(&book), pending.to);
+            prop_assert_eq!(book.states(None).remove(0).level, pending.to);
+        } else if !state.flapping {
+            for minute in 1..20 {
+                take_at(&mut book, ms + minute * 60_000, Some(last));
+                let now = book.states(None).remove(0);
+                prop_assert_eq!(now.level, state.level, "not said, and came in {} minutes", minute);
+                // What begins to flap keeps its level, and comes to rest at a time that is not foretold.
+                if now.flapping {
+                    break;
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn some_milliseconds_change_nothing_of_what_is_said_to_come(
+        fitness in ladder(), values in numbers(40), late in proptest::collection::vec(-70_i64..=70, 40)
+    ) {
+        let fitness = Fitness { mean: None, ..fitness };
+        let (mut on_time, mut trembling) = (book_of(&fitness), book_of(&fitness));
+        for (minute, (number, late)) in (0..).zip(values.into_iter().flatten().zip(late)) {
+            take(&mut on_time, minute, Some(number));
+            take_at(&mut trembling, minute * 60_000 + late, Some(number));
+            let (one, other) = (on_time.states(None).remove(0), trembling.states(None).remove(0));
+            prop_assert_eq!((one.level, one.pending), (other.level, other.pending), "minute {}", minute);
         }
     }
 

@@ -255,6 +255,67 @@ fn the_level_that_comes_next_is_said_with_what_it_lacks() {
 }
 
 #[test]
+fn of_two_levels_that_come_at_the_same_sample_the_worse_is_said() {
+    let pending = |to, lacks| Some(Pending { to, lacks });
+    let mut x = Watched::by(&[(SOSO, "> 5 for 90s"), (SICK, "> 7 for 3")]);
+    let next = |x: &mut Watched, number| x.take(self::number(number, ""), None).pending;
+    // A condition is looked at when there is a sample: 90 seconds are over at the second one from here.
+    let time = Lacks::Time(Interval::from_secs(120));
+    assert_eq!(next(&mut x, 6.0), pending(SOSO, time));
+    assert_eq!(next(&mut x, 1.0), None);
+    assert_eq!(next(&mut x, 8.0), pending(SICK, Lacks::Samples(2)));
+    assert_eq!(next(&mut x, 8.0), pending(SICK, Lacks::Samples(1)));
+    assert_eq!(next(&mut x, 8.0), None);
+    assert_eq!(x.state().level, SICK);
+}
+
+#[test]
+fn what_a_level_lacks_is_said_in_whole_intervals() {
+    let mut book = ItemBook::new();
+    let rules = fitness(&[(SICK, "> 7 for 10m")]);
+    book.follow(&work(vec![entry("x", Some(rules))]));
+    for ms in [0, 60_013, 119_990] {
+        let now = at(0) + jiff::SignedDuration::from_millis(ms);
+        let mut sample = sample("x", 0, number(8.0, ""));
+        sample.at = now;
+        book.take(&[sample], now);
+    }
+    let pending = book.states(None).remove(0).pending.unwrap();
+    assert_eq!(pending.lacks.to_string(), "in 8m");
+}
+
+#[test]
+fn nothing_is_said_to_come_while_there_is_no_mean() {
+    let function = fitness(&[(SICK, "> 7 for 10m")]).mean_of(Interval::from_secs(240));
+    let mut x = Watched::new("x", Some(function));
+    x.are(&[8.0, 8.0, 8.0]);
+    assert!(x.state().pending.is_some());
+    x.none();
+    x.none();
+    x.none();
+    assert_eq!(x.is(8.0), FINE);
+    assert_eq!(x.state().pending, None, "one number is no mean");
+    assert_eq!(x.is(8.0), FINE);
+    assert!(x.state().pending.is_some());
+}
+
+#[test]
+fn no_recovery_is_said_to_come_that_begins_flapping() {
+    let mut x = Watched::by(&[(SICK, "> 7 after 2m")]);
+    let mut announced = false;
+    for _ in 0..20 {
+        let before = x.are(&[8.0, 1.0, 1.0]);
+        assert_eq!(before, [SICK; 3]);
+        announced = x.state().pending.is_some();
+        if x.is(1.0) == SICK {
+            break;
+        }
+    }
+    assert!(x.state().flapping);
+    assert!(!announced, "it stays sick, because it flaps");
+}
+
+#[test]
 fn samples_that_come_a_little_early_are_counted_in_full() {
     let mut book = ItemBook::new();
     book.follow(&work(vec![entry(
