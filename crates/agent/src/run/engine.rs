@@ -216,6 +216,8 @@ impl Engine {
             Do::Hold => self.hold().await,
             Do::AcquireLock => self.acquire_lock().await,
             Do::ReleaseLock => self.release_lock().await,
+            // What there is to be asked before was asked in this turn; the journal has it now.
+            Do::Begin => Happened::Succeeded,
             Do::Work(phase) => self.work(*phase).await,
             Do::AskWhetherReboot => match &self.backend {
                 Backend::System(system) => system.needs_reboot(&self.journal, &self.output).await,

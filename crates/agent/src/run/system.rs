@@ -199,7 +199,7 @@ impl SystemUpgrade {
         if journal.job.wish.is_some()
             && let Err(reason) = wished::permitted(&self.layout)
         {
-            return Happened::Failed(reason);
+            return Happened::NotNow(reason);
         }
         fault::point("run-reboot");
         let happened = self.order_reboot().await;

@@ -54,12 +54,13 @@ pub(super) fn refused(
     }
 }
 
-/// Before anything was done an error ends the run; in the middle of it the lock is asked for until it is there.
+/// Before anything was done an error ends the run; in the middle of it the lock is asked for until it is there. So it is for
+/// a wish, to its end: nobody would call again but the worker, with another run each time.
 pub(super) fn failed(journal: &RunJournal, why: String, now: Timestamp) -> RunJournal {
     let Some(lock) = journal.job.lock.clone() else {
         return journal.clone();
     };
-    if !journal.begun {
+    if !journal.begun && journal.job.wish.is_none() {
         let reason = RunReason::LockFailed { lock, why };
         return journal.release(Outcome::Postponed, Some(reason), now);
     }

@@ -132,10 +132,13 @@ pub fn after(journal: &RunJournal, happened: Happened, facts: &Facts<'_>) -> Run
         {
             journal.release(Outcome::Postponed, Some(reason), now)
         }
-        // The last look before anything is done.
-        (Step::Pre, NotNow(reason)) if journal.job.wish.is_some() && !journal.begun => {
-            journal.release(Outcome::Postponed, Some(reason), now)
-        }
+        (
+            Step::Pre
+            | Step::Rebooting {
+                ordered_at: None, ..
+            },
+            NotNow(reason),
+        ) if journal.job.wish.is_some() => wished::given_up(journal, reason, facts),
         (Step::Spread { until }, Waited) => rest::spread(journal, *until, facts),
         (_, Waited) if has_left_its_hours(journal, facts) => rest::leave(journal, facts),
         (Step::Idle, Happened::Rest { baseline }) => rest::rested(journal, baseline, now),
@@ -161,6 +164,7 @@ pub fn after(journal: &RunJournal, happened: Happened, facts: &Facts<'_>) -> Run
         (_, Happened::LockUnknown { why }) => grant::unknown(journal, why, now),
         (_, Happened::LockReleased) => grant::released(journal, now),
 
+        (Step::Pre, Succeeded) if wished::is_to_begin(journal) => wished::begins(journal, facts),
         // Nothing is to be changed, and the restart is what is wanted.
         (Step::Pre, Succeeded) if journal.job.wish.is_some() => reboot(&begun(journal), facts),
         (Step::Pre, Succeeded) => begun(journal).at(Step::Apply, now),
@@ -218,13 +222,14 @@ pub fn after(journal: &RunJournal, happened: Happened, facts: &Facts<'_>) -> Run
 }
 
 /// What a starting engine makes of the journal that it finds: what was confirmed is to be confirmed again, which the
-/// engine does by itself; a restart that has come meanwhile is noticed; and a step that changes the host may have begun.
+/// engine does by itself; a restart that has come meanwhile is noticed; and a step that changes the host may have begun. For a
+/// wish it has not before that was noted.
 #[must_use]
 pub fn resume(journal: &RunJournal, facts: &Facts<'_>) -> RunJournal {
     if has_restarted(&journal.step, facts.boot_id) {
         return after(journal, Happened::Waited, facts);
     }
-    match journal.step.needs_lock() {
+    match journal.step.needs_lock() && !wished::is_to_begin(journal) {
         true => begun(journal),
         false => journal.clone(),
     }
@@ -239,7 +244,7 @@ fn begun(journal: &RunJournal) -> RunJournal {
 
 fn reboot(journal: &RunJournal, facts: &Facts<'_>) -> RunJournal {
     if facts.boot_id.is_empty() {
-        let why = "its boot id cannot be read, so nobody could say whether it has restarted".into();
+        let why = wished::BLIND.into();
         return journal.stop(RunReason::HostFailed { why }, facts.now);
     }
     let step = Step::Rebooting {

@@ -51,11 +51,16 @@ pub enum Do {
     /// Look whether the host is still at rest, and hold still what works on it, if the job holds something: `Rest`,
     /// `Busy` or `NotNow`. The levels of this look are those before the change.
     Hold,
-    /// Do the work of a phase (`pre`, `apply` or `post`): `Succeeded`, `Failed` or `Later`.
+    /// Note that something may be done to the host from now on, for a wish: `Succeeded`, or `NotNow` if it is not wished or
+    /// not permitted any more.
+    Begin,
+    /// Do the work of a phase (`pre`, `apply` or `post`): `Succeeded`, `Failed` or `Later`; `NotNow` before `pre` of a wish
+    /// that is not permitted any more.
     Work(Phase),
     /// Ask whether the machine must be restarted: `RebootNeeded`, `Succeeded` for no, or `Failed`.
     AskWhetherReboot,
-    /// Run the command that restarts the machine: `RebootOrdered` or `Failed`.
+    /// Run the command that restarts the machine: `RebootOrdered` or `Failed`; `NotNow` for a wish that is not permitted any
+    /// more.
     Reboot,
     /// Ask how the items are: `Well`, `Worse` or `NobodyToAsk`.
     AskHealth,
@@ -99,6 +104,7 @@ pub fn next(journal: &RunJournal, facts: &Facts<'_>) -> Do {
         Step::Lock { .. } => Do::AcquireLock,
         Step::Hold { .. } => Do::Hold,
         Step::Yield { .. } | Step::Release { .. } => Do::ReleaseLock,
+        Step::Pre if wished::is_to_begin(journal) => Do::Begin,
         Step::Pre => Do::Work(Phase::Pre),
         Step::Apply => Do::Work(Phase::Apply),
         Step::NeedsReboot => Do::AskWhetherReboot,

@@ -28,6 +28,8 @@ enum Event {
     },
     /// The machine restarts, by whatever hand.
     Restart,
+    /// The machine's boot id can be read, or not.
+    BootId(bool),
     /// The clock is set, or time passes.
     Clock(i64),
     Hours(bool),
@@ -46,6 +48,7 @@ struct World {
     journal: RunJournal,
     now: i64,
     boot: u32,
+    knows_boot: bool,
     confirmed: bool,
     outside: bool,
     /// The server's side of the lock.
@@ -55,6 +58,8 @@ struct World {
     ghost: bool,
     /// The boot id when a restart was found to be needed, until the phase behind it.
     must_restart: Option<u32>,
+    /// What was begun was taken back, or brought to its end.
+    has_posted: bool,
     obeyed: Vec<u64>,
 }
 
@@ -65,20 +70,30 @@ impl World {
             journal: RunJournal::begin(id(1), job, at(now)),
             now,
             boot: WISHED_IN,
+            knows_boot: true,
             confirmed: false,
             outside: false,
             held: None,
             grants: 0,
             ghost: false,
             must_restart: None,
+            has_posted: false,
             obeyed: Vec::new(),
+        }
+    }
+
+    /// Empty if it cannot be read.
+    fn boot_id(&self) -> String {
+        match self.knows_boot {
+            true => format!("boot-{}", self.boot),
+            false => String::new(),
         }
     }
 
     fn with_facts<T>(&self, then: impl FnOnce(&Facts<'_>) -> T) -> T {
         then(&Facts {
             now: at(self.now),
-            boot_id: &format!("boot-{}", self.boot),
+            boot_id: &self.boot_id(),
             lock_is_confirmed: self.confirmed,
             outside_of_hours: self.outside.then_some("Sat 02:00-05:00 UTC"),
         })
@@ -95,6 +110,7 @@ impl World {
     /// Does what is asked for, and returns what came of it; none where there is nothing to tell the run.
     fn act(&mut self, asked: &Do, choice: u8) -> Result<Option<Happened>, TestCaseError> {
         let has_lock = self.journal.job.lock.is_some();
+        let of_wish = self.journal.job.wish.is_some();
         let changes = matches!(
             asked,
             Do::Work(_) | Do::AskWhetherReboot | Do::Reboot | Do::Return
@@ -163,6 +179,15 @@ impl World {
                     }
                 }
             }
+            Do::Begin => among(vec![
+                Happened::Succeeded,
+                Happened::NotNow(script_failed()),
+                Happened::Succeeded,
+            ]),
+            // The permit is gone.
+            Do::Work(Phase::Pre) | Do::Reboot if of_wish && choice % 7 == 6 => {
+                Some(Happened::NotNow(script_failed()))
+            }
             Do::Work(_) => among(vec![
                 Happened::Succeeded,
                 failed(),
@@ -177,7 +202,8 @@ impl World {
                     failed(),
                     later(),
                 ]);
-                if answer == Some(Happened::RebootNeeded) {
+                // In a boot that nobody knows the run stops, and asks anew once a person says so.
+                if answer == Some(Happened::RebootNeeded) && self.knows_boot {
                     self.must_restart = Some(self.boot);
                 }
                 answer
@@ -202,9 +228,14 @@ impl World {
             return Ok(());
         };
         let is_in_time = wish.from <= at(self.now) && at(self.now) < wish.until;
-        let begins = *asked == Do::Work(Phase::Pre);
-        if *asked == Do::Reboot || begins {
-            prop_assert_eq!(self.boot, WISHED_IN, "{:?} after a restart", asked);
+        let orders = *asked == Do::Reboot;
+        if orders {
+            prop_assert!(self.knows_boot, "a restart in a boot that nobody knows");
+        }
+        if orders || *asked == Do::Work(Phase::Pre) {
+            prop_assert!(self.journal.begun, "{:?}, which is not noted", asked);
+            let is_here = self.boot == WISHED_IN || !self.knows_boot;
+            prop_assert!(is_here, "{:?} after a restart", asked);
             prop_assert!(is_in_time, "{:?} after the end of the wish", asked);
         }
         let changes = matches!(
@@ -224,6 +255,21 @@ impl World {
         };
         prop_assert_eq!(before.job.wish.as_ref(), Some(wish));
         let has_restarted = self.boot != WISHED_IN;
+        if now.begun && !before.begun {
+            let is_known = self.knows_boot && !has_restarted;
+            prop_assert!(is_known, "begun in another boot");
+        }
+        if let Step::Over { outcome, reason } = &now.step {
+            let is_skipped = *outcome == Outcome::Failed;
+            let is_taken_back = !now.begun || self.has_posted || is_skipped;
+            prop_assert!(is_taken_back, "begun, and not taken back: {:?}", reason);
+            // Each would be another run a minute later, and a record of nothing.
+            let is_patient = !matches!(
+                reason,
+                Some(RunReason::LockFailed { .. } | RunReason::Busy { .. })
+            );
+            prop_assert!(is_patient, "given up before its end: {:?}", reason);
+        }
         if now.step == Step::Post && before.step != Step::Post {
             prop_assert!(
                 has_restarted || now.void.is_some(),
@@ -431,6 +477,8 @@ impl World {
                 let asked = self.asks();
                 let stopped = self.journal.clone();
                 if let Some(happened) = self.act(&asked, *choice)? {
+                    let is_post = asked == Do::Work(Phase::Post);
+                    self.has_posted |= is_post && happened == Happened::Succeeded;
                     self.hears(happened)?;
                 }
                 let goes_on = stopped.has_stopped() && stopped != self.journal;
@@ -442,7 +490,7 @@ impl World {
                 }
             }
             Event::Nonsense(which) => {
-                let boot_id = format!("boot-{}", self.boot);
+                let boot_id = self.boot_id();
                 let things = everything();
                 let thing = things[usize::from(*which) % things.len()].clone();
                 if !can_come(&self.journal, &thing, &boot_id, self.now) {
@@ -464,6 +512,7 @@ impl World {
                 self.boot += 1;
                 self.is_started()?;
             }
+            Event::BootId(is_known) => self.knows_boot = *is_known,
             Event::Clock(seconds) => {
                 // The years in which clocks are plausible.
                 self.now = (self.now + seconds).clamp(0, 4_000_000_000);
@@ -502,6 +551,7 @@ impl World {
     /// From now on everything goes well. How many turns does it take to the end?
     fn ends(&mut self) -> Result<usize, TestCaseError> {
         self.outside = false;
+        self.knows_boot = true;
         for turn in 0..200 {
             let asked = self.asks();
             match asked {
@@ -563,7 +613,8 @@ fn can_come(journal: &RunJournal, happened: &Happened, boot_id: &str, now: i64) 
     let has_lock = journal.job.lock.is_some();
     let of_the_lock = has_lock && matches!(happened, LockLost | LockUnknown { .. });
     let of_work = of_the_lock || matches!(happened, Failed(_) | Later { .. });
-    let restarted = |before: &str| *happened == Waited && before != boot_id;
+    let is_known = !boot_id.is_empty();
+    let restarted = |before: &str| *happened == Waited && is_known && before != boot_id;
     if let Some(wish) = &journal.job.wish {
         let is_over = at(now) < wish.from || at(now) >= wish.until;
         let can_turn = match &journal.step {
@@ -572,10 +623,19 @@ fn can_come(journal: &RunJournal, happened: &Happened, boot_id: &str, now: i64) 
             Step::Rebooting { ordered_at, .. } => ordered_at.is_none(),
             _ => false,
         };
-        if *happened == Waited && can_turn && (is_over || wish.boot_id != boot_id) {
+        let is_here = !is_known || wish.boot_id == boot_id;
+        let orders = matches!(
+            &journal.step,
+            Step::Rebooting {
+                ordered_at: None,
+                ..
+            }
+        );
+        let is_blind = !is_known && orders;
+        if *happened == Waited && can_turn && (is_over || !is_here || is_blind) {
             return true;
         }
-        if matches!(happened, NotNow(_)) && journal.step == Step::Pre && !journal.begun {
+        if matches!(happened, NotNow(_)) && (journal.step == Step::Pre || orders) {
             return true;
         }
     }
@@ -674,6 +734,7 @@ fn event() -> impl Strategy<Value = Event> {
         2 => Just(Event::Restart),
         4 => clock.prop_map(Event::Clock),
         1 => any::<bool>().prop_map(Event::Hours),
+        2 => prop::bool::weighted(0.7).prop_map(Event::BootId),
         1 => Just(Event::FreeLock),
         3 => (any::<bool>(), number, prop::bool::weighted(0.8))
             .prop_map(|(retry, number, this)| Event::Command { retry, number, this }),

@@ -104,9 +104,9 @@ pub(super) fn busy(journal: &RunJournal, why: String, now: Timestamp) -> RunJour
     let since = journal.busy_since.filter(|&since| since <= now);
     let since = since.unwrap_or(now);
     let waited = now.duration_since(since);
-    let longest = rules
-        .busy_longest
-        .and_then(|longest| longest.try_into().ok());
+    // A wish has an end of its own, and no next time.
+    let longest = rules.busy_longest.filter(|_| journal.job.wish.is_none());
+    let longest = longest.and_then(|longest| longest.try_into().ok());
     if longest.is_some_and(|longest| waited >= longest) {
         let waited_s = seconds(waited);
         let reason = RunReason::Busy { waited_s, why };

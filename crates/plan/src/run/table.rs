@@ -29,8 +29,9 @@ const TAIL: &str = "
 A person's `skip` ends as `failed` and gives the lock back. The restart that a run waits for is noticed in any case, also
 after it has stopped for want of it, and by whosever hand it came. Without a lock configured there is no `lock` and no
 `yield`, and `hold` only if the run holds something still. `fetch` and `commit` are steps of bundles alone. A restart that
-was wished for has no `apply`. Once its end has come, or the machine was restarted by another hand, no restart is ordered
-for it: what has done nothing ends, and what has begun goes on at `post`.
+was wished for has no `apply`. Before `pre` it is noted that it has begun. Once its end has come, or the machine was
+restarted by another hand, or the host does not permit it any more, no restart is ordered for it: what has done nothing ends,
+and what has begun goes on at `post`.
 ";
 
 /// A run in a step of its middle, with its lock.
@@ -209,9 +210,20 @@ fn rows() -> Vec<(&'static str, RunJournal)> {
             "a bundle: stopped on its way back",
             bundle(in_step(stopped(None, Phase::Verify))),
         ),
+        (
+            "a wish: idle, busy for too long",
+            wish(too_long(in_step(Step::Idle))),
+        ),
         ("a wish: lock", wish(first.clone())),
         ("a wish: lock, its end has come", late(first)),
         ("a wish: pre", wish(in_step(Step::Pre))),
+        (
+            "a wish: pre, begun",
+            RunJournal {
+                begun: true,
+                ..wish(in_step(Step::Pre))
+            },
+        ),
         ("a wish: pre, its end has come", late(in_step(Step::Pre))),
         (
             "a wish: pre, begun before its end",
@@ -356,6 +368,7 @@ fn table() -> String {
             false => "",
         };
         let does = match next(&journal, &facts("boot-1", None)) {
+            Do::Begin => "note that it begins".into(),
             Do::Work(phase) => format!("work ({phase})"),
             Do::Check => "look what is to be done".into(),
             Do::Fetch => "fetch, unpack and check the bundle".into(),

@@ -3,6 +3,8 @@
 use super::*;
 use lockstep_model::{Fence, Holder, HostName, LockRefusal, Phase, RunCommand, RunVerb};
 
+mod wishes;
+
 const MINUTE: i64 = 60;
 const HOUR: i64 = 60 * MINUTE;
 const YEAR: i64 = 365 * 24 * HOUR;

@@ -10,7 +10,11 @@ use lockstep_model::{Outcome, RunReason};
 use serde::{Deserialize, Serialize};
 
 use super::next::Facts;
-use super::{RunJournal, Step};
+use super::{RunJournal, Step, Wait};
+
+/// Why no machine is restarted whose boot nobody knows.
+pub(super) const BLIND: &str =
+    "its boot id cannot be read, so nobody could say whether it has restarted";
 
 /// The wish of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,7 +39,7 @@ impl Wished {
 }
 
 /// True if the last run of this kind has used the number up. One that has done nothing to the host, and could not, leaves
-/// it: a lock server that did not answer must not cost an operator his wish. One that has seen the wish's end does not: that
+/// it: a permit that comes and goes must not cost an operator his wish. One that has seen the wish's end does not: that
 /// is final, wherever the clock goes from there.
 #[must_use]
 pub fn is_spent(last: Option<&RunJournal>, number: u64) -> bool {
@@ -81,9 +85,7 @@ pub(super) fn turn(journal: &RunJournal, facts: &Facts<'_>) -> Option<RunJournal
         }
         (step, true) if matches!(step, Step::Pre) || is_ordering(step) => {
             if orders_blindly {
-                let why =
-                    "its boot id cannot be read, so nobody could say whether it has restarted";
-                let reason = RunReason::HostFailed { why: why.into() };
+                let reason = RunReason::HostFailed { why: BLIND.into() };
                 return Some(journal.stop(reason, now));
             }
             Some(RunJournal {
@@ -92,6 +94,41 @@ pub(super) fn turn(journal: &RunJournal, facts: &Facts<'_>) -> Option<RunJournal
             })
         }
         _ => None,
+    }
+}
+
+/// What becomes of the run before its command was given once its wish was taken back or is not permitted any more: what has
+/// done nothing ends, and what may have done something takes it back at `post`.
+pub(super) fn given_up(journal: &RunJournal, reason: RunReason, facts: &Facts<'_>) -> RunJournal {
+    if let Some(turned) = turn(journal, facts) {
+        return turned;
+    }
+    match journal.begun {
+        true => RunJournal {
+            void: Some(reason),
+            ..journal.at(Step::Post, facts.now)
+        },
+        false => journal.release(Outcome::Postponed, Some(reason), facts.now),
+    }
+}
+
+/// True right before the first thing that is done to the host. That it is done is noted on the disk before, and told from
+/// then on. Until then the wish can be taken back, and whoever goes on after a kill knows that nothing was done.
+pub(super) fn is_to_begin(journal: &RunJournal) -> bool {
+    journal.job.wish.is_some() && journal.step == Step::Pre && !journal.begun
+}
+
+/// Notes that something may be done to the host from now on. A host that does not know its boot is not drained for a restart
+/// that would not be ordered.
+pub(super) fn begins(journal: &RunJournal, facts: &Facts<'_>) -> RunJournal {
+    if facts.boot_id.is_empty() {
+        let why = BLIND.into();
+        return journal.wait(Wait::Again { why }, journal.job.rules.again, facts.now);
+    }
+    RunJournal {
+        begun: true,
+        waiting: None,
+        ..journal.clone()
     }
 }
 
