@@ -39,4 +39,4 @@ pub use start::{Begin, Reentry, Toward};
 pub use system::SystemUpgrade;
 pub use wish::WishPermits;
 pub(crate) use wish::{Here, WishBook};
-pub(crate) use wished::refuses as refuses_reboot;
+pub(crate) use wished::{hinders as hinders_reboot, refuses_now as refuses_reboot};

@@ -27,6 +27,7 @@ mod orders;
 mod past;
 mod reports;
 mod runs;
+mod told;
 mod watching;
 mod wishes;
 
@@ -55,11 +56,11 @@ use self::fetch::{Fetched, Fetching};
 use self::figures::Figures;
 use self::link::{EventsSent, Link, Reported};
 use self::runs::{LOOK_AT_RUNS, Runs};
+use self::told::Told;
 use self::watching::Watching;
 use crate::config::AgentConfig;
 use crate::gateway::dmon;
 use crate::local::{self, SupervisorAnswer, SupervisorRequest, WorkerAnswer, WorkerRequest};
-use crate::run::WishBook;
 use crate::state::State;
 use crate::xymon::Reporter;
 use crate::{Error, Identity, words};
@@ -185,9 +186,7 @@ struct Worker {
     /// Runs that are processes of their own.
     runs: Runs,
     /// What operators wish of this host.
-    wishes: WishBook,
-    /// False until the book that was on the disk has been read. Until then no wish is obeyed.
-    has_read_wishes: bool,
+    wishes: Told,
     /// True once this worker ends so that it is started again.
     ends_for_restart: bool,
     /// Packages of others.
@@ -275,8 +274,7 @@ pub async fn run(options: Options, clock: Clock) -> Result<End, Error> {
         wanted_since: None,
         waiting: Vec::new(),
         runs: Runs::default(),
-        wishes: WishBook::default(),
-        has_read_wishes: false,
+        wishes: Told::default(),
         ends_for_restart: false,
         bundles: Bundles::default(),
         awake: Awake::default(),
@@ -294,7 +292,7 @@ pub async fn run(options: Options, clock: Clock) -> Result<End, Error> {
         boot_id,
     };
     worker.resume_run();
-    worker.read_wishes();
+    worker.wishes.read(&worker.layout);
     // A version on probation has enough to show, and the old one's way of telling is still the one in force.
     if !worker.on_trial {
         worker.xymon.follow(worker.config.report.xymon.as_ref());

@@ -67,15 +67,19 @@ pub struct Heard<'a> {
     pub wish: &'a Wished,
     /// Why the host does not permit it, if it does not.
     pub refused: Option<&'a str>,
+    /// What else keeps the host from beginning it, if anything does: a file of its own that is not understood, a full disk.
+    pub hindered: Option<&'a str>,
     /// The machine's boot now; empty if it is not known.
     pub boot_id: &'a str,
 }
 
-/// True if an agent begins a run for a wish now: it is permitted, in time, of this boot, and its number is not used up.
+/// True if an agent begins a run for a wish now: it is permitted, in time, of this boot, nothing hinders it, and its number is
+/// not used up.
 #[must_use]
 pub fn begins_reboot(heard: &Heard<'_>, last: Option<&RunJournal>, now: Timestamp) -> bool {
     let is_of_this_boot = heard.wish.boot_id == heard.boot_id;
     heard.refused.is_none()
+        && heard.hindered.is_none()
         && is_of_this_boot
         && !heard.wish.is_over(now)
         && last.is_none_or(RunJournal::is_over)
@@ -126,9 +130,12 @@ pub fn seen_reboot(
                 says(number, WishState::Waits, None, words)
             }
             (None, None) => {
-                let words = match is_fresh(last, now) {
-                    true => "a wished restart of the machine ended less than ten minutes ago",
-                    false => "it is taken up in a moment",
+                let words = match (heard.hindered, is_fresh(last, now)) {
+                    (Some(why), _) => why,
+                    (None, true) => {
+                        "a wished restart of the machine ended less than ten minutes ago"
+                    }
+                    (None, false) => "it is taken up in a moment",
                 };
                 says(number, WishState::Waits, None, words.into())
             }
@@ -167,15 +174,19 @@ fn of_journal(
         Step::Over {
             outcome: Outcome::Postponed,
             reason,
-        } => match (wish.is_over(now), heard.and_then(|it| it.refused)) {
-            (true, _) => (WishState::Void, why(reason)),
-            (false, Some(refused)) => (WishState::NotPermitted, refused.to_owned()),
-            (false, None) => (WishState::Waits, why(reason)),
-        },
-        Step::Over { reason, .. } => (WishState::Failed, why(reason)),
-        _ if run.begun || run.step.needs_lock() => {
-            (WishState::Begun, format!("in phase {}", run.step.phase()))
+        } => {
+            let refused = heard.and_then(|it| it.refused);
+            let hindered = heard.and_then(|it| it.hindered);
+            match (wish.is_over(now), refused, hindered) {
+                (true, _, _) => (WishState::Void, why(reason)),
+                (false, Some(refused), _) => (WishState::NotPermitted, refused.to_owned()),
+                (false, None, Some(hindered)) => (WishState::Waits, hindered.to_owned()),
+                (false, None, None) => (WishState::Waits, why(reason)),
+            }
         }
+        Step::Over { reason, .. } => (WishState::Failed, why(reason)),
+        // Not before it is noted on the disk: the server tells no more of what has begun, and the run still asks.
+        _ if run.begun => (WishState::Begun, format!("in phase {}", run.step.phase())),
         _ => {
             let waits = run.waiting.as_ref().map(|waiting| waiting.why.to_string());
             (WishState::Waits, waits.unwrap_or_default())

@@ -61,6 +61,8 @@ impl WishPermits {
 pub(crate) struct Here<'a> {
     /// Why they are not done for wishes, if they are not.
     pub(crate) refused: Option<&'a str>,
+    /// Why none could be begun though they are permitted, if none could.
+    pub(crate) hindered: Option<&'a str>,
     /// The machine's boot now.
     pub(crate) boot_id: &'a str,
     /// The journal of the last one that was wished.
@@ -243,6 +245,7 @@ impl WishBook {
         self.reboot.as_ref().map(|told| Heard {
             wish: &told.here,
             refused: here.refused,
+            hindered: here.hindered,
             boot_id: here.boot_id,
         })
     }
@@ -317,6 +320,7 @@ mod tests {
     /// Restarts of the machine are permitted, and none was done.
     const HERE: Here<'static> = Here {
         refused: None,
+        hindered: None,
         boot_id: "boot-1",
         last: None,
     };
@@ -415,7 +419,10 @@ mod tests {
             let wish = &book.reboot.as_ref().unwrap().here;
             super::super::wished::tests::journal(wish.clone(), step)
         };
-        let begun = run(Step::Post);
+        let begun = RunJournal {
+            begun: true,
+            ..run(Step::Post)
+        };
         assert_eq!(says(&right, Some(&begun), 40), Some((7, WishState::Begun)));
         let waits = run(Step::Idle);
         assert_eq!(says(&right, Some(&waits), 40), Some((7, WishState::Void)));

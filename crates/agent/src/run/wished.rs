@@ -31,6 +31,24 @@ pub(crate) fn refuses(layout: &Layout, permits: &WishPermits) -> Option<String> 
     permits.refuses(WishVerb::Reboot).or_else(is_container)
 }
 
+/// The same for the worker, which has read `agent.toml` before: the run will read it again, and obey what it finds.
+pub(crate) fn refuses_now(layout: &Layout, permits: &WishPermits) -> Option<String> {
+    let of_the_file = || permitted(layout).err().map(|reason| one_line(&reason));
+    refuses(layout, permits).or_else(of_the_file)
+}
+
+/// Why no run could be begun though restarts are permitted, if none could.
+pub(crate) fn hinders(layout: &Layout) -> Option<String> {
+    let error = UpgradeConfig::load(&layout.update_config(), false).err()?;
+    Some(one_line(&words(&error)))
+}
+
+/// What fits into a line of a list: mistakes in files are told with the lines around them.
+fn one_line(text: &impl ToString) -> String {
+    let text = text.to_string();
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// What the host permits now. A file that cannot be read permits nothing.
 pub(super) fn permitted(layout: &Layout) -> Result<(), RunReason> {
     let refused = match AgentConfig::load(&layout.config()) {
@@ -40,24 +58,31 @@ pub(super) fn permitted(layout: &Layout) -> Result<(), RunReason> {
     refused.map_or(Ok(()), |why| Err(RunReason::NotPermitted { why }))
 }
 
-/// Why a restart that has done nothing to the host yet is given up: the wish was taken back, or is not permitted any more.
+/// Why a restart is given up before the command: the wish was taken back before anything was done, or is not permitted any
+/// more. Right before the command the permit is looked at once more, by whoever gives it.
 pub(super) fn unwanted(layout: &Layout, journal: &RunJournal, now: Timestamp) -> Option<RunReason> {
     let wish = journal.job.wish.as_ref()?;
     // What follows from its end is the run's own to say.
-    if journal.begun || wish.is_over(now) {
+    if wish.is_over(now) {
         return None;
     }
-    let is_told_begun = match journal.step {
-        Step::Spread { .. } | Step::Idle | Step::Lock { .. } | Step::Hold { .. } => false,
-        Step::Pre => true,
+    match journal.step {
+        // Also after a kill: what was called may be called again.
+        Step::Pre => {}
+        Step::Spread { .. } | Step::Idle | Step::Lock { .. } | Step::Hold { .. }
+            if !journal.begun => {}
         _ => return None,
-    };
+    }
     if let Err(reason) = permitted(layout) {
         return Some(reason);
     }
-    // The server tells no more of what has begun. What cannot be read now says nothing.
+    // The server tells no more of what has begun.
+    if journal.begun {
+        return None;
+    }
+    // What cannot be read now says nothing.
     let told = WishBook::read(layout).ok()?.reboot_number();
-    (!is_told_begun && told != Some(wish.number)).then_some(RunReason::WishTakenBack)
+    (told != Some(wish.number)).then_some(RunReason::WishTakenBack)
 }
 
 impl Engine {
@@ -162,5 +187,83 @@ pub(super) mod tests {
         assert_eq!(permitted(&layout), Ok(()));
         std::fs::write(&config, "[wishes]\nreboot = true\nfly = true\n").unwrap();
         assert!(permitted(&layout).is_err());
+    }
+
+    fn permits(layout: &Layout, text: &str) {
+        std::fs::create_dir_all(layout.config().parent().unwrap()).unwrap();
+        std::fs::write(layout.config(), text).unwrap();
+    }
+
+    #[test]
+    fn a_mistake_in_a_file_is_said_in_one_line() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout::below(dir.path());
+        assert_eq!(hinders(&layout), None);
+        permits(&layout, "[wishes]\nreboot = true\n");
+        std::fs::write(layout.update_config(), "lock = \"os\"\nrebot = []\n").unwrap();
+        let why = hinders(&layout).unwrap();
+        assert!(
+            why.contains("update.toml") && why.contains("rebot"),
+            "{why}"
+        );
+        assert!(!why.contains('\n'), "{why}");
+        std::fs::write(layout.update_config(), "lock = \"os\"\n").unwrap();
+        assert_eq!(hinders(&layout), None);
+        // What the worker read before does not count if the run would read something else.
+        let before = WishPermits {
+            reboot: true,
+            ..WishPermits::default()
+        };
+        assert_eq!(refuses_now(&layout, &before), None);
+        permits(&layout, "[wishes]\nreboot = false\n");
+        let why = refuses_now(&layout, &before).unwrap();
+        assert!(why.contains("reboot = true in [wishes]"), "{why}");
+        permits(&layout, "[wishes]\nreboot = true\n");
+        let never = WishPermits::default();
+        assert!(refuses_now(&layout, &never).is_some());
+    }
+
+    #[test]
+    fn a_run_looks_at_the_wish_until_it_has_begun_and_at_the_permit_until_the_command() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout::below(dir.path());
+        let at = |second: i64| Timestamp::from_second(1_800_000_000 + second).unwrap();
+        let wish = Wished {
+            number: 7,
+            boot_id: "boot-1".into(),
+            from: at(0),
+            until: at(60),
+        };
+        let run = |step, begun| RunJournal {
+            begun,
+            ..journal(wish.clone(), step)
+        };
+        let why = |run: &RunJournal, second| unwanted(&layout, run, at(second));
+        let post = Box::new(Step::Post);
+        let waits = [run(Step::Idle, false), run(Step::Pre, false)];
+        let begun = [
+            run(Step::Pre, true),
+            run(Step::Lock { then: post }, true),
+            run(Step::Post, true),
+        ];
+        // The book has no such wish.
+        permits(&layout, "[wishes]\nreboot = true\n");
+        for run in &waits {
+            assert_eq!(why(run, 1), Some(RunReason::WishTakenBack));
+            // What follows from its end is the machine's to say.
+            assert_eq!(why(run, 60), None);
+        }
+        // The server tells no more of what has begun.
+        for run in &begun {
+            assert_eq!(why(run, 1), None, "{:?}", run.step);
+        }
+        permits(&layout, "");
+        let is_refused = |run| matches!(why(run, 1), Some(RunReason::NotPermitted { .. }));
+        assert!(waits.iter().all(is_refused) && is_refused(&begun[0]));
+        assert!(!is_refused(&begun[1]) && !is_refused(&begun[2]));
+        // A book that cannot be read says nothing.
+        permits(&layout, "[wishes]\nreboot = true\n");
+        std::fs::create_dir_all(layout.wishes()).unwrap();
+        assert_eq!(why(&waits[0], 1), None);
     }
 }

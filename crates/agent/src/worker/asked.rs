@@ -9,81 +9,49 @@ use tracing::{error, info};
 
 use super::runs::Due;
 use super::{HINT_PAUSE, Worker};
-use crate::run::{Here, WishBook, refuses_reboot};
+use crate::run::{Here, hinders_reboot, refuses_reboot};
 use crate::words;
 
 impl Worker {
-    /// Reads the book of wishes, unless that is done. A disk that does not give it keeps nothing else from running; but no
-    /// wish is obeyed meanwhile, for it may have been obeyed before.
-    pub(super) fn read_wishes(&mut self) {
-        if self.has_read_wishes {
-            return;
-        }
-        match WishBook::read(&self.layout) {
-            Ok(book) => {
-                self.wishes = book;
-                self.has_read_wishes = true;
-            }
-            Err(error) => error!(
-                error = words(&error),
-                "what was wished of this host before cannot be read, so no wish is obeyed until it can"
-            ),
-        }
-    }
-
-    /// Takes in what is wished. What could not be written down is not obeyed: it is told again.
+    /// Takes in what is wished. What is not wished any more is not obeyed from now on; what is wished anew, when it is
+    /// written down.
     pub(super) fn take_wishes(&mut self, wishes: &[HostWish]) {
         if self.on_trial {
             // The version in force obeys, not one that may be left.
             return;
         }
-        self.read_wishes();
-        if !self.has_read_wishes {
+        let (here, server) = (self.clock.now(), self.order_time());
+        let before = self.wishes.book().reboot_number();
+        if !self.wishes.take(&self.layout, wishes, here, server) {
             return;
         }
-        let (here, server) = (self.clock.now(), self.order_time());
-        let told = self.wishes.told(wishes, here, server);
-        if told != self.wishes {
-            if let Err(error) = told.write(&self.layout) {
-                error!(
-                    error = words(&error),
-                    "what is wished of this host could not be written down"
-                );
-                return;
-            }
-            let is_another = told.reboot_number() != self.wishes.reboot_number();
-            self.wishes = told;
-            if is_another {
-                info!(
-                    number = self.wishes.reboot_number(),
-                    "what is wished of this machine has changed"
-                );
-                self.runs.forget(&PackageName::reboot());
-                self.look_at_runs();
-            }
-            // Whoever wishes shall see what becomes of it.
-            self.next_report = soon(self.next_report, self.last_report, Instant::now());
+        let number = self.wishes.book().reboot_number();
+        if number != before {
+            info!(number, "what is wished of this machine has changed");
+            self.runs.forget(&PackageName::reboot());
+            self.look_at_runs();
         }
-        self.restart_if_wished();
+        // Whoever wishes shall see what becomes of it.
+        self.next_report = soon(self.next_report, self.last_report, Instant::now());
     }
 
     /// Ends this worker, if that is wished. A candidate that is about to be tried is not kept from it.
-    fn restart_if_wished(&mut self) {
+    pub(super) fn restart_if_wished(&mut self) {
         let is_offered = self
             .run
             .as_ref()
             .is_some_and(|run| !run.is_over() && !run.step.is_the_workers());
-        let now = self.clock.now();
-        let spent = self.wishes.restarts_agent(&self.config.wishes, now);
-        let Some(spent) = spent.filter(|_| !is_offered) else {
+        if self.on_trial || is_offered {
             return;
-        };
-        match spent.write(&self.layout) {
-            Ok(()) => {
+        }
+        let now = self.clock.now();
+        let permits = &self.config.wishes;
+        match self.wishes.uses_up_restart(&self.layout, permits, now) {
+            Ok(true) => {
                 info!("an operator wishes this agent to be started again");
-                self.wishes = spent;
                 self.ends_for_restart = true;
             }
+            Ok(false) => {}
             Err(error) => error!(
                 error = words(&error),
                 "that the agent is restarted could not be written down, so it is not"
@@ -93,35 +61,65 @@ impl Worker {
 
     /// The run that restarts the machine, if it is to be begun now.
     pub(super) fn reboot_due(&self) -> Option<Due> {
-        // Before the server has said anything since this start, nothing is known to be taken back.
-        self.reported_at?;
-        self.wishes.reboot_number()?;
-        let refused = refuses_reboot(&self.layout, &self.config.wishes);
-        let here = self.here(refused.as_deref());
-        let begins = self.wishes.begins_reboot(&here, self.clock.now());
+        if self.may_be_taken_back() {
+            return None;
+        }
+        let keeps = self.keeps_from_reboot()?;
+        let here = self.here(&keeps);
+        let book = self.wishes.book();
+        let begins = book.begins_reboot(&here, self.clock.now());
         begins.then(|| Due {
             package: PackageName::reboot(),
             args: ["agent", "reboot-run"].map(String::from).into(),
         })
     }
 
-    /// Where the wishes stand, for reports.
-    pub(super) fn wishes_seen(&self) -> Vec<WishSeen> {
-        let refused = refuses_reboot(&self.layout, &self.config.wishes);
-        let here = self.here(refused.as_deref());
-        let permits = &self.config.wishes;
-        self.wishes.seen(permits, &here, self.clock.now())
+    /// True while a run could not know that its wish was taken back: before the server has said anything since this start,
+    /// and as long as what it has said is not on the disk.
+    pub(super) fn may_be_taken_back(&self) -> bool {
+        self.reported_at.is_none() || self.wishes.is_unwritten()
     }
 
-    fn here<'a>(&'a self, refused: Option<&'a str>) -> Here<'a> {
+    /// Where the wishes stand, for reports.
+    pub(super) fn wishes_seen(&self) -> Vec<WishSeen> {
+        let keeps = self.keeps_from_reboot().unwrap_or_default();
+        let here = self.here(&keeps);
+        let permits = &self.config.wishes;
+        let book = self.wishes.book();
+        book.seen(permits, &here, self.clock.now())
+    }
+
+    /// What keeps this host from restarting; none if nobody wishes it. It is read from files.
+    fn keeps_from_reboot(&self) -> Option<Keeps> {
+        self.wishes.book().reboot_number()?;
+        let unwritten = self.wishes.is_unwritten().then(|| {
+            "what is wished of this host could not be written to its disk; tried again".into()
+        });
+        Some(Keeps {
+            refused: refuses_reboot(&self.layout, &self.config.wishes),
+            hindered: unwritten.or_else(|| hinders_reboot(&self.layout)),
+        })
+    }
+
+    fn here<'a>(&'a self, keeps: &'a Keeps) -> Here<'a> {
         let package = PackageName::reboot();
         let mut journals = self.runs.journals().iter();
         Here {
-            refused,
+            refused: keeps.refused.as_deref(),
+            hindered: keeps.hindered.as_deref(),
             boot_id: &self.boot_id,
             last: journals.find(|journal| journal.job.package == package),
         }
     }
+}
+
+/// What keeps a host from restarting for a wish.
+#[derive(Debug, Default)]
+struct Keeps {
+    /// Its own files permit none.
+    refused: Option<String>,
+    /// They do, but none could be begun.
+    hindered: Option<String>,
 }
 
 /// When a host reports that has news, or was told of some: soon, and not without a pause. A server that has news without

@@ -93,9 +93,11 @@ impl Worker {
                 self.fill_gap();
                 self.updates = answer.updates;
                 self.plan_next_report(Some(answer.next_report), reported.retry_after);
+                // Before any run is begun: what was taken back is not wished any more.
+                self.take_wishes(&answer.wishes);
                 self.take_commands(answer.commands);
                 self.take_orders(answer.desired);
-                self.take_wishes(&answer.wishes);
+                self.restart_if_wished();
                 self.note_what_is_wanted();
                 self.send_records();
                 self.send_events();

@@ -125,6 +125,7 @@ impl Worker {
         if self.on_trial {
             return;
         }
+        self.wishes.write_again(&self.layout);
         self.look_at_daemons();
         for due in self.what_is_due() {
             self.start(due);
@@ -227,6 +228,9 @@ impl Worker {
 
     fn is_to_go_on(&self, journal: &RunJournal, now: Timestamp) -> bool {
         if journal.is_over() {
+            return false;
+        }
+        if journal.job.wish.is_some() && !journal.begun && self.may_be_taken_back() {
             return false;
         }
         if let Step::Stopped { boot_id, .. } = &journal.step {

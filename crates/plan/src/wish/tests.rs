@@ -123,6 +123,7 @@ fn a_run_is_begun_once_in_time_in_its_boot_and_with_a_permit() {
     let heard = |refused, boot_id| Heard {
         wish: &wish,
         refused,
+        hindered: None,
         boot_id,
     };
     let permitted = heard(None, "boot-1");
@@ -131,6 +132,11 @@ fn a_run_is_begun_once_in_time_in_its_boot_and_with_a_permit() {
     };
     assert!(begins(&permitted, None, 10));
     assert!(!begins(&heard(Some("no"), "boot-1"), None, 10));
+    let hindered = Heard {
+        hindered: Some("update.toml is not understood"),
+        ..permitted.clone()
+    };
+    assert!(!begins(&hindered, None, 10));
     assert!(!begins(&heard(None, "boot-2"), None, 10));
     assert!(!begins(&heard(None, ""), None, 10));
     assert!(!begins(&permitted, None, 3_600));
@@ -173,6 +179,7 @@ fn what_an_agent_says_of_a_wish() {
     let permitted = Heard {
         wish: &wish,
         refused: None,
+        hindered: None,
         boot_id: "boot-1",
     };
     let refused = Heard {
@@ -212,7 +219,9 @@ fn what_an_agent_says_of_a_wish() {
     );
     for (step, begun, expected) in [
         (Step::Idle, false, WishState::Waits),
-        (Step::Pre, false, WishState::Begun),
+        // The server tells on, and the wish can be taken back, until it is noted that something may be done.
+        (Step::Pre, false, WishState::Waits),
+        (Step::Pre, true, WishState::Begun),
         (Step::Verify { well_since: None }, true, WishState::Begun),
         (over(Outcome::Done), true, WishState::Done),
         (over(Outcome::Failed), true, WishState::Failed),
@@ -227,4 +236,37 @@ fn what_an_agent_says_of_a_wish() {
         says(Some(&refused), idle, 10),
         Some((7, WishState::NotPermitted))
     );
+}
+
+#[test]
+fn what_keeps_a_host_from_beginning_is_said() {
+    let wish = wished(7);
+    let why = "update.toml is not understood: line 3";
+    let hindered = Heard {
+        wish: &wish,
+        refused: None,
+        hindered: Some(why),
+        boot_id: "boot-1",
+    };
+    let refused = Heard {
+        refused: Some("no permit"),
+        ..hindered.clone()
+    };
+    let says = |heard, last: Option<&RunJournal>, second| {
+        let seen: WishSeen = seen_reboot(Some(heard), last, at(second)).unwrap();
+        (seen.state, seen.words)
+    };
+    let waits = (WishState::Waits, why.to_owned());
+    assert_eq!(says(&hindered, None, 10), waits);
+    // Also after an attempt that could do nothing, and behind an earlier wish.
+    let attempt = journal(7, over(Outcome::Postponed), false);
+    assert_eq!(says(&hindered, Some(&attempt), 10), waits);
+    let earlier = journal(6, over(Outcome::Done), true);
+    assert_eq!(says(&hindered, Some(&earlier), 10), waits);
+    // The permit comes first, and the end is the end.
+    assert_eq!(says(&refused, None, 10).0, WishState::NotPermitted);
+    assert_eq!(says(&hindered, None, 4_000).0, WishState::Void);
+    // What is under way says where it is.
+    let begun = journal(7, Step::Post, true);
+    assert_eq!(says(&hindered, Some(&begun), 10).0, WishState::Begun);
 }

@@ -114,6 +114,18 @@ fn a_restart_that_is_wished_comes_once_in_time_under_its_lock_and_with_a_permit(
     assert_eq!(refused.status.code(), Some(3), "{}", said(&refused));
     assert!(web1.called().is_empty());
 
+    // With one and a mistake in its other file it says where that is.
+    web1.configure("lock = \"os\"", "lok = \"os\"");
+    permit(&web1, true);
+    host.agent(&world, &["reload"]);
+    let wrong = web1.root.join("etc/lockstep/update.toml");
+    becomes(&world, &format!("waits: {}: ", wrong.display()));
+    assert!(web1.called().is_empty());
+    permit(&web1, false);
+    host.agent(&world, &["reload"]);
+    becomes(&world, "not-permitted: agent.toml of this host");
+    web1.configure("lok = \"os\"", "lock = \"os\"");
+
     // With one it waits for the lock, and can be taken back.
     let web2 = stage(&world, "web2");
     web2.holds("apply");
@@ -269,5 +281,21 @@ fn a_restart_that_is_wished_comes_once_whatever_is_cut() {
         "only {fell} of {} cuts fell",
         faults.len()
     );
+    nobody_has(&world, "os");
+
+    // A permit that is withdrawn while the host is drained is minded, and the host serves again.
+    web1.forget_calls();
+    let config = web1.root.join("etc/lockstep/agent.toml");
+    let withdraw = format!(
+        "sed -i 's/reboot = true/reboot = false/' {}",
+        config.display()
+    );
+    web1.does("pre", &withdraw);
+    told(&web1, 1_000);
+    let ended = said(&reboot_run(&web1, &[], None));
+    assert_eq!(web1.called(), ["pre", "post"], "{ended}");
+    let over = &journal(&web1)["step"];
+    assert_eq!(over["outcome"], "postponed", "{over}");
+    assert_eq!(over["reason"]["code"], "not-permitted", "{over}");
     nobody_has(&world, "os");
 }
