@@ -68,6 +68,14 @@ pub enum Error {
         /// What the encoder said.
         source: serde_json::Error,
     },
+    /// A state file has words that this version does not know, and is left as it is.
+    #[error("this version cannot read {}: {why}", path.display())]
+    NotUnderstood {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and what to do about it.
+        why: String,
+    },
     /// The host's chain of records could not be added to.
     #[error("failed to add to {}: {source}", path.display())]
     Records {

@@ -22,7 +22,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use lockstep_host::slots::{Slot, Slots};
 use lockstep_host::{Layout, fault};
-use lockstep_model::{Outcome, PackageName, Platform, Release, RunReason, Version};
+use lockstep_model::{Check, Outcome, PackageName, Platform, Release, RunReason, Version};
 use lockstep_net::Clock;
 use lockstep_net::client::{CallError, HttpClient};
 use lockstep_plan::rollout::{Offer, next_hop};
@@ -31,6 +31,7 @@ use tracing::{info, warn};
 
 pub(crate) use self::brought::take;
 use self::download::Names;
+use crate::rehearsal::{Asker, rehearse, restart_to_end, under_way};
 use crate::repository::{self, Repository};
 use crate::{preflight, words};
 
@@ -238,11 +239,43 @@ pub(crate) async fn check(slot: &Slot, place: &Place) -> Result<(), Unready> {
     let Some(check) = check.or_else(|| is_own.then(preflight::command)) else {
         return Ok(());
     };
-    let checked = preflight::run_check(slot, &check, &place.layout, Duration::MAX).await;
+    let checked = if is_own {
+        rehearsed(slot, &check, place).await?
+    } else {
+        preflight::run_check(slot, &check, &place.layout, Duration::MAX).await
+    };
     checked.map_err(|why| Unready::Failed {
         outcome: Outcome::Failed,
         reason: RunReason::PreflightFailed { why },
     })
+}
+
+/// The check of a version of the agent. An order may lead back to an older one, which must neither touch the state of this
+/// one, nor take its place while a run is under way that it cannot go on with: runs end, so that is waited for.
+async fn rehearsed(
+    slot: &Slot,
+    check: &Check,
+    place: &Place,
+) -> Result<Result<(), String>, Unready> {
+    let layout = &place.layout;
+    let host_failed = |error| place.again(RunReason::HostFailed { why: words(&error) }.to_string());
+    let current = place.current.as_ref().map(Slot::version);
+    if current.is_some_and(|current| slot.version() < current)
+        && let Some(why) = restart_to_end(layout)
+    {
+        return Err(place.again(why));
+    }
+    let checked = rehearse(slot, check, layout, Duration::MAX, Asker::Worker).await;
+    let Err(why) = checked.map_err(host_failed)? else {
+        return Ok(Ok(()));
+    };
+    if !under_way(layout).map_err(host_failed)?.is_empty() {
+        let but_runs = rehearse(slot, check, layout, Duration::MAX, Asker::WorkerButRuns).await;
+        if but_runs.map_err(host_failed)?.is_ok() {
+            return Err(place.again(why));
+        }
+    }
+    Ok(Err(why))
 }
 
 impl Place {

@@ -21,6 +21,7 @@ mod identity;
 mod install;
 pub mod local;
 mod preflight;
+mod rehearsal;
 pub mod repository;
 pub mod run;
 mod state;

@@ -1,9 +1,12 @@
 //! The rehearsal: would this version run here?
 //!
 //! `lockstep agent preflight` is run from the new slot, by the version that is still in charge, before the new one
-//! is tried. It loads all that a supervisor and a worker load when they start (configuration, journal, memory,
-//! identity, TLS, the repository's metadata) and changes nothing.
+//! is tried, and from the slot before, when the host is to go back there. It reads what a supervisor and a worker read
+//! when they start (configuration, journals, memory, identity, TLS) and changes nothing: a file that a start would move
+//! aside is what this version would not run with. It is never held to that alone, see [`crate::rehearsal`].
 
+use std::io::ErrorKind;
+use std::path::Path;
 use std::time::Duration;
 
 use lockstep_host::exec::Exec;
@@ -11,9 +14,12 @@ use lockstep_host::slots::Slot;
 use lockstep_host::{Layout, fs};
 use lockstep_model::{Check, Interval, Version};
 use lockstep_net::Clock;
+use lockstep_plan::run::RunJournal;
+use lockstep_plan::update::{Journal, Memory};
+use serde::Deserialize;
 
 use crate::config::AgentConfig;
-use crate::state::State;
+use crate::state::look;
 use crate::{Error, Identity, words};
 
 /// The command by which a slot of the agent rehearses its start.
@@ -66,24 +72,90 @@ pub fn preflight(layout: &Layout, clock: &Clock) -> Result<Vec<String>, Error> {
     for server in &config.servers {
         identity.client(server, &version, clock)?;
     }
-    let state = State::new(layout);
-    let run = state.journal()?.map_or("none".into(), |run| {
-        format!("{} ({})", run.id, run.step.phase())
-    });
-    let memory = state.memory()?;
     let free = fs::free_bytes(&layout.state_dir())?;
-    Ok(vec![
+    let mut found = vec![
         format!("configuration: {} server(s)", config.servers.len()),
         format!(
             "identity: {}, valid until {:.0}",
             identity.host, identity.not_after
         ),
+    ];
+    found.extend(state_of(layout)?);
+    found.push(format!("free space: {} MB", free / 1_000_000));
+    Ok(found)
+}
+
+/// What the host's state says to this version, or the first file of it that it cannot read.
+fn state_of(layout: &Layout) -> Result<Vec<String>, Error> {
+    let run = look::<Journal>(&layout.journal())?.map_or("none".into(), |run| {
+        format!("{} ({})", run.id, run.step.phase())
+    });
+    let memory = look::<Memory>(&layout.memory())?.unwrap_or_default();
+    Ok(vec![
         format!("run: {run}"),
+        format!("runs of packages under way: {}", runs_under_way(layout)?),
         format!(
             "memory: generation {}, {} release(s) not tried again",
             memory.generation,
             memory.skipped.len()
         ),
-        format!("free space: {} MB", free / 1_000_000),
     ])
 }
+
+/// How many runs of packages, of the system, and of restarts this version would have to go on with. One that it cannot
+/// read would be nobody's, and its lock would stay held. The journal of a run that is over is of no such weight.
+fn runs_under_way(layout: &Layout) -> Result<usize, Error> {
+    let entries = match std::fs::read_dir(layout.runs_dir()) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(0),
+        other => other.map_err(|source| Error::System {
+            doing: "list the journals of runs",
+            source,
+        })?,
+    };
+    let mut under_way = 0;
+    for entry in entries.filter_map(Result::ok) {
+        let path = entry.path();
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "json")
+            && !is_over(&path)
+        {
+            let unread = |why: String| Error::NotUnderstood {
+                path: path.clone(),
+                why: format!(
+                    "{why}; end this run first: \"lockstep run list\" names it, \"lockstep run retry\" or \"run skip\" \
+                     ends one that has stopped"
+                ),
+            };
+            let journal = look::<RunJournal>(&path).map_err(|error| match error {
+                Error::NotUnderstood { why, .. } => unread(why),
+                other => other,
+            })?;
+            match journal.map(|journal| journal.format) {
+                None => {}
+                Some(RunJournal::FORMAT) => under_way += 1,
+                Some(other) => return Err(unread(format!("it has format {other}"))),
+            }
+        }
+    }
+    Ok(under_way)
+}
+
+/// True if a journal says so, in whatever words it says the rest.
+fn is_over(path: &Path) -> bool {
+    #[derive(Deserialize)]
+    struct AnyJournal {
+        step: AnyStep,
+    }
+    #[derive(Deserialize)]
+    struct AnyStep {
+        step: String,
+    }
+    look::<AnyJournal>(path)
+        .ok()
+        .flatten()
+        .is_some_and(|journal| matches!(journal.step.step.as_str(), "over" | "nothing"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -138,6 +138,17 @@ pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, Error>
     }
 }
 
+/// Reads for a mere look: what cannot be understood is an error, and stays where it is. A rehearsal may be that of an
+/// older version, and the file in use by a newer one.
+pub(crate) fn look<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, Error> {
+    let bytes = fs::read_capped(path, MAX_BYTES)?;
+    let value = bytes.map(|bytes| serde_json::from_slice(&bytes));
+    value.transpose().map_err(|error| Error::NotUnderstood {
+        path: path.into(),
+        why: format!("{error}; a newer version may have written it"),
+    })
+}
+
 fn move_aside<T>(path: &Path, error: &dyn std::error::Error) -> Result<Option<T>, Error> {
     let aside = path.with_extension("json.damaged");
     fs::rename_durable(path, &aside)?;

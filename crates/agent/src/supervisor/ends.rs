@@ -13,6 +13,7 @@ use lockstep_plan::update::{By, Held, Journal, Order, Recovery, Skipped, Step, r
 use tracing::{error, info, warn};
 
 use super::{Exit, STOP_GRACE, Supervisor, notify, trial};
+use crate::rehearsal::{Asker, rehearse, restart_to_end};
 use crate::{Error, preflight, words};
 
 /// The version before the current one has this long to rehearse its start: shorter than a service manager's patience.
@@ -144,7 +145,9 @@ impl Supervisor {
         if !is_fresh {
             return Ok(false);
         }
-        let unfit = self.unfitness_of(&previous).await;
+        // Runs that are under way have no say in it: one that the older version cannot go on with stays behind, with its
+        // lock, which is a smaller loss than a host whose agent dies again and again.
+        let unfit = self.unfitness_of(&previous, Asker::BootGuard).await;
         if let Some(why) = &unfit {
             error!(version = %previous.version(), why, "the version before cannot begin on this host, so the current one is tried again");
         }
@@ -152,13 +155,14 @@ impl Supervisor {
     }
 
     /// Why a version cannot begin here as the host is now: its `agent.toml` may have words by now that an older version
-    /// does not know, and one that cannot read it would never hear of another version.
-    async fn unfitness_of(&self, slot: &Slot) -> Option<String> {
+    /// does not know, and one that cannot read it would never hear of another version. One that cannot read the memory
+    /// would take the newest version again, and so come back here.
+    async fn unfitness_of(&self, slot: &Slot, asker: Asker) -> Option<String> {
         notify(sd_notify::NotifyState::Watchdog);
         let check = preflight::command();
-        let checked = preflight::run_check(slot, &check, &self.layout, REHEARSAL).await;
+        let checked = rehearse(slot, &check, &self.layout, REHEARSAL, asker).await;
         notify(sd_notify::NotifyState::Watchdog);
-        checked.err()
+        checked.map_or_else(|error| Some(words(&error)), Result::err)
     }
 
     /// Why the version before the current one is no place to go back to, if it failed here itself.
@@ -191,7 +195,10 @@ impl Supervisor {
                 "the version before, {version}, was left itself: {reason}; \"lockstep agent update --to {version}\" tries it again"
             )));
         }
-        let unfit = self.unfitness_of(&previous).await;
+        if let Some(why) = restart_to_end(&self.layout) {
+            return Ok(Some(why));
+        }
+        let unfit = self.unfitness_of(&previous, Asker::Person).await;
         Ok(unfit.map(|why| {
             format!("the version before, {version}, cannot begin on this host as it is now: {why}")
         }))
