@@ -26,6 +26,8 @@ pub(crate) enum Candidate {
     DiesWhenTold,
     /// It is so old that it refuses a configuration with `[wishes]`.
     KnowsNoWishes,
+    /// It is so old that it moves the memory aside, which it cannot read, and then says that it would run.
+    MovesMemoryAside,
 }
 
 impl Candidate {
@@ -34,7 +36,7 @@ impl Candidate {
         let no_wishes = "grep -q '^.wishes' \"${LOCKSTEP_ROOT:-$4}/etc/lockstep/agent.toml\" && \
                          { echo 'unknown field wishes' >&2; exit 78; }";
         let as_worker = match self {
-            Self::Good | Self::Large(_) | Self::FailsPreflight => "",
+            Self::Good | Self::Large(_) | Self::FailsPreflight | Self::MovesMemoryAside => "",
             Self::DiesWhenTold => "[ -e \"$4/die\" ] && exit 9",
             Self::KnowsNoWishes => no_wishes,
             Self::DiesAtStart => "echo 'this version has a fault of its own' >&2; exit 7",
@@ -58,6 +60,9 @@ impl Candidate {
         let as_preflight = match self {
             Self::FailsPreflight => "echo 'this version cannot run here' >&2; exit 1",
             Self::KnowsNoWishes => no_wishes,
+            Self::MovesMemoryAside => {
+                r#"memory="$LOCKSTEP_ROOT/var/lib/lockstep/memory.json"; mv "$memory" "$memory.damaged""#
+            }
             _ => "",
         };
         format!(

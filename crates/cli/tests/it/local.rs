@@ -202,7 +202,7 @@ fn a_proven_version_that_dies_again_and_again_makes_way_for_the_one_before() {
 }
 
 #[test]
-fn no_way_leads_back_to_a_version_that_cannot_read_the_configuration_of_now() {
+fn no_way_leads_back_to_a_version_that_cannot_read_the_memory_or_the_configuration_of_now() {
     let world = World::start();
     let mut host = world.host("web1");
     world.publish("2.0.0", Candidate::DiesWhenTold);
@@ -211,7 +211,18 @@ fn no_way_leads_back_to_a_version_that_cannot_read_the_configuration_of_now() {
     eventually("it is proven", || {
         world.reported_version("web1").as_deref() == Some("2.0.0")
     });
-    Candidate::KnowsNoWishes.lay_out(&host.root.join("opt/lockstep/slots/lockstep/1.0.0"));
+    let before = host.root.join("opt/lockstep/slots/lockstep/1.0.0");
+    Candidate::MovesMemoryAside.lay_out(&before);
+    let memory = host.root.join("var/lib/lockstep/memory.json");
+    let remembered = std::fs::read(&memory).unwrap();
+    let by_hand = host.agent(&world, &["rollback"]);
+    let said = String::from_utf8_lossy(&by_hand.stderr).into_owned();
+    assert_eq!(by_hand.status.code(), Some(3), "{said}");
+    let unread = format!("it cannot read {}", memory.display());
+    assert!(said.contains(&unread), "{said}");
+    assert_eq!(std::fs::read(&memory).unwrap(), remembered);
+    assert!(!memory.with_extension("json.damaged").exists());
+    Candidate::KnowsNoWishes.lay_out(&before);
     let config = host.root.join("etc/lockstep/agent.toml");
     let text = std::fs::read_to_string(&config).unwrap();
     std::fs::write(&config, text + "\n[wishes]\nrestart_agent = true\n").unwrap();
