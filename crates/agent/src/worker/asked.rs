@@ -75,9 +75,9 @@ impl Worker {
     }
 
     /// True while a run could not know that its wish was taken back: before the server has said anything since this start,
-    /// and as long as what it has said is not on the disk.
+    /// and as long as what it has said is not on the disk, or what is there cannot be read.
     pub(super) fn may_be_taken_back(&self) -> bool {
-        self.reported_at.is_none() || self.wishes.is_unwritten()
+        self.reported_at.is_none() || !self.wishes.is_on_disk()
     }
 
     /// Where the wishes stand, for reports.
@@ -92,7 +92,7 @@ impl Worker {
     /// What keeps this host from restarting; none if nobody wishes it. It is read from files.
     fn keeps_from_reboot(&self) -> Option<Keeps> {
         self.wishes.book().reboot_number()?;
-        let unwritten = self.wishes.is_unwritten().then(|| {
+        let unwritten = (!self.wishes.is_on_disk()).then(|| {
             "what is wished of this host could not be written to its disk; tried again".into()
         });
         Some(Keeps {

@@ -27,9 +27,9 @@ impl Told {
         &self.book
     }
 
-    /// True while the disk has an older one: then no restart of the machine is begun.
-    pub(super) fn is_unwritten(&self) -> bool {
-        self.is_unwritten
+    /// False while the disk has an older one, or one that could not be read: then no restart of the machine is begun.
+    pub(super) fn is_on_disk(&self) -> bool {
+        self.is_read && !self.is_unwritten
     }
 
     /// Reads the book, unless that is done. A disk that does not give it keeps nothing else from running; but no wish is
@@ -176,24 +176,24 @@ mod tests {
         };
         assert!(takes(&mut told, &[wish(WishVerb::Reboot, 7)], 1));
         assert_eq!(told.book().reboot_number(), Some(7));
-        assert!(!told.is_unwritten());
+        assert!(told.is_on_disk());
         fill(&layout);
         assert!(takes(&mut told, &[], 2));
         assert_eq!(told.book().reboot_number(), None);
-        assert!(told.is_unwritten());
+        assert!(!told.is_on_disk());
         // That is told once, and tried again.
         assert!(!takes(&mut told, &[], 3));
         told.write_again(&layout);
-        assert!(told.is_unwritten());
+        assert!(!told.is_on_disk());
         // Another one is heard of, but not written down: a run would find the one before.
         assert!(takes(&mut told, &[wish(WishVerb::Reboot, 8)], 4));
         assert_eq!(told.book().reboot_number(), Some(8));
-        assert!(told.is_unwritten());
+        assert!(!told.is_on_disk());
         clear(&layout);
         let on_disk = || WishBook::read(&layout).unwrap();
         assert_eq!(on_disk().reboot_number(), Some(7));
         told.write_again(&layout);
-        assert!(!told.is_unwritten());
+        assert!(told.is_on_disk());
         assert_eq!(&on_disk(), told.book());
     }
 
@@ -209,7 +209,7 @@ mod tests {
         let mut used = || told.uses_up_restart(&layout, &permits, at(3)).unwrap();
         assert!(used());
         assert!(!used());
-        assert!(!told.is_unwritten());
+        assert!(told.is_on_disk());
         assert_eq!(&WishBook::read(&layout).unwrap(), told.book());
     }
 
@@ -221,6 +221,7 @@ mod tests {
         let wishes = [wish(WishVerb::Reboot, 7)];
         assert!(!told.take(&layout, &wishes, at(1), at(1)));
         assert_eq!(told.book().reboot_number(), None);
+        assert!(!told.is_on_disk());
         std::fs::remove_dir(layout.wishes()).unwrap();
         assert!(told.take(&layout, &wishes, at(2), at(2)));
         assert_eq!(told.book().reboot_number(), Some(7));
