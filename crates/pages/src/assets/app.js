@@ -67,7 +67,11 @@ const liveState = (words) => {
 };
 // A form that was sent leads away, and what this page shows may be gone before the browser is there: a host that is removed.
 let notBefore = 0, leaving = 0, asking = null;
-document.addEventListener("submit", () => { leaving = Date.now() + 30000; asking?.abort(); });
+document.addEventListener("submit", (event) => {
+  if (event.defaultPrevented || event.target.getAttribute("method") === "dialog") return;
+  leaving = Date.now() + 30000;
+  asking?.abort();
+});
 addEventListener("pageshow", () => { leaving = 0; });
 async function renew() {
   if (fetching || document.hidden || Date.now() < leaving) { again = true; return; }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use jiff::Timestamp;
-use lockstep_model::Interval;
+use lockstep_model::moment_or_ago;
 
 use crate::hosts::Ask;
 use crate::parts::link::segment;
@@ -30,7 +30,7 @@ const LISTS: [(&str, &str, &[&str]); 8] = [
 ];
 /// Which part of the stream a page of events shows.
 const KIND: &str = "kind";
-/// Filters that are a moment, or on a page also how long ago.
+/// Filters that are a moment; on a page also one that is typed in short, or how long ago.
 const TIMES: [&str; 2] = ["since", "until"];
 /// Single things, each at its number below the list.
 const THINGS: [&str; 2] = ["rollouts", "runs"];
@@ -54,8 +54,8 @@ const ALL: &str = "All as JSON";
 /// The page of events has more than those of items; the API's list has those alone.
 const OF_ITEMS: &str = "Events of items as JSON";
 
-/// The address below `/api/v1`, and what it is called; none for a page that the API has nothing of, or names itself. How long
-/// ago becomes a moment before `now`: the API takes no other.
+/// The address below `/api/v1`, and what it is called; none for a page that the API has nothing of, or names itself. What
+/// people type becomes a moment, how long ago one before `now`: the API takes no other.
 pub(super) fn of(address: &str, now: Timestamp) -> Option<(String, &'static str)> {
     let (path, query) = address.split_once('?').unwrap_or((address, ""));
     for thing in THINGS {
@@ -97,14 +97,17 @@ pub(super) fn of(address: &str, now: Timestamp) -> Option<(String, &'static str)
     Some((whole, words))
 }
 
-/// A part of a question, with a moment in place of how long ago.
+/// A part of a question, with a moment in place of how people type one.
 fn at_a_moment(pair: &str, now: Timestamp) -> Cow<'_, str> {
-    let time = pair.split_once('=').filter(|it| TIMES.contains(&it.0));
-    let ago = time.and_then(|(name, value)| Some((name, Interval::parse(value).ok()?)));
-    let Some((name, ago)) = ago else {
-        return pair.into();
-    };
-    format!("{name}={}", segment(&second(ago.before(now)))).into()
+    let typed = form_urlencoded::parse(pair.as_bytes()).next();
+    let typed = typed.filter(|(name, value)| {
+        TIMES.contains(&name.as_ref()) && value.parse::<Timestamp>().is_err()
+    });
+    let at = typed.and_then(|(name, value)| Some((name, moment_or_ago(&value, now).ok()?)));
+    match at {
+        Some((name, at)) => format!("{name}={}", segment(&second(at))).into(),
+        None => pair.into(),
+    }
 }
 
 #[cfg(test)]
@@ -135,6 +138,13 @@ mod tests {
                 "/api/v1/events?host=web1&since=2026-11-22T06%3A00%3A00Z&until=2026-11-22T11:00:00Z",
                 OF_ITEMS,
             ),
+            (
+                "/events?since=2026-11-22&until=+2026-11-22T11%3A30&kind=items",
+                "/api/v1/events?since=2026-11-22T00%3A00%3A00Z&until=2026-11-22T11%3A30%3A00Z",
+                THIS,
+            ),
+            // The page says what is wrong with it, and so does the API.
+            ("/events?since=noon", "/api/v1/events?since=noon", OF_ITEMS),
             (
                 "/events?host=web1&kind=items",
                 "/api/v1/events?host=web1",

@@ -1,6 +1,8 @@
 //! Pages while they are open: news comes by itself, a server that is away is told of, keys work, and all of it goes without
 //! scripts, too.
 
+use std::time::{Duration, Instant};
+
 use lockstep_model::{Level, Value};
 use lockstep_testkit::browser::{Colours, Page};
 
@@ -59,6 +61,20 @@ async fn an_open_page_hears_of_news_and_says_when_it_does_not() {
     page.goto("/");
     page.wait_until(LIVE, "the stream");
     page.eval("window.mark = 'the same document'");
+    // A dialog that is closed leads nowhere: the page goes on living, and not only when a form would long have led away.
+    page.press("?");
+    page.click("dialog#keys >> button:Close");
+    page.wait_gone("dialog#keys");
+    let closed = Instant::now();
+    let value = Value::Number {
+        value: 97.0,
+        unit: "%".into(),
+    };
+    site.filled
+        .ill("web02", "cpu_busy", value, Level::DEAD, "at its limit")
+        .await;
+    page.wait_for("#unhandled a[href='/hosts/web02']");
+    assert!(closed.elapsed() < Duration::from_secs(25));
     // The server goes away and comes back at the same address: the page says so, and recovers.
     let port = site.filled.world.running.operator_addr;
     site.filled.world.config.listen.operators = port;
