@@ -93,7 +93,6 @@ async fn promote(
     };
     let view = rollouts::promote(&app, &order, signed.name.as_str(), app.now()).await?;
     app.boards.forget();
-    app.curves.forget_views();
     let said = format!(
         "{} points at {} {}: this is the rollout that brings it",
         order.channel, order.package, order.version
@@ -124,7 +123,6 @@ async fn clear(
     };
     releases::clear_suspect(&app, &order, signed.name.as_str(), app.now()).await?;
     app.boards.forget();
-    app.curves.forget_views();
     let said = format!(
         "{} {} is not suspect any more",
         order.package, order.version

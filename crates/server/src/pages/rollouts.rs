@@ -161,7 +161,6 @@ async fn command(
     let id = number(&id)?;
     let view = rollouts::command(&app, id, command, signed.name.as_str(), app.now()).await?;
     app.boards.forget();
-    app.curves.forget_views();
     let said = format!("Rollout {id} is {}: {}", view.state, view.why);
     Ok(done(&format!("/rollouts/{id}"), &said))
 }
@@ -219,7 +218,6 @@ async fn unskip_host(
 
 fn host_done(app: &App, view: &RolloutView, said: &str) -> Response {
     app.boards.forget();
-    app.curves.forget_views();
     done(&format!("/rollouts/{}", view.id), said)
 }
 

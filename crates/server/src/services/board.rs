@@ -143,6 +143,10 @@ impl Boards {
         let begun = Instant::now();
         let changes = self.lock().changes;
         let board = Arc::new(make(app, &mut known, now).await?);
+        // What pages keep beside the board was read before it. A page that is told of this board takes none of that: it would
+        // hold what is old for the newest, and not ask again.
+        app.curves.forget_views();
+        app.lock_facts.forget();
         let mut newest = self.lock();
         if newest.changes == changes {
             newest.board = Some((begun, Arc::clone(&board)));

@@ -126,6 +126,35 @@ async fn a_rollout_is_ordered_watched_and_taken_back_on_pages() {
     assert!(list.contains("rolling back") && list.contains("1.0.0 → <b>1.1.0</b>"));
 }
 
+/// A page that says of itself that it is the newest is not asked for again: it must not show what was kept from before.
+#[tokio::test]
+async fn a_page_is_as_new_as_it_says() {
+    let (world, _publisher, _hosts) = World::settled(&["web1", "web2"]).await;
+    world.promote("1.1.0").await.unwrap();
+    world.rollout(2).await;
+    let olaf = Visitor::sign_in(&world, "olaf", Role::Operator).await;
+    let read = async || olaf.get("/rollouts/2").await.page();
+    let edition = |page: &str| {
+        let (_, rest) = page.split_once("data-editions=\"").unwrap();
+        rest.split_once('"').unwrap().0.to_owned()
+    };
+    for (verb, next) in [("pause", "resume"), ("resume", "pause")].repeat(3) {
+        let before = edition(&read().await);
+        let path = format!("/api/v1/rollouts/2/{verb}");
+        let _: RolloutView = world.operator.post_json(&path, &()).await.unwrap();
+        let begun = Instant::now();
+        loop {
+            let page = read().await;
+            if edition(&page) != before {
+                let form = format!("action=\"/rollouts/2/{next}\"");
+                assert!(page.contains(&form), "{verb}: it shows what was before");
+                break;
+            }
+            assert!(begun.elapsed() < Duration::from_secs(30), "{verb}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn forms_are_for_operators_with_a_session_of_ours() {
     let (world, _publisher, _hosts) = World::settled(&["web1"]).await;
