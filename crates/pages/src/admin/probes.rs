@@ -2,7 +2,7 @@
 //! seen here.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use lockstep_model::api::operator::ProbeView;
 use lockstep_model::{ContentHash, ItemName};
@@ -24,6 +24,14 @@ const MOST: usize = 300;
 #[derive(Debug)]
 struct Form<'a> {
     of: Vec<&'a ProbeView>,
+}
+
+impl Form<'_> {
+    /// Hosts that run it; one that runs it for others whom it watches is one.
+    fn hosts(&self) -> usize {
+        let hosts: BTreeSet<_> = self.of.iter().map(|it| &it.on).collect();
+        hosts.len()
+    }
 }
 
 /// Draws the page; `probes` are by item.
@@ -67,7 +75,7 @@ fn forms(probes: &[ProbeView]) -> BTreeMap<&ItemName, Vec<Form<'_>>> {
     }
     let sorted = |forms: BTreeMap<_, Vec<_>>| {
         let mut forms: Vec<Form<'_>> = forms.into_values().map(|of| Form { of }).collect();
-        forms.sort_by_key(|form| Reverse(form.of.len()));
+        forms.sort_by_key(|form| Reverse(form.hosts()));
         forms
     };
     let items = items.into_iter();
@@ -102,7 +110,7 @@ fn rows(frame: &Frame<'_>, item: &ItemName, forms: &[Form<'_>]) -> Markup {
 
 fn hosts(form: &Form<'_>) -> Markup {
     html! {
-        (form.of.len()) ": "
+        (form.hosts()) ": "
         @for (index, probe) in form.of.iter().take(NAMED).enumerate() {
             @if index > 0 { ", " }
             (link::host(&probe.on))

@@ -1,4 +1,4 @@
-//! What many requests ask for and few change: read at most once a second, and shared.
+//! What many requests ask for and few change: read at most once a second, or in a longer time, and shared.
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,9 +10,10 @@ use tokio::sync::OnceCell;
 /// How old something may be that a request is answered with.
 const FRESH: Duration = Duration::from_secs(1);
 
-/// Something that is read when it is needed, and again when it is older than a second.
+/// Something that is read when it is needed, and again when it is older than a second, or than it may become.
 #[derive(Debug)]
 pub(crate) struct Fresh<T> {
+    oldest: Duration,
     read: Mutex<Option<Reading<T>>>,
 }
 
@@ -26,13 +27,19 @@ struct Reading<T> {
 
 impl<T> Default for Fresh<T> {
     fn default() -> Self {
-        Self {
-            read: Mutex::default(),
-        }
+        Self::lasting(FRESH)
     }
 }
 
 impl<T> Fresh<T> {
+    /// Something that may become so old before it is read again.
+    pub(crate) fn lasting(oldest: Duration) -> Self {
+        Self {
+            oldest,
+            read: Mutex::default(),
+        }
+    }
+
     /// What it is now, or was a moment ago. Whoever comes first reads with `load`, and those who come meanwhile wait.
     pub(crate) async fn read<E>(
         &self,
@@ -54,7 +61,7 @@ impl<T> Fresh<T> {
     fn cell(&self, now: Timestamp) -> Arc<OnceCell<Arc<T>>> {
         let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
         match &*read {
-            Some(reading) if reading.is_fresh(now) => Arc::clone(&reading.found),
+            Some(reading) if reading.is_fresh(now, self.oldest) => Arc::clone(&reading.found),
             _ => {
                 let found = Arc::default();
                 *read = Some(Reading {
@@ -70,9 +77,9 @@ impl<T> Fresh<T> {
 
 impl<T> Reading<T> {
     /// By both clocks: what the server's clock is set to must neither keep old things nor be missed.
-    fn is_fresh(&self, now: Timestamp) -> bool {
+    fn is_fresh(&self, now: Timestamp, oldest: Duration) -> bool {
         let passed = now.duration_since(self.begun_at).unsigned_abs();
-        self.begun.elapsed() < FRESH && passed < FRESH
+        self.begun.elapsed() < oldest && passed < oldest
     }
 }
 
@@ -103,5 +110,13 @@ mod tests {
             Ok(5),
             "the clock was set back"
         );
+    }
+
+    #[tokio::test]
+    async fn what_may_become_older_is_read_less_often() {
+        let fresh = Fresh::lasting(Duration::from_secs(600));
+        assert_eq!(read(&fresh, 100, Ok(1)).await, Ok(1));
+        assert_eq!(read(&fresh, 699, Ok(2)).await, Ok(1));
+        assert_eq!(read(&fresh, 700, Ok(3)).await, Ok(3));
     }
 }

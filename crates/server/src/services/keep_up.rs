@@ -21,8 +21,8 @@ const MOST: usize = 4;
 /// Channels of one package.
 const MOST_CHANNELS: usize = 4;
 
-/// So long after the next rollout began the curve of one that is over does not change any more: by then the server has
-/// heard of the runs that it brought.
+/// So long after the next rollout began the curve of one that is over hardly changes any more: by then the server has heard
+/// of the runs that it brought, but for those of hosts that were away.
 const PAST_AFTER: SignedDuration = SignedDuration::from_hours(1);
 
 /// The channels of a package, by name. `fleet` is how hosts stand towards the package.

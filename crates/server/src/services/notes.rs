@@ -1,7 +1,7 @@
 //! What agents say beside the states of items: who was at work when something went wrong, and the programs that hosts run
 //! to look at something.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -63,14 +63,17 @@ pub(super) fn probes(hosts: &[Arc<HostLine>]) -> Vec<ProbeView> {
     all
 }
 
-/// Says of each program of one name whether its file is another than the one of most hosts.
+/// Says of each program of one name whether its file is another than the one of most hosts. A host that runs it for many
+/// others that it watches is one.
 fn mark(probes: &mut [ProbeView]) {
-    let mut counts: HashMap<ContentHash, usize> = HashMap::new();
-    for hash in probes.iter().filter_map(|it| it.program.hash) {
-        *counts.entry(hash).or_default() += 1;
+    let mut hosts: HashMap<ContentHash, HashSet<&HostName>> = HashMap::new();
+    for probe in probes.iter() {
+        if let Some(hash) = probe.program.hash {
+            hosts.entry(hash).or_default().insert(&probe.on);
+        }
     }
-    let most = counts.values().copied().max().unwrap_or(0);
-    let mut of_most = counts.iter().filter(|(_, count)| **count == most);
+    let most = hosts.values().map(HashSet::len).max().unwrap_or(0);
+    let mut of_most = hosts.iter().filter(|(_, hosts)| hosts.len() == most);
     // Two files with as many hosts each: nobody knows which is the right one.
     let usual = match (of_most.next(), of_most.next()) {
         (Some((hash, _)), None) => Some(*hash),
@@ -131,7 +134,15 @@ mod tests {
     }
 
     fn differing(files: &[Option<&[u8]>]) -> Vec<usize> {
-        let mut probes: Vec<ProbeView> = files.iter().map(|it| probe("web1", *it)).collect();
+        let hosts = files.iter().enumerate();
+        marked(
+            hosts
+                .map(|(nth, it)| probe(&format!("web{nth}"), *it))
+                .collect(),
+        )
+    }
+
+    fn marked(mut probes: Vec<ProbeView>) -> Vec<usize> {
         mark(&mut probes);
         let differing = probes.iter().enumerate().filter(|(_, it)| it.differs);
         differing.map(|(index, _)| index).collect()
@@ -147,5 +158,23 @@ mod tests {
         assert_eq!(differing(&[one, None, two, one]), [2]);
         assert_eq!(differing(&[one, two]), [0, 1]);
         assert_eq!(differing(&[]), Vec::<usize>::new());
+    }
+
+    #[test]
+    fn a_host_that_runs_a_program_for_many_others_is_one() {
+        let about = |watched: &str| {
+            let mut probe = probe("watcher", Some(b"old"));
+            probe.program.host = Some(HostName::parse(watched).unwrap());
+            probe
+        };
+        let new = |on| probe(on, Some(b"new"));
+        let probes = vec![
+            about("ups1"),
+            about("ups2"),
+            about("ups3"),
+            new("web1"),
+            new("web2"),
+        ];
+        assert_eq!(marked(probes), [0, 1, 2]);
     }
 }

@@ -10,7 +10,7 @@ mod simulated;
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -31,6 +31,8 @@ use crate::web::Refusal;
 const KEPT: usize = 32;
 /// Rollouts whose real curves alone are remembered, for the pages of packages.
 const ALONE: usize = 128;
+/// So long the curve of a rollout that is past is kept: only hosts that were away can still add to it.
+const PAST_KEPT: Duration = Duration::from_secs(600);
 /// Most runs of one rollout that are looked at.
 const MOST_RUNS: usize = 200_000;
 /// Runs of which the server heard in this time before the newest one are read again: another server's may have come in
@@ -73,12 +75,22 @@ struct Kept {
 }
 
 /// What is remembered of a rollout of which only the real curve is asked for.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Alone {
     newest: Fresh<Vec<(Timestamp, f64)>>,
     book: Mutex<Book>,
     /// The curve of a rollout that is past.
-    past: OnceLock<Arc<Vec<(Timestamp, f64)>>>,
+    past: Fresh<Vec<(Timestamp, f64)>>,
+}
+
+impl Default for Alone {
+    fn default() -> Self {
+        Self {
+            newest: Fresh::default(),
+            book: Mutex::default(),
+            past: Fresh::lasting(PAST_KEPT),
+        }
+    }
 }
 
 /// How far the simulation of a rollout is.
@@ -101,7 +113,7 @@ struct Book {
 }
 
 impl Curves {
-    /// A person has said something to a rollout: whoever looks next sees what came of it.
+    /// There is a newer board: whoever looks next sees nothing older than that.
     pub(crate) fn forget_views(&self) {
         self.newest.forget();
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
@@ -224,7 +236,7 @@ pub(crate) async fn curve(app: &Arc<App>, view: &RolloutView) -> Result<RolloutC
 }
 
 /// The real curve of a rollout alone; nothing is simulated for it. `fleet` is how hosts stand towards its package. The curve
-/// of one that `is_past` does not change any more: it is made once.
+/// of one that `is_past` hardly changes any more: it is made once in [`PAST_KEPT`].
 pub(crate) async fn real_alone(
     app: &App,
     rollout: &Rollout,
@@ -233,17 +245,17 @@ pub(crate) async fn real_alone(
     now: Timestamp,
 ) -> Result<Arc<Vec<(Timestamp, f64)>>, Refusal> {
     let alone = app.curves.alone(rollout.id);
-    if let Some(curve) = alone.past.get() {
-        return Ok(Arc::clone(curve));
-    }
     let read = read_alone(app, &alone, rollout, fleet, now);
-    let curve = alone.newest.read(now, read).await?;
-    if is_past {
-        // The runs behind it are not looked at again.
-        *alone.book.lock().await = Book::default();
-        return Ok(Arc::clone(alone.past.get_or_init(|| curve)));
+    if !is_past {
+        return alone.newest.read(now, read).await;
     }
-    Ok(curve)
+    let read_once = async {
+        let curve = read.await?;
+        // The runs behind it are many, and not looked at again soon.
+        *alone.book.lock().await = Book::default();
+        Ok(curve)
+    };
+    alone.past.read(now, read_once).await
 }
 
 async fn read_alone(

@@ -316,19 +316,24 @@ async fn say(
 /// A host that was left out counts as told so from a moment after the word's time on. If it took so long to store the word
 /// that it was told something else after that, the word's time is moved.
 async fn is_known_since(app: &App, id: RolloutId, host: &HostName, mut begun: Timestamp) {
+    let mut why = "the database takes too long".to_owned();
     for _ in 0..ATTEMPTS {
-        let took = app.now().duration_since(begun).unsigned_abs();
-        if took < rollout::SKIP_KNOWN_WITHIN / 2 {
+        let now = app.now();
+        if now.duration_since(begun).unsigned_abs() < rollout::SKIP_KNOWN_WITHIN / 2 {
             return;
         }
-        begun = app.now();
-        if let Err(error) = move_skip(app, id, host, begun).await {
-            tracing::warn!(
-                rollout = %id, %host, why = error.to_string(),
-                "cannot store since when the host is left out; if it was told to begin it may not be waited for"
-            );
+        match move_skip(app, id, host, now).await {
+            Ok(()) => begun = now,
+            Err(error) => {
+                why = error.to_string();
+                tokio::time::sleep(AFTER).await;
+            }
         }
     }
+    tracing::warn!(
+        rollout = %id, %host, why,
+        "cannot store since when the host is left out; if it was told to begin it may not be waited for"
+    );
 }
 
 async fn move_skip(
