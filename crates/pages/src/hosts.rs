@@ -82,7 +82,7 @@ pub fn page(frame: &Frame<'_>, hosts: &Lines, ask: &Ask, zone: &str) -> String {
         let count = found.len();
         let with_all = bulk::all(frame, &found, ask, zone);
         html! {
-            (hosts.tally.freshness())
+            (hosts.tally().freshness())
             (toolbar::draw(frame, hosts, count, ask))
             @if found.is_empty() {
                 (nothing_found(hosts.len(), ask))

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use lockstep_model::Version;
 
@@ -12,21 +12,32 @@ use super::tally::Tally;
 /// Labels that nobody gathers hosts by: they differ for each, or hardly at all.
 const NOT_GATHERED: [&str; 1] = ["kernel"];
 
-/// The lines of all hosts, by name. What does not depend on who looks was counted once, when the board was made: a page of
+/// The lines of all hosts, by name. What does not depend on who looks is counted once, for the first who asks: a page of
 /// thousands of hosts has no time for it.
 #[derive(Debug, Clone, Default)]
 pub struct Lines {
     lines: Vec<Arc<HostLine>>,
-    pub(super) tally: Tally,
-    pub(super) choices: Choices,
+    tally: OnceLock<Tally>,
+    choices: OnceLock<Choices>,
+}
+
+impl Lines {
+    /// How many there are of each kind.
+    pub(super) fn tally(&self) -> &Tally {
+        self.tally.get_or_init(|| Tally::of(&self.lines))
+    }
+
+    /// What they can be chosen by.
+    pub(super) fn choices(&self) -> &Choices {
+        self.choices.get_or_init(|| Choices::of(&self.lines))
+    }
 }
 
 impl From<Vec<Arc<HostLine>>> for Lines {
     fn from(lines: Vec<Arc<HostLine>>) -> Self {
         Self {
-            tally: Tally::of(&lines),
-            choices: Choices::of(&lines),
             lines,
+            ..Self::default()
         }
     }
 }
@@ -94,13 +105,13 @@ mod tests {
             host("db1", "db", "Debian 13", "1.10.0"),
             host("old", "db", "", "none"),
         ]);
-        let choices = &lines.choices;
+        let choices = lines.choices();
         assert_eq!(choices.groups, ["all", "db", "web"]);
         assert_eq!(choices.labels, ["of-db", "of-web"]);
         assert_eq!(choices.systems, ["Debian 13", "Rocky Linux 9"]);
         let agents = choices.agents.iter().map(Version::to_string);
         assert_eq!(agents.collect::<Vec<_>>(), ["1.9.0", "1.10.0"]);
-        assert_eq!((lines.len(), lines.tally.all), (4, 4));
-        assert_eq!(Lines::default().choices, Choices::default());
+        assert_eq!((lines.len(), lines.tally().all), (4, 4));
+        assert_eq!(*Lines::default().choices(), Choices::default());
     }
 }

@@ -19,8 +19,8 @@ type Flag = (bool, &'static str, fn(&mut Ask));
 pub(super) fn draw(frame: &Frame<'_>, hosts: &Lines, found: usize, ask: &Ask) -> Markup {
     html! {
         (shapes(ask))
-        (form(frame, &hosts.choices, ask))
-        (chips(frame, &hosts.tally, found, ask))
+        (form(frame, hosts.choices(), ask))
+        (chips(frame, hosts.tally(), found, ask))
     }
 }
 
