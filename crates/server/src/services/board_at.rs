@@ -79,9 +79,11 @@ impl Pasts {
     }
 }
 
-/// The earliest moment of which something can be known.
+/// The earliest moment of which something can be known. All events since the oldest snapshot that is looked at for it are
+/// still kept: without them an item would be said to have stayed as it was then.
 pub(crate) fn oldest(now: Timestamp) -> Timestamp {
     now.checked_sub(Store::events_kept())
+        .and_then(|kept_from| kept_from.checked_add(FRESH))
         .unwrap_or(Timestamp::MIN)
 }
 
