@@ -35,8 +35,9 @@ use serde_json::{Value, json};
 
 use pipe::Pipe;
 
-/// How long a page may take to become as a test wants it, and the browser to answer.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
+/// How long a page may take to become as a test wants it, and the browser to answer. Its first start on a busy machine that
+/// has to read it from disk takes twenty seconds and more.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running Chromium.
 #[derive(Debug)]
