@@ -12,6 +12,7 @@ use lockstep_plan::run::{Job, Rules, Step};
 use lockstep_plan::update::{By, Journal, Memory, Order};
 
 use super::*;
+use crate::fetch::{self, Place, Unready};
 use crate::preflight;
 
 /// A host whose version before is this script.
@@ -159,6 +160,55 @@ async fn the_boot_guard_asks_for_no_runs_and_others_for_those_that_are_not_over(
     );
     assert_eq!(host.rehearses(Asker::BootGuard).await, Ok(()));
     assert_eq!(host.rehearses(Asker::WorkerButRuns).await, Ok(()));
+}
+
+#[tokio::test]
+async fn an_order_waits_for_a_run_that_is_in_its_way_and_fails_for_all_else() {
+    let host = Host::with(
+        "[ ! -e \"$LOCKSTEP_ROOT/etc/lockstep/bad\" ] || { echo bad; exit 1; }\n\
+         cd \"$LOCKSTEP_ROOT/var/lib/lockstep/runs\"; [ ! -e nginx.json ] || { echo a run; exit 1; }",
+    );
+    let newer = Version::parse("1.0.0").unwrap();
+    let current = Slots::new(host.layout.clone())
+        .adopt_program(
+            &host.slot.dir.join(Slot::PROGRAM),
+            &newer,
+            Timestamp::UNIX_EPOCH,
+        )
+        .unwrap();
+    let place = Place {
+        layout: host.layout.clone(),
+        current: Some(current.clone()),
+        clock: lockstep_net::Clock::system(),
+        retry: Duration::from_secs(60),
+        mirror: None,
+    };
+    let journals = Journals::new(&host.layout);
+    assert!(fetch::check(&host.slot, &place).await.is_ok());
+    journals
+        .write(&run(RunKind::Package, "nginx", Step::Pre))
+        .unwrap();
+    let waits = fetch::check(&host.slot, &place).await;
+    assert!(
+        matches!(&waits, Err(Unready::Again { why, .. }) if why.ends_with("a run")),
+        "{waits:?}"
+    );
+    // A fault of its own is no less a fault while a run is under way.
+    let bad = host.layout.config().with_file_name("bad");
+    std::fs::write(&bad, "").unwrap();
+    let failed = fetch::check(&host.slot, &place).await;
+    assert!(matches!(failed, Err(Unready::Failed { .. })), "{failed:?}");
+    std::fs::remove_file(bad).unwrap();
+    journals
+        .write(&run(RunKind::Package, "nginx", Step::Nothing))
+        .unwrap();
+    // A restart keeps an order from leading to an older version, and from no other.
+    journals
+        .write(&run(RunKind::Reboot, "reboot", Step::Pre))
+        .unwrap();
+    let waits = fetch::check(&host.slot, &place).await;
+    assert!(matches!(waits, Err(Unready::Again { .. })), "{waits:?}");
+    assert!(fetch::check(&current, &place).await.is_ok());
 }
 
 #[tokio::test]
