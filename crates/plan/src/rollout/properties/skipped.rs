@@ -132,8 +132,10 @@ proptest! {
             };
             let without = ticked(&(rollout.clone(), facts.to_vec(), now));
             let with = ticked(&(next.clone(), facts.to_vec(), now));
+            // Before the draw somebody else comes into the first wave in its place, and gates may find fault with that one.
+            let is_drawn = !rollout.waves.is_empty();
             prop_assert!(
-                others(&without).is_subset(&others(&with)),
+                !is_drawn || others(&without).is_subset(&others(&with)),
                 "{:?} without, {:?} with: {}", others(&without), others(&with), with.why
             );
             // Taken in again it is as if nothing had been said.
