@@ -105,16 +105,17 @@ fn state_of(layout: &Layout) -> Result<Vec<String>, Error> {
 /// How many runs of packages, of the system, and of restarts this version would have to go on with. One that it cannot
 /// read would be nobody's, and its lock would stay held. The journal of a run that is over is of no such weight.
 fn runs_under_way(layout: &Layout) -> Result<usize, Error> {
+    let unlisted = |source| Error::System {
+        doing: "list the journals of runs",
+        source,
+    };
     let entries = match std::fs::read_dir(layout.runs_dir()) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(0),
-        other => other.map_err(|source| Error::System {
-            doing: "list the journals of runs",
-            source,
-        })?,
+        other => other.map_err(unlisted)?,
     };
     let mut under_way = 0;
-    for entry in entries.filter_map(Result::ok) {
-        let path = entry.path();
+    for entry in entries {
+        let path = entry.map_err(unlisted)?.path();
         if path
             .extension()
             .is_some_and(|extension| extension == "json")
